@@ -1,0 +1,16 @@
+//! The nouns of Retinue: typed ids, values that were checked when they were made, and the one error type.
+//!
+//! Nothing here is async, knows SQL or HTTP, or reads a clock.
+
+pub mod agent;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod message;
+pub mod provider;
+pub mod run;
+pub mod text;
+pub mod thread;
+
+pub use error::{Error, Result};
+pub use id::{AgentId, MessageId, RunId, ThreadId};
