@@ -1,1 +1,165 @@
-//! x
+//! Rows, SQL text, migrations, and a small façade over SQLite and PostgreSQL.
+//!
+//! One file per noun holds its statements and its functions. Nothing here knows roles, clocks or HTTP, and nothing
+//! outside of here knows a database driver.
+
+mod append;
+mod checkpoint;
+mod fault;
+mod lock;
+mod postgres;
+#[cfg(test)]
+mod prepared;
+mod row;
+mod sqlite;
+mod statement;
+mod tls;
+mod tx;
+mod value;
+
+pub mod event;
+pub mod message;
+pub mod migrate;
+pub mod run;
+pub mod search;
+pub mod thread;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use retinue_model::Result;
+
+pub use append::{Acknowledgement, Batch};
+pub use statement::Statement;
+pub use tx::Tx;
+
+use row::Row;
+use value::Value;
+
+/// Where the data is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// A database file; its folder must exist.
+    Sqlite(PathBuf),
+    /// `postgres://user:password@host/database?sslmode=…` and how many connections to keep at most.
+    Postgres {
+        /// The connection string.
+        url: String,
+        /// The largest number of connections.
+        connections: usize,
+    },
+}
+
+impl Location {
+    /// The engine's name, for people.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Engine,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite(Arc<sqlite::Sqlite>),
+    Postgres(Arc<postgres::Postgres>),
+}
+
+impl Store {
+    /// Opens the database and takes the lock that keeps other processes from serving it too. Does not migrate.
+    ///
+    /// # Errors
+    /// `database_in_use`, `database_unreachable`, `data_dir_not_writable`, or what the engine says.
+    pub async fn open(location: &Location) -> Result<Self> {
+        let engine = match location {
+            Location::Sqlite(path) => Engine::Sqlite(Arc::new(sqlite::Sqlite::open(path)?)),
+            Location::Postgres { url, connections } => {
+                Engine::Postgres(Arc::new(postgres::Postgres::open(url, *connections).await?))
+            }
+        };
+        Ok(Self { engine })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// Whatever keeps it from answering.
+    pub async fn ping(&self) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.ping(),
+            Engine::Postgres(postgres) => postgres.ping().await,
+        }
+    }
+
+    /// Begins a transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
+    ///
+    /// # Errors
+    /// `database_unreachable`, or what the engine says.
+    pub async fn begin(&self) -> Result<Tx> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.begin().await,
+            Engine::Postgres(postgres) => postgres.begin().await,
+        }
+    }
+
+    /// Hands rows to the appender, which commits many callers' rows together. Waits only while its queue is full;
+    /// the rows are durable when the acknowledgement resolves. Batches of one caller are committed in order.
+    ///
+    /// # Errors
+    /// `shutting_down` if the appender has ended.
+    pub async fn append(&self, batch: Batch) -> Result<Acknowledgement> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.appender().append(batch).await,
+            Engine::Postgres(postgres) => postgres.appender().append(batch).await,
+        }
+    }
+
+    /// A short read, on SQLite inline on the calling thread: it must use an index.
+    async fn query<T: Send>(
+        &self,
+        statement: &'static Statement,
+        params: &[Value<'_>],
+        map: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.query(statement, params, map),
+            Engine::Postgres(postgres) => postgres.query(statement, params, map).await,
+        }
+    }
+
+    /// A read that may take long: off the runtime's threads.
+    async fn query_long<T: Send + 'static>(
+        &self,
+        statement: &'static Statement,
+        params: Vec<Value<'static>>,
+        map: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Arc::clone(sqlite).query_long(statement, params, map).await,
+            Engine::Postgres(postgres) => postgres.query(statement, &params, map).await,
+        }
+    }
+
+    async fn query_one<T: Send>(
+        &self,
+        statement: &'static Statement,
+        params: &[Value<'_>],
+        map: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.query(statement, params, map).await?.pop())
+    }
+}
+
+/// Every statement of the product, for the test that prepares each on both engines.
+#[must_use]
+pub fn statements() -> Vec<&'static Statement> {
+    [thread::sql::ALL, message::sql::ALL, run::sql::ALL, event::sql::ALL, search::sql::ALL].concat()
+}

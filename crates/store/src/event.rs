@@ -1,0 +1,51 @@
+//! Events in storage. They are only ever added; deleting their thread takes them away.
+
+use retinue_model::event::{Event, Name};
+use retinue_model::{Result, RunId};
+
+use crate::row::Row;
+use crate::statement::statements;
+use crate::value::{Value, params};
+use crate::{Store, Tx};
+
+pub(crate) mod sql {
+    super::statements! {
+        INSERT = "INSERT INTO events (run_id, seq, name, data, created_at) VALUES ($1, $2, $3, $4, $5)";
+        LIST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    }
+}
+
+/// The same for many rows at once, which SQLite has no need of.
+pub(crate) const INSERT_MANY_POSTGRES: &str = "INSERT INTO events (run_id, seq, name, data, created_at) \
+    SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])";
+
+fn read(row: &Row<'_>) -> Result<Event> {
+    let mut columns = row.columns();
+    Ok(Event {
+        run_id: columns.take()?,
+        seq: columns.take()?,
+        name: columns.take::<String>()?.parse::<Name>()?,
+        data: columns.take::<String>()?.into(),
+        created_at: columns.take()?,
+    })
+}
+
+pub(crate) fn params(event: &Event) -> [Value<'_>; 5] {
+    params![event.run_id, event.seq, event.name.as_str(), &*event.data, event.created_at]
+}
+
+/// Adds an event within a transaction.
+///
+/// # Errors
+/// What the engine says.
+pub async fn insert(tx: &mut Tx, event: &Event) -> Result<()> {
+    tx.execute(&sql::INSERT, &params(event)).await.map(drop)
+}
+
+/// The events of a run after number `after` (0 for all), in order.
+///
+/// # Errors
+/// What the engine says.
+pub async fn list(store: &Store, run: RunId, after: i64, limit: i64) -> Result<Vec<Event>> {
+    store.query(&sql::LIST, &params![run, after, limit], read).await
+}

@@ -1,0 +1,117 @@
+//! What a database's error means to whoever asked.
+
+use retinue_model::error::Kind;
+use retinue_model::{Error, Result};
+use rusqlite::ErrorCode;
+use tokio_postgres::error::SqlState;
+
+/// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
+/// the columns that SQLite names instead.
+const CONFLICTS: [(&str, &str, &str, &str); 2] = [
+    (
+        "runs_one_active",
+        "runs.thread_id",
+        "run_in_progress",
+        "An answer is still being written in this conversation. Wait for it or stop it first.",
+    ),
+    (
+        "messages_position",
+        "messages.thread_id, messages.position",
+        "run_in_progress",
+        "Something else was just said in this conversation. Look at it, then send again.",
+    ),
+];
+
+fn conflict(matches: impl Fn(&str, &str) -> bool) -> Option<Error> {
+    CONFLICTS
+        .iter()
+        .find(|(postgres, sqlite, ..)| matches(postgres, sqlite))
+        .map(|(_, _, code, detail)| Error::conflict(code, *detail))
+}
+
+fn full() -> Error {
+    Error::new(
+        Kind::StorageFull,
+        "storage_full",
+        "The server's disk is full, so nothing more can be kept. Free some space and try again.",
+    )
+}
+
+fn unavailable() -> Error {
+    Error::unavailable("database_unavailable", "The database does not answer at the moment. Try again in a few seconds.")
+}
+
+pub(crate) fn sqlite(error: rusqlite::Error) -> Error {
+    let rusqlite::Error::SqliteFailure(failure, message) = &error else {
+        return Error::internal(error);
+    };
+    let known = match failure.code {
+        ErrorCode::DiskFull => Some(full()),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => {
+            Some(unavailable())
+        }
+        ErrorCode::ReadOnly => Some(Error::new(
+            Kind::StorageFull,
+            "storage_read_only",
+            "The server's database can't be written to. Whoever runs the server must mend its permissions.",
+        )),
+        ErrorCode::ConstraintViolation => {
+            let message = message.as_deref().unwrap_or_default();
+            conflict(|_, columns| message.ends_with(columns))
+        }
+        _ => None,
+    };
+    match known {
+        Some(known) => known.because(error),
+        None => Error::internal(error),
+    }
+}
+
+pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
+    let known = match error.as_db_error() {
+        None if is_connection_fault(&error) => Some(unavailable()),
+        None => None,
+        Some(db) if *db.code() == SqlState::DISK_FULL => Some(full()),
+        Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => {
+            conflict(|name, _| db.constraint().is_some_and(|constraint| constraint == name))
+        }
+        Some(db)
+            if db.code().code().starts_with("57P")
+                || *db.code() == SqlState::TOO_MANY_CONNECTIONS
+                || *db.code() == SqlState::T_R_DEADLOCK_DETECTED =>
+        {
+            Some(unavailable())
+        }
+        Some(_) => None,
+    };
+    match known {
+        Some(known) => known.because(error),
+        None => Error::internal(error),
+    }
+}
+
+/// Whether the server was not reached, as opposed to a value that did not fit its column.
+fn is_connection_fault(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || std::error::Error::source(error).is_none_or(|cause| cause.is::<std::io::Error>())
+}
+
+pub(crate) fn pool(error: deadpool_postgres::PoolError) -> Error {
+    unavailable().because(error)
+}
+
+/// Adds the mapping to a driver's result.
+pub(crate) trait Mapped<T> {
+    fn mapped(self) -> Result<T>;
+}
+
+impl<T> Mapped<T> for rusqlite::Result<T> {
+    fn mapped(self) -> Result<T> {
+        self.map_err(sqlite)
+    }
+}
+
+impl<T> Mapped<T> for std::result::Result<T, tokio_postgres::Error> {
+    fn mapped(self) -> Result<T> {
+        self.map_err(postgres)
+    }
+}

@@ -1,0 +1,141 @@
+//! Numbered pairs of scripts that move the schema up and down.
+
+use retinue_model::{Error, Result};
+
+use crate::row::Row;
+use crate::statement::statements;
+use crate::value::params;
+use crate::{Store, Tx};
+
+/// One step of the schema.
+#[derive(Debug)]
+pub struct Migration {
+    /// 1, 2, 3…
+    pub version: i64,
+    /// What it brings.
+    pub name: &'static str,
+    sqlite: Scripts,
+    postgres: Scripts,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    up: &'static str,
+    down: &'static str,
+}
+
+macro_rules! migration {
+    ($version:literal, $file:literal) => {
+        Migration {
+            version: $version,
+            name: $file,
+            sqlite: Scripts {
+                up: include_str!(concat!("../migrations/sqlite/", $file, ".up.sql")),
+                down: include_str!(concat!("../migrations/sqlite/", $file, ".down.sql")),
+            },
+            postgres: Scripts {
+                up: include_str!(concat!("../migrations/pg/", $file, ".up.sql")),
+                down: include_str!(concat!("../migrations/pg/", $file, ".down.sql")),
+            },
+        }
+    };
+}
+
+/// All of them, oldest first.
+pub static MIGRATIONS: [Migration; 1] = [migration!(1, "0001_threads")];
+
+/// The version that this program works with.
+#[must_use]
+pub fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL)";
+/// Keeps two processes from migrating at once; SQLite's write transaction does so by itself.
+const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(31061957)";
+
+mod sql {
+    super::statements! {
+        CURRENT = "SELECT COALESCE(MAX(version), 0) FROM migrations";
+        APPLIED = "INSERT INTO migrations (version, name) VALUES ($1, $2)";
+        REVERTED = "DELETE FROM migrations WHERE version = $1";
+    }
+}
+
+/// The version that the database has; 0 when it is empty.
+///
+/// # Errors
+/// What the engine says.
+pub async fn current(store: &Store) -> Result<i64> {
+    let mut tx = store.begin().await?;
+    let version = read_version(&mut tx).await?;
+    tx.commit().await?;
+    Ok(version)
+}
+
+/// Applies what is missing, all of it or nothing, and tells which versions those were.
+///
+/// # Errors
+/// `database_newer` if the database was made by a newer program.
+pub async fn up(store: &Store) -> Result<Vec<i64>> {
+    let mut tx = store.begin().await?;
+    let version = read_version(&mut tx).await?;
+    refuse_newer(version)?;
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+        tx.run_script(migration.sqlite.up, migration.postgres.up).await?;
+        tx.execute(&sql::APPLIED, &params![migration.version, migration.name]).await?;
+        applied.push(migration.version);
+    }
+    tx.commit().await?;
+    Ok(applied)
+}
+
+/// Takes back the newest version, with its data, and tells which one it was.
+///
+/// # Errors
+/// `database_newer` if the database was made by a newer program.
+pub async fn down(store: &Store) -> Result<Option<i64>> {
+    let mut tx = store.begin().await?;
+    let version = read_version(&mut tx).await?;
+    refuse_newer(version)?;
+    let newest = MIGRATIONS.iter().find(|migration| migration.version == version);
+    if let Some(migration) = newest {
+        tx.run_script(migration.sqlite.down, migration.postgres.down).await?;
+        tx.execute(&sql::REVERTED, &params![migration.version]).await?;
+    }
+    tx.commit().await?;
+    Ok(newest.map(|migration| migration.version))
+}
+
+/// Whether the schema is the one that this program works with.
+///
+/// # Errors
+/// `migrations_pending` or `database_newer`.
+pub async fn check(store: &Store) -> Result<()> {
+    let version = store.query_one(&sql::CURRENT, &[], |row: &Row<'_>| row.columns().take()).await?.unwrap_or(0);
+    refuse_newer(version)?;
+    if version < newest() {
+        return Err(Error::unavailable(
+            "migrations_pending",
+            format!("The database is at version {version} and this program works with {}. Run `retinue migrate up`.", newest()),
+        ));
+    }
+    Ok(())
+}
+
+async fn read_version(tx: &mut Tx) -> Result<i64> {
+    tx.run_script("", LOCK_POSTGRES).await?;
+    tx.run_script(CREATE_TABLE, CREATE_TABLE).await?;
+    Ok(tx.query_one(&sql::CURRENT, &[], |row| row.columns().take()).await?.unwrap_or(0))
+}
+
+fn refuse_newer(version: i64) -> Result<()> {
+    if version > newest() {
+        return Err(Error::conflict(
+            "database_newer",
+            format!("The database is at version {version}, made by a newer Retinue; this one knows up to {}. Start the newer one, or let it run `retinue migrate down` first.", newest()),
+        ));
+    }
+    Ok(())
+}

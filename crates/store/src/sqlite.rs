@@ -1,0 +1,198 @@
+//! The SQLite engine: one writer, several readers, write-ahead log.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use retinue_model::error::Kind;
+use retinue_model::{Error, Result};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::append::{self, Appender};
+use crate::checkpoint::Checkpointer;
+use crate::fault::Mapped;
+use crate::lock::FileLock;
+use crate::row::Row;
+use crate::statement::Statement;
+use crate::tx::Tx;
+use crate::value::Value;
+
+
+
+/// Short reads run on the runtime's own threads, so a few more connections than threads keep them from waiting.
+const READERS: usize = 6;
+const LONG_READERS: usize = 2;
+
+pub(crate) type Writer = Arc<tokio::sync::Mutex<Connection>>;
+
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+    long_readers: Readers,
+    appender: Appender,
+    // Ends its thread when it is dropped.
+    _checkpointer: Checkpointer,
+    _lock: FileLock,
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let lock = FileLock::take(&path.with_extension("lock"))?;
+        let writer = Arc::new(tokio::sync::Mutex::new(open_writer(path)?));
+        Ok(Self {
+            readers: Readers::open(path, READERS)?,
+            long_readers: Readers::open(path, LONG_READERS)?,
+            appender: append::sqlite(Arc::clone(&writer))?,
+            _checkpointer: Checkpointer::start(path)?,
+            writer,
+            _lock: lock,
+        })
+    }
+
+    pub(crate) const fn appender(&self) -> &Appender {
+        &self.appender
+    }
+
+    pub(crate) fn ping(&self) -> Result<()> {
+        self.readers.borrow().query_row("SELECT 1", [], |_| Ok(())).mapped()
+    }
+
+    pub(crate) fn query<T>(
+        &self,
+        statement: &'static Statement,
+        params: &[Value<'_>],
+        map: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        query(&self.readers.borrow(), statement, params, map)
+    }
+
+    pub(crate) async fn query_long<T: Send + 'static>(
+        self: Arc<Self>,
+        statement: &'static Statement,
+        params: Vec<Value<'static>>,
+        map: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        tokio::task::spawn_blocking(move || query(&self.long_readers.borrow(), statement, &params, map))
+            .await
+            .map_err(Error::internal)?
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        let connection = Arc::clone(&self.writer).lock_owned().await;
+        begin(&connection)?;
+        Ok(Tx::sqlite(connection))
+    }
+}
+
+/// A fixed set of connections that only read.
+#[derive(Debug)]
+struct Readers {
+    connections: Vec<Mutex<Connection>>,
+    next: AtomicUsize,
+}
+
+impl Readers {
+    fn open(path: &Path, count: usize) -> Result<Self> {
+        let connections = (0..count).map(|_| open_reader(path).map(Mutex::new)).collect::<Result<_>>()?;
+        Ok(Self { connections, next: AtomicUsize::new(0) })
+    }
+
+    /// A free connection, or the wait for one.
+    fn borrow(&self) -> MutexGuard<'_, Connection> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        let nth = |step: usize| &self.connections[start.wrapping_add(step) % self.connections.len()];
+        (0..self.connections.len())
+            .find_map(|step| nth(step).try_lock().ok())
+            // A reader that panicked left no transaction behind that could hurt the next one.
+            .unwrap_or_else(|| nth(0).lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn open_writer(path: &Path) -> Result<Connection> {
+    let connection = Connection::open(path).map_err(|error| cannot_open(path, error))?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| cannot_open(path, error))?;
+    // What was acknowledged must survive a power cut; checkpoints are made by their own thread.
+    connection
+        .execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; \
+             PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
+        )
+        .mapped()?;
+    prepare_connection(&connection)?;
+    Ok(connection)
+}
+
+fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).mapped()?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;").mapped()?;
+    prepare_connection(&connection)?;
+    Ok(connection)
+}
+
+fn prepare_connection(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5)).mapped()?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn cannot_open(path: &Path, error: rusqlite::Error) -> Error {
+    let folder = path.parent().unwrap_or(path).display();
+    Error::new(
+        Kind::StorageFull,
+        "data_dir_not_writable",
+        format!("The database {} can't be opened for writing: {error}. Make the folder {folder} writable for this user, or choose another with RETINUE_DATA_DIR.", path.display()),
+    )
+    .because(error)
+}
+
+pub(crate) fn begin(connection: &Connection) -> Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])).mapped().map(drop)
+}
+
+pub(crate) fn commit(connection: &Connection) -> Result<()> {
+    let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).mapped();
+    if committed.is_err() {
+        rollback(connection);
+    }
+    committed.map(drop)
+}
+
+pub(crate) fn rollback(connection: &Connection) {
+    // After some errors, a full disk among them, SQLite has already rolled back.
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "can_fail(rollback): the transaction could not be rolled back");
+    }
+}
+
+pub(crate) fn execute(connection: &Connection, statement: &Statement, params: &[Value<'_>]) -> Result<u64> {
+    let mut prepared = connection.prepare_cached(statement.sqlite).mapped()?;
+    bind(&mut prepared, params)?;
+    prepared.raw_execute().mapped().map(|count| count as u64)
+}
+
+pub(crate) fn query<T>(
+    connection: &Connection,
+    statement: &Statement,
+    params: &[Value<'_>],
+    map: fn(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut prepared = connection.prepare_cached(statement.sqlite).mapped()?;
+    bind(&mut prepared, params)?;
+    let mut rows = prepared.raw_query();
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().mapped()? {
+        out.push(map(&Row::Sqlite(row))?);
+    }
+    Ok(out)
+}
+
+fn bind(prepared: &mut rusqlite::Statement<'_>, params: &[Value<'_>]) -> Result<()> {
+    for (index, value) in params.iter().enumerate() {
+        prepared.raw_bind_parameter(index + 1, value).mapped()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! A transaction is a value, and its end is visible: [`Tx::commit`], or else it is rolled back.
+
+use deadpool_postgres::Object;
+use retinue_model::{Error, Result};
+use rusqlite::Connection;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::fault::Mapped;
+use crate::row::Row;
+use crate::statement::Statement;
+use crate::value::Value;
+use crate::{postgres, sqlite};
+
+/// A transaction that may write.
+#[derive(Debug)]
+pub struct Tx {
+    // None once it was committed.
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+enum Open {
+    Sqlite(OwnedMutexGuard<Connection>),
+    Postgres(Object),
+}
+
+impl Tx {
+    pub(crate) const fn sqlite(connection: OwnedMutexGuard<Connection>) -> Self {
+        Self { open: Some(Open::Sqlite(connection)) }
+    }
+
+    pub(crate) const fn postgres(connection: Object) -> Self {
+        Self { open: Some(Open::Postgres(connection)) }
+    }
+
+    /// Makes it last. When this returns, what was written survives a crash.
+    ///
+    /// # Errors
+    /// `storage_full`, `database_unavailable`, or what the engine says; nothing was written then.
+    pub async fn commit(mut self) -> Result<()> {
+        match self.open.take() {
+            Some(Open::Sqlite(connection)) => {
+                // Waits for the disk, which the runtime's threads must not.
+                tokio::task::spawn_blocking(move || sqlite::commit(&connection)).await.map_err(Error::internal)?
+            }
+            Some(Open::Postgres(connection)) => {
+                let committed = connection.batch_execute("COMMIT").await.mapped();
+                if committed.is_err() {
+                    discard(connection);
+                }
+                committed
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn execute(&mut self, statement: &'static Statement, params: &[Value<'_>]) -> Result<u64> {
+        match &self.open {
+            Some(Open::Sqlite(connection)) => sqlite::execute(connection, statement, params),
+            Some(Open::Postgres(connection)) => postgres::execute(connection, statement, params).await,
+            None => Err(ended()),
+        }
+    }
+
+    pub(crate) async fn query<T>(
+        &mut self,
+        statement: &'static Statement,
+        params: &[Value<'_>],
+        map: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        match &self.open {
+            Some(Open::Sqlite(connection)) => sqlite::query(connection, statement, params, map),
+            Some(Open::Postgres(connection)) => postgres::query(connection, statement, params, map).await,
+            None => Err(ended()),
+        }
+    }
+
+    pub(crate) async fn query_one<T>(
+        &mut self,
+        statement: &'static Statement,
+        params: &[Value<'_>],
+        map: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.query(statement, params, map).await?.pop())
+    }
+
+    /// Runs a migration's text.
+    pub(crate) async fn run_script(&mut self, sqlite: &str, postgres: &str) -> Result<()> {
+        match &self.open {
+            Some(Open::Sqlite(connection)) => connection.execute_batch(sqlite).mapped(),
+            Some(Open::Postgres(connection)) => connection.batch_execute(postgres).await.mapped(),
+            None => Err(ended()),
+        }
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        match self.open.take() {
+            Some(Open::Sqlite(connection)) => sqlite::rollback(&connection),
+            Some(Open::Postgres(connection)) => discard(connection),
+            None => {}
+        }
+    }
+}
+
+/// Closes a connection whose transaction is open, instead of giving it to the next caller: the server rolls back.
+fn discard(connection: Object) {
+    drop(Object::take(connection));
+}
+
+fn ended() -> Error {
+    Error::internal("the transaction has ended")
+}
