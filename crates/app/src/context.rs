@@ -1,0 +1,218 @@
+//! What an operation needs besides its arguments: the parts of the running program, the time, randomness, and who asks.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use retinue_agent::{Client, Limits};
+use retinue_model::id::{Id, Noun};
+use retinue_store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::live::Registry;
+use crate::provider::Catalog;
+
+/// Tells the time. Wall-clock time, to the microsecond; what is stored and shown.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives randomness that is fit for secrets.
+pub trait Rng: Send + Sync {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// Bounds on the work, from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How many runs may be under way at once; more wait in the queue.
+    pub max_concurrent_runs: usize,
+    /// Bounds on each run.
+    pub run: Limits,
+    /// How long a stop waits for runs under way before it interrupts them.
+    pub shutdown_grace: Duration,
+}
+
+/// What the program is put together from.
+pub struct Parts {
+    /// The database, migrated.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The way to models.
+    pub client: Client,
+    /// Agents and models.
+    pub catalog: Catalog,
+    /// Bounds.
+    pub settings: Settings,
+}
+
+/// The running program. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// What [`App`] shares.
+pub struct Inner {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) client: Client,
+    pub(crate) catalog: Catalog,
+    pub(crate) settings: Settings,
+    pub(crate) live: Registry,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+    /// No new work is taken.
+    pub(crate) stopping: CancellationToken,
+    /// What is under way must end now.
+    pub(crate) interrupt: CancellationToken,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("store", &self.store).field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts the program together. It does nothing yet: see [`crate::run::recover`].
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            store: parts.store,
+            clock: parts.clock,
+            rng: parts.rng,
+            client: parts.client,
+            catalog: parts.catalog,
+            live: Registry::default(),
+            places: Arc::new(Semaphore::new(parts.settings.max_concurrent_runs.min(Semaphore::MAX_PERMITS))),
+            settings: parts.settings,
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            interrupt: CancellationToken::new(),
+        }))
+    }
+
+    /// The context of one request.
+    #[must_use]
+    pub fn context(&self, request_id: Arc<str>) -> Context {
+        Context { app: self.clone(), request_id }
+    }
+
+    /// Whether the database answers and has the schema that this program works with.
+    ///
+    /// # Errors
+    /// Why requests would fail now.
+    pub async fn check(&self) -> retinue_model::Result<()> {
+        if self.stopping.is_cancelled() {
+            return Err(stopping());
+        }
+        retinue_store::migrate::check(&self.store).await
+    }
+
+    /// Resolves when no new work is taken any more.
+    pub async fn stopped(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Stops: new runs are refused, runs under way may finish within the grace period, the rest become `interrupted`.
+    pub async fn shut_down(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.settings.shutdown_grace, self.tasks.wait()).await.is_err() {
+            tracing::info!(runs = self.live.len(), "the grace period is over: interrupting the runs under way");
+            self.interrupt.cancel();
+            if tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await.is_err() {
+                tracing::warn!("some runs could not write their end; they become interrupted at the next start");
+            }
+        }
+    }
+}
+
+pub(crate) fn stopping() -> retinue_model::Error {
+    retinue_model::Error::unavailable("shutting_down", "The server is stopping. Try again in a few seconds.")
+}
+
+/// One request's view of the program.
+#[derive(Clone, Debug)]
+pub struct Context {
+    app: App,
+    request_id: Arc<str>,
+}
+
+impl Context {
+    /// The request's id, which the client also gets.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The program.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The time, as precise as it is stored.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.app.now()
+    }
+
+    /// A new id, later than all before it but for those of the same millisecond.
+    pub(crate) fn new_id<N: Noun>(&self) -> Id<N> {
+        self.app.new_id()
+    }
+}
+
+impl Deref for Context {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.app
+    }
+}
+
+impl Inner {
+    /// The time, as precise as it is stored.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// A `UUIDv7` (RFC 9562, section 5.7).
+    pub(crate) fn new_id<N: Noun>(&self) -> Id<N> {
+        let mut random = [0; 10];
+        self.rng.fill(&mut random);
+        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
+        Id::new(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    pub(crate) fn random_u64(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.rng.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+}

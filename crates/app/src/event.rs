@@ -1,0 +1,119 @@
+//! Following a run: the events that are in the table, then the live ones, each exactly once and in order.
+
+use std::time::Duration;
+
+use retinue_model::event::{Event, Name};
+use retinue_model::run::Run;
+use retinue_model::{Result, RunId};
+use retinue_store::{Store, event as rows, run as run_rows};
+
+use crate::live::{Tail, Watcher};
+use crate::{App, Context, run};
+
+/// Events read from the table at once.
+const PAGE: i64 = 256;
+/// How often the table is asked for the events of a run that another process works on.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A reader of one run's events. However slow it is, it holds up nobody.
+#[derive(Debug)]
+pub struct Follow {
+    app: App,
+    run: RunId,
+    after: i64,
+    watcher: Option<Watcher>,
+    done: bool,
+}
+
+/// Follows a run from its event number `after` on (0 for the beginning).
+///
+/// # Errors
+/// `not_found`.
+pub async fn follow(ctx: &Context, id: RunId, after: i64) -> Result<Follow> {
+    // Watch first: what ends between the two is then seen in the table.
+    let watcher = ctx.live.watch(id);
+    run::get(ctx, id).await?;
+    Ok(Follow { app: ctx.app().clone(), run: id, after, watcher, done: false })
+}
+
+impl Follow {
+    /// The next events; nothing when there will be no more.
+    ///
+    /// # Errors
+    /// What keeps the table from being read.
+    pub async fn next(&mut self) -> Result<Option<Vec<Event>>> {
+        while !self.done {
+            let events = match self.from_tail().await {
+                Some(events) => events,
+                None => rows::list(&self.app.store, self.run, self.after, PAGE).await?,
+            };
+            if let Some(last) = events.last() {
+                self.after = last.seq;
+                self.done = last.name.is_terminal();
+                return Ok(Some(events));
+            }
+            if self.watcher.is_none() {
+                self.wait_for_table().await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Events from memory, once there are any; none if the table must be read.
+    async fn from_tail(&mut self) -> Option<Vec<Event>> {
+        loop {
+            let watcher = self.watcher.as_mut()?;
+            match watcher.run.after(self.after) {
+                Tail::Events(events) => return Some(events),
+                Tail::Behind => return None,
+                Tail::UpToDate => {
+                    if !watcher.wait(self.after).await {
+                        // It has ended: whatever is missing is in the table.
+                        self.watcher = None;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn wait_for_table(&mut self) -> Result<()> {
+        let run = run_rows::get(&self.app.store, self.run).await?;
+        self.watcher = self.app.live.watch(self.run);
+        if run.is_none() {
+            self.done = true;
+        } else if self.watcher.is_none() {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+}
+
+/// All events of a run that are in the table.
+pub(crate) async fn stored(store: &Store, id: RunId) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    loop {
+        let after = events.last().map_or(0, |event: &Event| event.seq);
+        let page = rows::list(store, id, after, PAGE).await?;
+        if page.is_empty() {
+            return Ok(events);
+        }
+        events.extend(page);
+    }
+}
+
+/// What has been said in these events.
+pub(crate) fn text_of(events: &[Event]) -> Result<String> {
+    let mut text = String::new();
+    for event in events.iter().filter(|event| event.name == Name::MessageDelta) {
+        text.push_str(&event.delta_text()?.unwrap_or_default());
+    }
+    Ok(text)
+}
+
+/// What a run that is under way has said so far, as far as it is in the table.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn text_so_far(ctx: &Context, run: &Run) -> Result<String> {
+    text_of(&stored(&ctx.store, run.id).await?)
+}

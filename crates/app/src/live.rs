@@ -1,0 +1,178 @@
+//! Runs under way in this process: their newest events, before and shortly after they are committed.
+//!
+//! A run's tail holds every event that may not be in the table yet, and a few more. Whoever follows a run takes from the
+//! tail what it reaches and everything older from the table; so a slow reader costs nobody anything, and nobody ever
+//! misses an event.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use retinue_model::RunId;
+use retinue_model::event::Event;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Committed events that stay at hand for readers who are almost up to date.
+const KEEP: usize = 16;
+
+/// One run under way.
+#[derive(Debug)]
+pub(crate) struct LiveRun {
+    tail: Mutex<VecDeque<Event>>,
+    progress: watch::Sender<Progress>,
+    /// A person wants it to stop.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// What changes while a run is under way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    latest: i64,
+    ended: bool,
+}
+
+/// What the tail has for a reader.
+#[derive(Debug)]
+pub(crate) enum Tail {
+    /// The next events.
+    Events(Vec<Event>),
+    /// The reader has all there are.
+    UpToDate,
+    /// The reader's next event is older than the tail: it is in the table.
+    Behind,
+}
+
+impl LiveRun {
+    fn new() -> Self {
+        Self { tail: Mutex::default(), progress: watch::Sender::default(), cancel: CancellationToken::new() }
+    }
+
+    /// Shows an event to readers. `committed` is the number of the newest event that is in the table for certain.
+    pub(crate) fn push(&self, event: Event, committed: i64) {
+        let latest = event.seq;
+        let mut tail = self.tail();
+        tail.push_back(event);
+        while tail.len() > KEEP && tail.front().is_some_and(|oldest| oldest.seq <= committed) {
+            tail.pop_front();
+        }
+        drop(tail);
+        self.progress.send_modify(|progress| progress.latest = latest);
+    }
+
+    /// No event will come after those that were pushed.
+    pub(crate) fn end(&self) {
+        self.progress.send_modify(|progress| progress.ended = true);
+    }
+
+    /// Events after number `after`.
+    pub(crate) fn after(&self, after: i64) -> Tail {
+        let tail = self.tail();
+        match (tail.front(), tail.back()) {
+            (Some(oldest), Some(newest)) if newest.seq > after => {
+                if oldest.seq <= after + 1 {
+                    Tail::Events(tail.iter().filter(|event| event.seq > after).cloned().collect())
+                } else {
+                    Tail::Behind
+                }
+            }
+            _ => Tail::UpToDate,
+        }
+    }
+
+    fn tail(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Watches a run; wakes when there is more or it has ended.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    pub(crate) run: Arc<LiveRun>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Watcher {
+    /// Waits until there is an event after number `after`. False if there will be none.
+    pub(crate) async fn wait(&mut self, after: i64) -> bool {
+        let progress = self.progress.wait_for(|progress| progress.latest > after || progress.ended).await;
+        progress.is_ok_and(|progress| progress.latest > after)
+    }
+}
+
+/// All runs under way in this process.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+}
+
+impl Registry {
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, id: RunId) -> Arc<LiveRun> {
+        let run = Arc::new(LiveRun::new());
+        self.runs().insert(id, Arc::clone(&run));
+        run
+    }
+
+    pub(crate) fn get(&self, id: RunId) -> Option<Arc<LiveRun>> {
+        self.runs().get(&id).cloned()
+    }
+
+    pub(crate) fn remove(&self, id: RunId) {
+        self.runs().remove(&id);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.runs().len()
+    }
+
+    pub(crate) fn watch(&self, id: RunId) -> Option<Watcher> {
+        self.get(id).map(|run| Watcher { progress: run.progress.subscribe(), run })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use retinue_model::event::{Data, Name};
+    use uuid::Uuid;
+
+    fn event(seq: i64) -> Event {
+        let run = RunId::new(Uuid::nil());
+        Event::new(run, seq, Name::MessageDelta, &Data::Delta { text: "x" }, Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    fn numbers(tail: Tail) -> Vec<i64> {
+        match tail {
+            Tail::Events(events) => events.iter().map(|event| event.seq).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_committed_never_leaves_the_tail() {
+        let run = LiveRun::new();
+        (1..=100).for_each(|seq| run.push(event(seq), 0));
+        assert_eq!(numbers(run.after(0)), (1..=100).collect::<Vec<_>>());
+        (101..=110).for_each(|seq| run.push(event(seq), 90));
+        assert!(matches!(run.after(0), Tail::Behind));
+        assert_eq!(numbers(run.after(90)), (91..=110).collect::<Vec<_>>());
+        assert!(matches!(run.after(110), Tail::UpToDate));
+    }
+
+    #[tokio::test]
+    async fn a_watcher_hears_of_events_and_of_the_end() {
+        let registry = Registry::default();
+        let id = RunId::new(Uuid::nil());
+        let run = registry.insert(id);
+        let mut watcher = registry.watch(id).unwrap();
+        run.push(event(1), 0);
+        assert!(watcher.wait(0).await);
+        run.end();
+        assert!(watcher.wait(0).await);
+        assert!(!watcher.wait(1).await);
+    }
+}

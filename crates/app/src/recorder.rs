@@ -1,0 +1,130 @@
+//! Writes down what a run does: shows each event to readers, hands it to the appender, and keeps what is not yet certain.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use retinue_model::event::{Data, Event, Name};
+use retinue_model::run::Run;
+use retinue_model::{Error, Result};
+use retinue_store::{Acknowledgement, Batch};
+
+use crate::App;
+use crate::live::LiveRun;
+
+/// Events that may be on their way to the disk; then the run waits for it.
+const UNCERTAIN: usize = 64;
+
+/// The pen of one run.
+pub(crate) struct Recorder {
+    app: App,
+    live: Arc<LiveRun>,
+    pub(crate) run: Run,
+    pub(crate) text: String,
+    next_seq: i64,
+    committed: i64,
+    on_their_way: VecDeque<(Event, Acknowledgement)>,
+    /// Events that were shown and whose commit failed; they go into the last batch.
+    failed: Vec<Event>,
+}
+
+impl Recorder {
+    /// `next_seq` is the number of the run's next event; those before it are committed.
+    pub(crate) const fn new(app: App, live: Arc<LiveRun>, run: Run, next_seq: i64) -> Self {
+        Self {
+            app,
+            live,
+            run,
+            text: String::new(),
+            next_seq,
+            committed: next_seq - 1,
+            on_their_way: VecDeque::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// Numbers an event.
+    pub(crate) fn next_event(&mut self, name: Name, data: &Data<'_>) -> Result<Event> {
+        let event = Event::new(self.run.id, self.next_seq, name, data, self.app.now())?;
+        self.next_seq += 1;
+        Ok(event)
+    }
+
+    /// Records the next piece of the answer. Readers see it at once.
+    ///
+    /// # Errors
+    /// Why earlier pieces could not be kept; the run should end then.
+    pub(crate) async fn delta(&mut self, text: &str) -> Result<()> {
+        self.text.push_str(text);
+        let event = self.next_event(Name::MessageDelta, &Data::Delta { text })?;
+        self.live.push(event.clone(), self.committed);
+        let acknowledgement = self.app.store.append(Batch::of_event(event.clone())).await;
+        match acknowledgement {
+            Ok(acknowledgement) => self.on_their_way.push_back((event, acknowledgement)),
+            Err(error) => {
+                self.failed.push(event);
+                return Err(error);
+            }
+        }
+        while let Some((event, acknowledgement)) = self.on_their_way.front_mut() {
+            let Some(result) = acknowledgement.poll() else { break };
+            let (seq, failed) = (event.seq, result.is_err());
+            self.settle(seq, failed);
+            result?;
+        }
+        if self.on_their_way.len() >= UNCERTAIN {
+            self.wait_for_oldest().await?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, seq: i64, failed: bool) {
+        if let Some((event, _)) = self.on_their_way.pop_front() {
+            if failed {
+                self.failed.push(event);
+            } else if self.failed.is_empty() {
+                self.committed = seq;
+            }
+        }
+    }
+
+    async fn wait_for_oldest(&mut self) -> Result<()> {
+        let Some((event, acknowledgement)) = self.on_their_way.front_mut() else { return Ok(()) };
+        let seq = event.seq;
+        let result = acknowledgement.wait().await;
+        self.settle(seq, result.is_err());
+        result
+    }
+
+    /// Waits until everything that was handed over is committed, or says why something is not.
+    pub(crate) async fn settle_all(&mut self) -> Result<()> {
+        let mut first_error = None;
+        while !self.on_their_way.is_empty() {
+            if let Err(error) = self.wait_for_oldest().await {
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// Writes the run's last events, with everything else that `batch` holds and what failed before, and then shows them.
+    pub(crate) async fn close(&mut self, mut batch: Batch, last: &[Event]) -> Result<()> {
+        self.failed.iter().chain(last).for_each(|event| batch.event(event.clone()));
+        self.app.store.append(batch).await?.wait().await?;
+        self.failed.clear();
+        for event in last {
+            self.live.push(event.clone(), event.seq);
+        }
+        Ok(())
+    }
+
+    /// Whether the run's row is still there: deleting a thread takes it away.
+    pub(crate) async fn is_deleted(&self) -> Result<bool> {
+        Ok(retinue_store::run::get(&self.app.store, self.run.id).await?.is_none())
+    }
+}
+
+/// The failure of a run whose words could not be kept.
+pub(crate) fn storage_failure(error: &Error) -> retinue_model::run::Failure {
+    let code = if error.code() == "storage_full" { "storage_full" } else { "storage_unavailable" };
+    retinue_model::run::Failure::new(code, format!("The answer could not be kept. {}", error.detail()))
+}

@@ -1,0 +1,212 @@
+//! Conversations: create, list, search, rename, delete.
+
+use retinue_model::text::{Search, Title};
+use retinue_model::thread::Thread;
+use retinue_model::{AgentId, Error, Result, RunId, ThreadId};
+use retinue_store::thread as rows;
+use retinue_store::thread::Place;
+
+use crate::{Context, cursor, excerpt};
+
+/// What may be said of a new thread.
+#[derive(Clone, Debug, Default)]
+pub struct NewThread {
+    /// Its title; made of the first message if none.
+    pub title: Option<Title>,
+    /// Who answers; the default assistant if nobody.
+    pub agent_id: Option<AgentId>,
+    /// The model; the agent's own if none.
+    pub model: Option<String>,
+}
+
+/// What is to change of a thread; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Another title.
+    pub title: Option<Title>,
+    /// Another agent.
+    pub agent_id: Option<AgentId>,
+    /// Another model; `Some(None)` goes back to the agent's own.
+    pub model: Option<Option<String>>,
+}
+
+/// Some threads of a list, and where it goes on.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The threads, the last changed first.
+    pub threads: Vec<Found>,
+    /// Where the list goes on, if it does.
+    pub next_cursor: Option<String>,
+}
+
+/// A thread in a list.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The thread.
+    pub thread: Thread,
+    /// Where a search found its words; none if the title has them or nothing was searched for.
+    pub excerpt: Option<String>,
+}
+
+/// Begins a conversation.
+///
+/// # Errors
+/// `agent_unknown`, `model_unknown`.
+pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
+    let agent_id = match new.agent_id {
+        Some(id) => known_agent(ctx, id)?,
+        None => ctx.catalog.default_agent()?.id,
+    };
+    check_model(ctx, new.model.as_deref())?;
+    let now = ctx.now();
+    let thread = Thread {
+        id: ctx.new_id(),
+        title: new.title.map(String::from),
+        agent_id,
+        model: new.model,
+        created_at: now,
+        updated_at: now,
+    };
+    let mut tx = ctx.store.begin().await?;
+    rows::insert(&mut tx, &thread).await?;
+    tx.commit().await?;
+    Ok(thread)
+}
+
+/// One conversation.
+///
+/// # Errors
+/// `not_found`.
+pub async fn get(ctx: &Context, id: ThreadId) -> Result<Thread> {
+    rows::get(&ctx.store, id).await?.ok_or_else(not_found)
+}
+
+/// Conversations, the last changed first.
+///
+/// # Errors
+/// `invalid_cursor`.
+pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<Page> {
+    let after = cursor.map(cursor::to_thread).transpose()?;
+    let threads = rows::list(&ctx.store, after, one_more(limit)).await?;
+    let found = threads.into_iter().map(|thread| Found { thread, excerpt: None }).collect();
+    Ok(page(found, limit))
+}
+
+/// Conversations whose title or one of whose messages has all the words; the last word may be a beginning.
+///
+/// # Errors
+/// `invalid_cursor`.
+pub async fn search(ctx: &Context, words: &Search, cursor: Option<&str>, limit: usize) -> Result<Page> {
+    let after = cursor.map(cursor::to_thread).transpose()?;
+    let hits = retinue_store::search::threads(&ctx.store, words, after, one_more(limit)).await?;
+    let found = hits
+        .into_iter()
+        .map(|hit| Found { thread: hit.thread, excerpt: hit.message.map(|message| excerpt::around(&message, words)) });
+    Ok(page(found.collect(), limit))
+}
+
+fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit + 1).unwrap_or(i64::MAX)
+}
+
+fn page(mut threads: Vec<Found>, limit: usize) -> Page {
+    let has_more = threads.len() > limit;
+    threads.truncate(limit);
+    let last = threads.last().filter(|_| has_more);
+    let next_cursor =
+        last.map(|last| cursor::of_thread(Place { updated_at: last.thread.updated_at, id: last.thread.id }));
+    Page { threads, next_cursor }
+}
+
+/// Renames a conversation, or gives it another agent or model.
+///
+/// # Errors
+/// `not_found`, `agent_unknown`, `model_unknown`.
+pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Thread> {
+    if let Some(agent) = change.agent_id {
+        known_agent(ctx, agent)?;
+    }
+    check_model(ctx, change.model.as_ref().and_then(Option::as_deref))?;
+    let mut tx = ctx.store.begin().await?;
+    let mut thread = lock(ctx, &mut tx, id).await?;
+    apply(&mut thread, change);
+    rows::update(&mut tx, &thread).await?;
+    tx.commit().await?;
+    Ok(thread)
+}
+
+/// Reads a thread for a change and keeps others from changing it meanwhile.
+pub(crate) async fn lock(ctx: &Context, tx: &mut retinue_store::Tx, id: ThreadId) -> Result<Thread> {
+    if !rows::touch(tx, id, ctx.now()).await? {
+        return Err(not_found());
+    }
+    rows::get_in(tx, id).await?.ok_or_else(not_found)
+}
+
+pub(crate) fn apply(thread: &mut Thread, change: Change) {
+    if let Some(title) = change.title {
+        thread.title = Some(title.into());
+    }
+    if let Some(agent_id) = change.agent_id {
+        thread.agent_id = agent_id;
+    }
+    if let Some(model) = change.model {
+        thread.model = model;
+    }
+}
+
+pub(crate) fn known_agent(ctx: &Context, id: AgentId) -> Result<AgentId> {
+    ctx.catalog.agent(id).map(|agent| agent.id).ok_or_else(|| {
+        Error::invalid("agent_unknown", "There is no such agent now. Choose another one for this conversation.")
+    })
+}
+
+fn check_model(ctx: &Context, name: Option<&str>) -> Result<()> {
+    name.map_or(Ok(()), |name| ctx.catalog.entry(Some(name)).map(drop))
+}
+
+/// What would be lost with a conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct Contents {
+    /// Messages, the person's and the agent's.
+    pub messages: i64,
+    /// Runs.
+    pub runs: i64,
+}
+
+/// What would be lost with a conversation.
+///
+/// # Errors
+/// What keeps it from being counted.
+pub async fn contents(ctx: &Context, id: ThreadId) -> Result<Contents> {
+    let (messages, runs) = rows::count_contents(&ctx.store, id).await?;
+    Ok(Contents { messages, runs })
+}
+
+/// Deletes a conversation with all its messages, runs and events. An answer under way is stopped.
+///
+/// # Errors
+/// `not_found`.
+pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
+    let ctx = ctx.clone();
+    // Goes on when the client hangs up: half of it would leave a run without its thread.
+    ctx.tasks.clone().spawn(async move { delete_now(&ctx, id).await }).await.map_err(Error::internal)?
+}
+
+async fn delete_now(ctx: &Context, id: ThreadId) -> Result<()> {
+    let mut tx = ctx.store.begin().await?;
+    if !rows::touch(&mut tx, id, ctx.now()).await? {
+        return Err(not_found());
+    }
+    let active: Option<RunId> = retinue_store::run::active_of_thread(&mut tx, id).await?.map(|run| run.id);
+    rows::delete(&mut tx, id).await?;
+    tx.commit().await?;
+    if let Some(live) = active.and_then(|run| ctx.live.get(run)) {
+        live.cancel.cancel();
+    }
+    Ok(())
+}
+
+pub(crate) fn not_found() -> Error {
+    Error::not_found("conversation")
+}
