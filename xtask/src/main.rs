@@ -1,1 +1,56 @@
-fn main() {}
+//! The project's own commands: `cargo xtask help` lists them.
+//!
+//! What lives here runs, checks and measures the other crates from outside; nothing of the product does.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks by printing")]
+
+use std::{env, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+mod axe;
+mod bench;
+mod check;
+mod chromium;
+mod ci;
+mod deny;
+mod install;
+mod parts;
+mod postgres;
+mod scratch;
+mod shell;
+mod test;
+mod workspace;
+
+const HELP: &str = "\
+Usage: cargo xtask <command>
+
+  test [FILTER…]      get what the tests need, start a throw-away PostgreSQL, run every test
+       --no-install   install nothing: what is missing is left out and named at the end
+       Anything else goes to the test runner (cargo-nextest where it is installed, else cargo test).
+  check [--write]     the static rules: layers, lints, file sizes, paths in the docs, generated files;
+                      --write rewrites the generated files
+  deny                licences, banned crates, duplicates and sources of the dependency tree (deny.toml)
+  deny advisories     known vulnerabilities; needs a network, so it is not a part of `ci`
+  ci                  fmt, clippy, deny, check and test, up to the first that fails
+  help                this text
+
+docs/testing.md tells what `test` installs, and why.
+";
+
+fn main() -> Result<ExitCode> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let root = workspace::root()?;
+    let (command, rest) = args.split_first().map_or(("help", [].as_slice()), |(first, rest)| (first.as_str(), rest));
+    match command {
+        "test" => test::run(&root, rest),
+        "check" => check::run(&root, rest),
+        "deny" => deny::run(&root, rest),
+        "ci" => ci::run(&root),
+        "bench" => bench::run(&root, rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => bail!("there is no command `{other}`\n\n{HELP}"),
+    }
+}

@@ -210,6 +210,12 @@ impl Inner {
         Id::new(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// A new id of a request: 16 hex digits.
+    #[must_use]
+    pub fn new_request_id(&self) -> Arc<str> {
+        format!("{:016x}", self.random_u64()).into()
+    }
+
     pub(crate) fn random_u64(&self) -> u64 {
         let mut bytes = [0; 8];
         self.rng.fill(&mut bytes);

@@ -4,11 +4,11 @@
 //! tail what it reaches and everything older from the table; so a slow reader costs nobody anything, and nobody ever
 //! misses an event.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use retinue_model::RunId;
 use retinue_model::event::Event;
+use retinue_model::{RunId, ThreadId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,7 @@ const KEEP: usize = 16;
 /// One run under way.
 #[derive(Debug)]
 pub(crate) struct LiveRun {
+    thread: ThreadId,
     tail: Mutex<VecDeque<Event>>,
     progress: watch::Sender<Progress>,
     /// A person wants it to stop.
@@ -43,8 +44,8 @@ pub(crate) enum Tail {
 }
 
 impl LiveRun {
-    fn new() -> Self {
-        Self { tail: Mutex::default(), progress: watch::Sender::default(), cancel: CancellationToken::new() }
+    fn new(thread: ThreadId) -> Self {
+        Self { thread, tail: Mutex::default(), progress: watch::Sender::default(), cancel: CancellationToken::new() }
     }
 
     /// Shows an event to readers. `committed` is the number of the newest event that is in the table for certain.
@@ -110,8 +111,8 @@ impl Registry {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, id: RunId) -> Arc<LiveRun> {
-        let run = Arc::new(LiveRun::new());
+    pub(crate) fn insert(&self, id: RunId, thread: ThreadId) -> Arc<LiveRun> {
+        let run = Arc::new(LiveRun::new(thread));
         self.runs().insert(id, Arc::clone(&run));
         run
     }
@@ -122,6 +123,11 @@ impl Registry {
 
     pub(crate) fn remove(&self, id: RunId) {
         self.runs().remove(&id);
+    }
+
+    /// The threads with a run under way.
+    pub(crate) fn threads(&self) -> HashSet<ThreadId> {
+        self.runs().values().map(|run| run.thread).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_is_not_committed_never_leaves_the_tail() {
-        let run = LiveRun::new();
+        let run = LiveRun::new(ThreadId::new(Uuid::nil()));
         (1..=100).for_each(|seq| run.push(event(seq), 0));
         assert_eq!(numbers(run.after(0)), (1..=100).collect::<Vec<_>>());
         (101..=110).for_each(|seq| run.push(event(seq), 90));
@@ -167,7 +173,7 @@ mod tests {
     async fn a_watcher_hears_of_events_and_of_the_end() {
         let registry = Registry::default();
         let id = RunId::new(Uuid::nil());
-        let run = registry.insert(id);
+        let run = registry.insert(id, ThreadId::new(Uuid::nil()));
         let mut watcher = registry.watch(id).unwrap();
         run.push(event(1), 0);
         assert!(watcher.wait(0).await);

@@ -25,6 +25,8 @@ pub struct Entry {
     pub model: Model,
     /// Where to ask.
     pub backend: Backend,
+    /// The same, for people.
+    pub address: String,
     /// How many tokens it may write at most; none leaves it to its server.
     pub max_output_tokens: Option<u32>,
 }
@@ -36,6 +38,8 @@ pub struct Source {
     pub origin: Origin,
     /// Where it is.
     pub endpoint: Endpoint,
+    /// The same, for people.
+    pub address: String,
     /// Whether somebody configured it: then its silence is a problem that people should see.
     pub expected: bool,
     /// The context of a model for which the server names none, in tokens.
@@ -100,7 +104,8 @@ impl Catalog {
                 // What was declared first keeps the name.
                 if entries.iter().all(|entry| entry.model.name != model.name) {
                     let backend = Backend::OpenAi(state.source.endpoint.clone());
-                    entries.push(Entry { model, backend, max_output_tokens: None });
+                    let address = state.source.address.clone();
+                    entries.push(Entry { model, backend, address, max_output_tokens: None });
                 }
             }
         }

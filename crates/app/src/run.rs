@@ -1,5 +1,6 @@
 //! Runs: start, try again, cancel, and pick up what a crash left behind.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use retinue_store::{Tx, event as event_rows, message as message_rows, run as row
 
 use crate::context::stopping;
 use crate::provider::Entry;
-use crate::thread::Change;
+use crate::thread::{Change, NewThread};
 use crate::{Context, thread, work};
 
 pub use crate::work::recover;
@@ -54,6 +55,24 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
     .await
 }
 
+/// Begins a conversation with what is said first: both are kept, or neither.
+///
+/// # Errors
+/// Those of [`start`] and of [`thread::create`].
+pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result<Run> {
+    detached(ctx, move |ctx| async move {
+        let mut thread = thread::plan(&ctx, new)?;
+        thread.title.get_or_insert_with(|| Title::of_input(&input).into());
+        let chosen = choose(&ctx, &thread)?;
+        let message = spoken_by_person(&ctx, thread.id, &input);
+        let mut tx = ctx.store.begin().await?;
+        thread_rows::insert(&mut tx, &thread).await?;
+        message_rows::insert(&mut tx, &message).await?;
+        begin(ctx, tx, Planned { thread: thread.id, agent: thread.agent_id, chosen, input: message.id }).await
+    })
+    .await
+}
+
 /// Answers the same message once more. The earlier answer stays where it is.
 ///
 /// # Errors
@@ -83,6 +102,12 @@ pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
 /// `not_found`.
 pub async fn get(ctx: &Context, id: RunId) -> Result<Run> {
     rows::get(&ctx.store, id).await?.ok_or_else(|| Error::not_found("run"))
+}
+
+/// The threads in which an answer is being written.
+#[must_use]
+pub fn threads_at_work(ctx: &Context) -> HashSet<ThreadId> {
+    ctx.live.threads()
 }
 
 /// Stops a run. The connection to the model is closed; what was said so far stays. A run that has ended stays as it is.
@@ -175,7 +200,7 @@ async fn begin(ctx: Context, mut tx: Tx, planned: Planned) -> Result<Run> {
         event_rows::insert(&mut tx, &started).await?;
     }
     // Known before it is committed, so that nobody finds it committed and not under way.
-    let live = ctx.live.insert(run.id);
+    let live = ctx.live.insert(run.id, run.thread_id);
     if let Err(error) = tx.commit().await {
         ctx.live.remove(run.id);
         return Err(error);

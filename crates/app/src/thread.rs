@@ -53,24 +53,29 @@ pub struct Found {
 /// # Errors
 /// `agent_unknown`, `model_unknown`.
 pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
+    let thread = plan(ctx, new)?;
+    let mut tx = ctx.store.begin().await?;
+    rows::insert(&mut tx, &thread).await?;
+    tx.commit().await?;
+    Ok(thread)
+}
+
+/// A new thread that is not yet written down.
+pub(crate) fn plan(ctx: &Context, new: NewThread) -> Result<Thread> {
     let agent_id = match new.agent_id {
         Some(id) => known_agent(ctx, id)?,
         None => ctx.catalog.default_agent()?.id,
     };
     check_model(ctx, new.model.as_deref())?;
     let now = ctx.now();
-    let thread = Thread {
+    Ok(Thread {
         id: ctx.new_id(),
         title: new.title.map(String::from),
         agent_id,
         model: new.model,
         created_at: now,
         updated_at: now,
-    };
-    let mut tx = ctx.store.begin().await?;
-    rows::insert(&mut tx, &thread).await?;
-    tx.commit().await?;
-    Ok(thread)
+    })
 }
 
 /// One conversation.

@@ -75,6 +75,16 @@ pub async fn get(ctx: &Context, thread: ThreadId, id: MessageId) -> Result<Turn>
     assemble(ctx, thread, placed).await?.into_iter().find(|turn| turn.input.id == id).ok_or_else(missing)
 }
 
+/// Whether nothing was said after this turn.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn is_last(ctx: &Context, turn: &Turn) -> Result<bool> {
+    let newest = message_rows::list_back(&ctx.store, turn.input.thread_id, i64::MAX, MESSAGES).await?;
+    let last_input = newest.into_iter().find(|placed| placed.message.role == Role::User);
+    Ok(last_input.is_some_and(|placed| placed.message.id == turn.input.id))
+}
+
 async fn assemble(ctx: &Context, thread: ThreadId, placed: Vec<Placed>) -> Result<Vec<Turn>> {
     let Some(first) = placed.first() else { return Ok(Vec::new()) };
     let runs = run_rows::of_thread_from(&ctx.store, thread, first.message.created_at).await?;

@@ -197,7 +197,7 @@ pub async fn recover(app: &App) -> Result<usize> {
     for run in runs {
         let events = crate::event::stored(&app.store, run.id).await?;
         let next_seq = events.last().map_or(1, |event| event.seq + 1);
-        let live = app.live.insert(run.id);
+        let live = app.live.insert(run.id, run.thread_id);
         let mut recorder = Recorder::new(app.clone(), live, run.clone(), next_seq);
         recorder.text = crate::event::text_of(&events)?;
         let ending = Ending::from(Outcome::Interrupted);

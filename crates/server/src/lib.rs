@@ -1,1 +1,16 @@
-//! x
+//! The program: configuration, wiring, command line, logs, start and stop. Holds no rule and no query.
+
+pub mod cli;
+pub mod config;
+
+mod environment;
+mod greeting;
+mod layers;
+mod listen;
+mod migrate;
+mod reference;
+mod serve;
+mod show;
+mod system;
+mod telemetry;
+mod wiring;

@@ -1,1 +1,7 @@
-fn main() {}
+//! `retinue`
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    retinue_server::cli::main()
+}

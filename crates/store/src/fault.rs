@@ -38,7 +38,10 @@ fn full() -> Error {
 }
 
 fn unavailable() -> Error {
-    Error::unavailable("database_unavailable", "The database does not answer at the moment. Try again in a few seconds.")
+    Error::unavailable(
+        "database_unavailable",
+        "The database does not answer at the moment. Try again in a few seconds.",
+    )
 }
 
 pub(crate) fn sqlite(error: rusqlite::Error) -> Error {

@@ -161,5 +161,5 @@ impl Store {
 /// Every statement of the product, for the test that prepares each on both engines.
 #[must_use]
 pub fn statements() -> Vec<&'static Statement> {
-    [thread::sql::ALL, message::sql::ALL, run::sql::ALL, event::sql::ALL, search::sql::ALL].concat()
+    [migrate::sql::ALL, thread::sql::ALL, message::sql::ALL, run::sql::ALL, event::sql::ALL, search::sql::ALL].concat()
 }

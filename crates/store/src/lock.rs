@@ -10,7 +10,9 @@ use retinue_model::{Error, Result};
 pub(crate) fn in_use(what: &str) -> Error {
     Error::conflict(
         "database_in_use",
-        format!("Another Retinue is using {what}. Stop it first, or give this one its own with RETINUE_DATA_DIR or DATABASE_URL."),
+        format!(
+            "Another Retinue is using {what}. Stop it first, or give this one its own with RETINUE_DATA_DIR or DATABASE_URL."
+        ),
     )
 }
 

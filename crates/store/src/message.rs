@@ -1,8 +1,8 @@
 //! Messages in storage.
 
+use retinue_model::Result;
 use retinue_model::id::{MessageId, ThreadId};
 use retinue_model::message::{Message, Role};
-use retinue_model::Result;
 
 use crate::append::Batch;
 use crate::row::Row;

@@ -54,7 +54,7 @@ const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (version BIGIN
 /// Keeps two processes from migrating at once; SQLite's write transaction does so by itself.
 const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(31061957)";
 
-mod sql {
+pub(crate) mod sql {
     super::statements! {
         CURRENT = "SELECT COALESCE(MAX(version), 0) FROM migrations";
         APPLIED = "INSERT INTO migrations (version, name) VALUES ($1, $2)";
@@ -118,7 +118,10 @@ pub async fn check(store: &Store) -> Result<()> {
     if version < newest() {
         return Err(Error::unavailable(
             "migrations_pending",
-            format!("The database is at version {version} and this program works with {}. Run `retinue migrate up`.", newest()),
+            format!(
+                "The database is at version {version} and this program works with {}. Run `retinue migrate up`.",
+                newest()
+            ),
         ));
     }
     Ok(())
@@ -134,7 +137,10 @@ fn refuse_newer(version: i64) -> Result<()> {
     if version > newest() {
         return Err(Error::conflict(
             "database_newer",
-            format!("The database is at version {version}, made by a newer Retinue; this one knows up to {}. Start the newer one, or let it run `retinue migrate down` first.", newest()),
+            format!(
+                "The database is at version {version}, made by a newer Retinue; this one knows up to {}. Start the newer one, or let it run `retinue migrate down` first.",
+                newest()
+            ),
         ));
     }
     Ok(())

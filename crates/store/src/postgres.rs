@@ -105,7 +105,11 @@ impl Target {
     fn parse(url: &str) -> Result<Self> {
         let (url, root_certificate, mode) = take_tls_parameters(url);
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            Error::invalid("invalid_database_url", "DATABASE_URL is not a PostgreSQL address. It looks like postgres://user:password@host:5432/database.").because(error)
+            Error::invalid(
+                "invalid_database_url",
+                "DATABASE_URL is not a PostgreSQL address. It looks like postgres://user:password@host:5432/database.",
+            )
+            .because(error)
         })?;
         match mode.as_deref() {
             // tokio-postgres knows fewer modes; here every certificate is verified, so these are one.
@@ -127,7 +131,9 @@ impl Target {
             Some(other) => {
                 return Err(Error::invalid(
                     "invalid_database_url",
-                    format!("sslmode={other} in DATABASE_URL is not known. Use disable, prefer, require or verify-full."),
+                    format!(
+                        "sslmode={other} in DATABASE_URL is not known. Use disable, prefer, require or verify-full."
+                    ),
                 ));
             }
         }
@@ -144,7 +150,11 @@ impl Target {
         Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts { wait: Some(CONNECT_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(CONNECT_TIMEOUT) })
+            .timeouts(Timeouts {
+                wait: Some(CONNECT_TIMEOUT),
+                create: Some(CONNECT_TIMEOUT),
+                recycle: Some(CONNECT_TIMEOUT),
+            })
             .build()
             .map_err(Error::internal)
     }
@@ -153,7 +163,10 @@ impl Target {
         let connected = if self.config.get_ssl_mode() == SslMode::Disable {
             self.config.connect(NoTls).await.map(|(client, connection)| (client, spawn_connection(connection)))
         } else {
-            self.config.connect(self.tls.clone()).await.map(|(client, connection)| (client, spawn_connection(connection)))
+            self.config
+                .connect(self.tls.clone())
+                .await
+                .map(|(client, connection)| (client, spawn_connection(connection)))
         };
         connected.map_err(|error| unreachable(&self.config, error))
     }
@@ -178,7 +191,11 @@ where
 fn take_tls_parameters(url: &str) -> (String, Option<String>, Option<String>) {
     let Some((address, query)) = url.split_once('?') else { return (url.to_owned(), None, None) };
     let value = |name: &str| {
-        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v.to_owned())
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, v)| v.to_owned())
     };
     let (certificate, mode) = (value("sslrootcert"), value("sslmode"));
     let rest: Vec<_> =
@@ -219,7 +236,10 @@ fn unreachable(config: &Config, error: tokio_postgres::Error) -> Error {
     };
     Error::unavailable(
         "database_unreachable",
-        format!("PostgreSQL at {} can't be used: {reason}. Check DATABASE_URL and that the server is running.", describe(config)),
+        format!(
+            "PostgreSQL at {} can't be used: {reason}. Check DATABASE_URL and that the server is running.",
+            describe(config)
+        ),
     )
     .because(error)
 }

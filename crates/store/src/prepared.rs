@@ -20,7 +20,8 @@ async fn on_sqlite() {
     drop(tx);
     let connection = Connection::open(path).unwrap();
     for statement in statements() {
-        let prepared = connection.prepare(statement.sqlite).unwrap_or_else(|error| panic!("{}: {error}", statement.name));
+        let prepared =
+            connection.prepare(statement.sqlite).unwrap_or_else(|error| panic!("{}: {error}", statement.name));
         // SQLite numbers `$n` by first use; binding by position is right only if that is the order of the numbers.
         for index in 1..=prepared.parameter_count() {
             let name = prepared.parameter_name(index).unwrap();

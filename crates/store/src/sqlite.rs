@@ -17,8 +17,6 @@ use crate::statement::Statement;
 use crate::tx::Tx;
 use crate::value::Value;
 
-
-
 /// Short reads run on the runtime's own threads, so a few more connections than threads keep them from waiting.
 const READERS: usize = 6;
 const LONG_READERS: usize = 2;

@@ -1,9 +1,9 @@
 //! Threads in storage.
 
 use jiff::Timestamp;
+use retinue_model::Result;
 use retinue_model::id::{AgentId, ThreadId};
 use retinue_model::thread::Thread;
-use retinue_model::Result;
 
 use crate::row::Row;
 use crate::statement::statements;
@@ -98,13 +98,8 @@ pub async fn list(store: &Store, after: Option<Place>, limit: i64) -> Result<Vec
 /// # Errors
 /// What the engine says.
 pub async fn update(tx: &mut Tx, thread: &Thread) -> Result<bool> {
-    let params = params![
-        thread.title.as_deref(),
-        thread.agent_id,
-        thread.model.as_deref(),
-        thread.updated_at,
-        thread.id
-    ];
+    let params =
+        params![thread.title.as_deref(), thread.agent_id, thread.model.as_deref(), thread.updated_at, thread.id];
     Ok(tx.execute(&sql::UPDATE, &params).await? > 0)
 }
 

@@ -34,6 +34,9 @@ pub(crate) fn connector(root_certificate: Option<&str>, wanted: bool) -> Result<
 }
 
 fn unreadable(path: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::invalid("invalid_database_url", format!("The certificate file {path} (sslrootcert in DATABASE_URL) can't be read: {error}."))
-        .because(error)
+    Error::invalid(
+        "invalid_database_url",
+        format!("The certificate file {path} (sslrootcert in DATABASE_URL) can't be read: {error}."),
+    )
+    .because(error)
 }

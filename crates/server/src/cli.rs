@@ -1,0 +1,139 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Environment, Layers};
+use crate::{migrate, reference, serve, show, telemetry};
+
+/// A self-hosted server for people who work with AI agents.
+#[derive(Debug, Parser)]
+#[command(
+    name = "retinue",
+    version,
+    about,
+    after_help = "Without a command, the server is started: http://127.0.0.1:8080"
+)]
+struct Cli {
+    /// The configuration file [default: retinue.toml, if there is one; environment: RETINUE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server (the default)
+    Serve,
+    /// Show or change the version of the database's schema
+    Migrate {
+        #[command(subcommand)]
+        command: MigrateCommand,
+    },
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Say which versions are applied
+    Status,
+    /// Apply what is missing; `serve` does so by itself
+    Up,
+    /// Take back the newest version, with the data that came with it
+    Down {
+        /// Yes, delete that data
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong, without starting
+    Check,
+    /// Print what is in force and where each value came from; secrets are hidden
+    Show,
+    /// Print the reference of all keys, in Markdown
+    Reference,
+}
+
+/// Runs the command that was given. Exit codes: 0 done, 1 failed, 2 the configuration is wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment: Environment = std::env::vars().collect();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Openapi => openapi(),
+        Command::Config { command: ConfigCommand::Reference } => print(&reference::markdown()),
+        command => with_config(cli.config.as_deref(), &environment, command),
+    }
+}
+
+fn with_config(file: Option<&std::path::Path>, environment: &Environment, command: Command) -> ExitCode {
+    let read = Layers::read(file, environment).and_then(|layers| Ok((layers.config(environment)?, layers)));
+    let (config, layers) = match read {
+        Ok(read) => read,
+        Err(error) => return complain(&format!("The configuration is wrong.\n  {error}"), 2),
+    };
+    match command {
+        Command::Config { command: ConfigCommand::Show } => print(&show::text(&layers)),
+        Command::Config { .. } | Command::Openapi => check(&config, environment),
+        Command::Serve => match telemetry::start_logs(&config.log) {
+            Ok(()) => finish(block_on(serve::run(config, environment)).map(|()| String::new())),
+            Err(error) => complain(&format!("The configuration is wrong.\n  {error}"), 2),
+        },
+        Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
+    }
+}
+
+fn check(config: &Config, environment: &Environment) -> ExitCode {
+    match crate::wiring::catalog(config, environment) {
+        Ok(_) => print("The configuration is fine.\n"),
+        Err(error) => complain(&format!("The configuration is wrong.\n  {}", error.detail()), 2),
+    }
+}
+
+fn openapi() -> ExitCode {
+    match retinue_web::openapi().to_pretty_json() {
+        Ok(text) => print(&format!("{text}\n")),
+        Err(error) => complain(&error.to_string(), 1),
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+fn finish(result: anyhow::Result<String>) -> ExitCode {
+    match result {
+        Ok(text) => print(&text),
+        Err(error) => match error.downcast_ref::<retinue_model::Error>() {
+            Some(known) => {
+                let cause = known.cause_chain().map(|cause| format!("\n  Cause: {cause}")).unwrap_or_default();
+                complain(&format!("{}{cause}", known.detail()), 1)
+            }
+            None => complain(&format!("{error:#}"), 1),
+        },
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what a command prints is its result")]
+fn print(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "whoever typed the command reads this")]
+fn complain(text: &str, code: u8) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,128 @@
+//! `retinue serve`: start, serve, stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use retinue_app::{App, provider, run};
+use retinue_store::{Location, Store, migrate};
+use retinue_web::Hosts;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Environment, MetricsListen};
+use crate::{greeting, listen, telemetry, wiring};
+
+/// How long connections may take to end after the last run did.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Result<()> {
+    let metrics = telemetry::start_metrics()?;
+    // First what can be wrong without touching any data.
+    let listener = listen::bind(config.server.listen, "server.listen")?;
+    let address = listener.local_addr()?;
+    let metrics_listener = match config.metrics.listen {
+        MetricsListen::Off => None,
+        MetricsListen::At(address) => Some(listen::bind(address, "metrics.listen")?),
+    };
+    let location = wiring::location(&config)?;
+    let app = start(&config, environment, &location).await?;
+    if let Some(listener) = metrics_listener {
+        tokio::spawn(listen::serve(listener, metrics_router(metrics), std::future::pending()));
+    }
+    greet(&config, &app, address, &location);
+    tokio::spawn(provider::watch(app.clone()));
+    serve(&config, app, listener).await
+}
+
+async fn start(config: &Config, environment: &Environment, location: &Location) -> anyhow::Result<App> {
+    let store = Store::open(location).await?;
+    for version in migrate::up(&store).await? {
+        tracing::info!(version, "the database was migrated");
+    }
+    let app = wiring::app(config, environment, store)?;
+    let interrupted = run::recover(&app).await?;
+    if interrupted > 0 {
+        tracing::warn!(
+            runs = interrupted,
+            "answers that were under way when the server stopped are marked as interrupted"
+        );
+    }
+    Ok(app)
+}
+
+async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Result<()> {
+    let any_address = config.auth.single_user.allow_remote;
+    let router = retinue_web::router(
+        app.clone(),
+        retinue_web::Settings {
+            hosts: Hosts::new(config.host_names(), any_address),
+            max_body_bytes: config.server.max_body_bytes,
+            advice: wiring::advice(config),
+        },
+    );
+    let mut server = tokio::spawn(listen::serve(listener, router, {
+        let app = app.clone();
+        async move { app.stopped().await }
+    }));
+    wait_for_signal().await?;
+    tracing::info!("stopping: answers under way may finish");
+    tokio::select! {
+        () = app.shut_down() => {}
+        again = wait_for_signal() => {
+            again?;
+            tracing::warn!("stopping at once");
+            return Ok(());
+        }
+    }
+    if tokio::time::timeout(LINGER, &mut server).await.is_err() {
+        tracing::info!("connections that did not end were closed");
+    }
+    Ok(())
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
+
+fn metrics_router(handle: PrometheusHandle) -> Router {
+    Router::new().route("/metrics", get(move || std::future::ready(handle.render())))
+}
+
+/// Says that the server is there; and, when they were looked for, which models it found.
+fn greet(config: &Config, app: &App, address: SocketAddr, location: &Location) {
+    let url = match config.server.public_url.as_str() {
+        "" => format!("http://{address}"),
+        url => url.to_owned(),
+    };
+    let for_people = telemetry::is_for_people(&config.log);
+    if for_people {
+        say(&greeting::opening(config, &url, location.engine()));
+    } else {
+        tracing::info!(%address, url, mode = "single_user", database = location.engine(), "ready");
+    }
+    let (app, config) = (app.clone(), config.clone());
+    tokio::spawn(async move {
+        provider::refresh(&app).await;
+        if for_people {
+            say(&greeting::models(&app, &config));
+        } else {
+            let models: Vec<_> =
+                provider::list(&app.context("start".into())).into_iter().map(|model| model.name).collect();
+            tracing::info!(models = models.join(", "), "models");
+        }
+    });
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the program says to the person who started it")]
+fn say(text: &str) {
+    print!("{text}");
+}

@@ -1,0 +1,90 @@
+//! `retinue config show`: every key with its value and where it came from, secrets hidden.
+
+use std::fmt::Write as _;
+
+use toml::{Table, Value};
+
+use crate::layers::Layers;
+
+/// Keys whose value is never shown.
+const SECRETS: [&str; 1] = ["providers.openai_api_key"];
+
+/// The configuration in force, as TOML.
+pub(crate) fn text(layers: &Layers) -> String {
+    let mut text = String::new();
+    section(layers, &layers.table, "", &mut text);
+    text.trim_start().to_owned()
+}
+
+fn section(layers: &Layers, table: &Table, prefix: &str, text: &mut String) {
+    let is_leaf = |value: &Value| !value.is_table() && !is_list_of_tables(value);
+    for (name, value) in table.iter().filter(|(_, value)| is_leaf(value)) {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let origin = layers.origins.get(&key).map_or_else(|| "default".to_owned(), Clone::clone);
+        let line = format!("{name} = {}", shown(&key, value));
+        let _ = writeln!(text, "{line:<48} # {origin}");
+    }
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            Value::Table(inner) => {
+                let _ = writeln!(text, "\n[{key}]");
+                section(layers, inner, &key, text);
+            }
+            Value::Array(entries) if is_list_of_tables(value) => {
+                for entry in entries.iter().filter_map(Value::as_table) {
+                    let _ = writeln!(text, "\n[[{key}]]");
+                    for (name, value) in entry {
+                        let _ = writeln!(text, "{name} = {value}");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_list_of_tables(value: &Value) -> bool {
+    value.as_array().is_some_and(|entries| entries.first().is_some_and(Value::is_table))
+}
+
+fn shown(key: &str, value: &Value) -> String {
+    match value.as_str() {
+        Some(text) if SECRETS.contains(&key) && !text.is_empty() => "\"(hidden)\"".to_owned(),
+        Some(text) if key == "database.url" => Value::String(without_password(text)).to_string(),
+        _ => value.to_string(),
+    }
+}
+
+/// `postgres://user:(hidden)@host/…`. A password may also stand in the query.
+pub(crate) fn without_password(url: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
+    let address = match (address.find("://"), address.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => match address[scheme + 3..at].split_once(':') {
+            Some((user, _)) => format!("{}{user}:(hidden){}", &address[..scheme + 3], &address[at..]),
+            None => address.to_owned(),
+        },
+        _ => address.to_owned(),
+    };
+    let Some(query) = query else { return address };
+    let hide =
+        |pair: &str| if pair.starts_with("password=") { "password=(hidden)".to_owned() } else { pair.to_owned() };
+    format!("{address}?{}", query.split('&').map(hide).collect::<Vec<_>>().join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn a_password_is_not_shown_wherever_it_stands() {
+        for (url, shown) in [
+            ("postgres://u:p:w@h/d", "postgres://u:(hidden)@h/d"),
+            ("postgres://u:p@ss@h/d", "postgres://u:(hidden)@h/d"),
+            ("postgres://u@h/d?password=x&sslmode=require", "postgres://u@h/d?password=(hidden)&sslmode=require"),
+            ("", ""),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! JSON doors.
+
+pub(crate) mod agent;
+pub(crate) mod event;
+pub(crate) mod health;
+pub(crate) mod list;
+pub(crate) mod message;
+pub(crate) mod provider;
+pub(crate) mod run;
+pub(crate) mod thread;

@@ -1,0 +1,51 @@
+//! What all lists have in common.
+
+use retinue_model::{Error, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 200;
+
+/// Which part of a list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Range {
+    /// How many at most: 1 to 200, otherwise 50.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub(crate) limit: Option<usize>,
+    /// Where the list goes on: the `next_cursor` of the answer before.
+    pub(crate) cursor: Option<String>,
+}
+
+impl Range {
+    pub(crate) fn limit(&self) -> Result<usize> {
+        limit(self.limit)
+    }
+}
+
+pub(crate) fn limit(asked: Option<usize>) -> Result<usize> {
+    match asked {
+        None => Ok(DEFAULT_LIMIT),
+        Some(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        Some(_) => Err(Error::invalid("invalid_limit", format!("`limit` is from 1 to {MAX_LIMIT}."))),
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct List<T> {
+    /// The entries.
+    pub(crate) data: Vec<T>,
+    /// Where the list goes on; null at its end.
+    #[schema(required)]
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A list that is whole.
+    pub(crate) const fn whole(data: Vec<T>) -> Self {
+        Self { data, next_cursor: None }
+    }
+}

@@ -1,0 +1,14 @@
+//! `/api/models`
+
+use axum::Json;
+use retinue_app::provider;
+use retinue_model::provider::Model;
+
+use super::list::List;
+use crate::extract::Ctx;
+
+/// The models that can be chosen now.
+#[utoipa::path(get, path = "/api/models", tag = "agents", responses((status = 200, body = List<Model>)))]
+pub(crate) async fn list(Ctx(ctx): Ctx) -> Json<List<Model>> {
+    Json(List::whole(provider::list(&ctx)))
+}

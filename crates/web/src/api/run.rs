@@ -1,0 +1,76 @@
+//! `/api/threads/{id}/runs` and `/api/runs/{id}`
+
+use axum::Json;
+use axum::http::StatusCode;
+use retinue_app::run;
+use retinue_model::run::Run;
+use retinue_model::text::Input;
+use retinue_model::{AgentId, RunId, ThreadId};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::thread::present;
+use crate::extract::{Body, Ctx, Param};
+use crate::problem::{Answer, InRequest, Problem};
+
+/// What to say.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewRun {
+    /// What the person says.
+    input: Input,
+    /// The agent that answers from now on; the conversation's if left out.
+    agent_id: Option<AgentId>,
+    /// The model that is asked from now on; the conversation's if left out, null for the agent's own.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    model: Option<Option<String>>,
+}
+
+/// Say something and begin the answer. What was said is kept when this answers; follow the run's events for the rest.
+#[utoipa::path(post, path = "/api/threads/{id}/runs", tag = "runs", params(("id" = ThreadId, Path)), request_body = NewRun, responses(
+    (status = 201, body = Run),
+    (status = 400, body = Problem, description = "`invalid_body`, `agent_unknown`, `model_unknown`"),
+    (status = 404, body = Problem, description = "`not_found`"),
+    (status = 409, body = Problem, description = "`run_in_progress`: one answer at a time"),
+    (status = 503, body = Problem, description = "`model_unreachable`, `shutting_down`"),
+))]
+pub(crate) async fn start(
+    Ctx(ctx): Ctx,
+    Param(id): Param<ThreadId>,
+    Body(new): Body<NewRun>,
+) -> Answer<(StatusCode, Json<Run>)> {
+    let new = run::NewRun { input: new.input, agent_id: new.agent_id, model: new.model };
+    let run = run::start(&ctx, id, new).await.in_request(&ctx)?;
+    Ok((StatusCode::CREATED, Json(run)))
+}
+
+/// One run.
+#[utoipa::path(get, path = "/api/runs/{id}", tag = "runs", params(("id" = RunId, Path)), responses(
+    (status = 200, body = Run),
+    (status = 404, body = Problem, description = "`not_found`"),
+))]
+pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<RunId>) -> Answer<Json<Run>> {
+    run::get(&ctx, id).await.map(Json).in_request(&ctx)
+}
+
+/// Stop a run. The connection to the model is closed; what was said so far stays. A run that has ended stays as it is.
+#[utoipa::path(post, path = "/api/runs/{id}/cancel", tag = "runs", params(("id" = RunId, Path)), responses(
+    (status = 200, body = Run),
+    (status = 404, body = Problem, description = "`not_found`"),
+))]
+pub(crate) async fn cancel(Ctx(ctx): Ctx, Param(id): Param<RunId>) -> Answer<Json<Run>> {
+    run::cancel(&ctx, id).await.map(Json).in_request(&ctx)
+}
+
+/// Answer the same message once more. Only the newest run of a conversation can be tried again.
+#[utoipa::path(post, path = "/api/runs/{id}/retry", tag = "runs", params(("id" = RunId, Path)), responses(
+    (status = 201, body = Run),
+    (status = 404, body = Problem, description = "`not_found`"),
+    (status = 409, body = Problem, description = "`run_in_progress`, `not_the_latest_run`"),
+    (status = 503, body = Problem, description = "`model_unreachable`, `shutting_down`"),
+))]
+pub(crate) async fn retry(Ctx(ctx): Ctx, Param(id): Param<RunId>) -> Answer<(StatusCode, Json<Run>)> {
+    let run = run::retry(&ctx, id).await.in_request(&ctx)?;
+    Ok((StatusCode::CREATED, Json(run)))
+}

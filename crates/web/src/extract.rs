@@ -1,0 +1,177 @@
+//! Extractors: the context of a request, and its path, query and body with errors that say what is wrong.
+
+use std::sync::Arc;
+
+use axum::RequestPartsExt;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use retinue_app::{App, Context};
+use retinue_model::error::Kind;
+use retinue_model::{Error, Result};
+use serde::de::DeserializeOwned;
+
+use crate::problem::{Failed, InRequest};
+
+/// How deep JSON may be nested.
+const MAX_JSON_DEPTH: usize = 32;
+
+/// The id of a request, put there by [`crate::door`].
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+/// Who asks, and everything to answer with.
+#[derive(Debug)]
+pub(crate) struct Ctx(pub(crate) Context);
+
+impl FromRequestParts<App> for Ctx {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Self::Rejection> {
+        let id = parts.extensions.get::<RequestId>().map_or_else(|| Arc::from(""), |id| Arc::clone(&id.0));
+        Ok(Self(app.context(id)))
+    }
+}
+
+async fn context(parts: &mut Parts, app: &App) -> Context {
+    match Ctx::from_request_parts(parts, app).await {
+        Ok(Ctx(ctx)) => ctx,
+    }
+}
+
+/// One parameter of the path.
+#[derive(Debug)]
+pub(crate) struct Param<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send + 'static> FromRequestParts<App> for Param<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Failed> {
+        let ctx = context(parts, app).await;
+        // An id of another kind is the id of nothing here.
+        let path = parts.extract::<Path<T>>().await.map_err(|rejection| Error::not_found("thing").because(rejection));
+        path.map(|Path(value)| Self(value)).in_request(&ctx)
+    }
+}
+
+/// The query.
+#[derive(Debug)]
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Failed> {
+        let ctx = context(parts, app).await;
+        let query = Query::<T>::try_from_uri(&parts.uri).map_err(|rejection| {
+            Error::invalid("invalid_query", sentence("The query is not understood", &rejection.body_text()))
+        });
+        query.map(|Query(value)| Self(value)).in_request(&ctx)
+    }
+}
+
+/// A JSON body.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, app: &App) -> std::result::Result<Self, Failed> {
+        let (mut parts, body) = request.into_parts();
+        let ctx = context(&mut parts, app).await;
+        let read = async {
+            require_type(&parts.headers, "application/json")?;
+            let bytes = bytes(Request::from_parts(parts, body), app).await?;
+            parse_json(&bytes)
+        };
+        read.await.map(Self).in_request(&ctx)
+    }
+}
+
+/// What a form sent.
+pub(crate) async fn form<T: DeserializeOwned>(request: Request, app: &App) -> Result<T> {
+    require_type(request.headers(), "application/x-www-form-urlencoded")?;
+    let bytes = bytes(request, app).await?;
+    serde_urlencoded::from_bytes(&bytes)
+        .map_err(|error| Error::invalid("invalid_form", sentence("The form is not understood", &error.to_string())))
+}
+
+async fn bytes(request: Request, app: &App) -> Result<Bytes> {
+    Bytes::from_request(request, app).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => body_too_large(),
+        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => body_too_large(),
+        other => Error::invalid("body_unreadable", "The request's body broke off. Send it again.").because(other),
+    })
+}
+
+fn body_too_large() -> Error {
+    Error::new(
+        Kind::TooLarge,
+        "body_too_large",
+        "The request's body is over the server's limit (`server.max_body_bytes`). Send less at once.",
+    )
+}
+
+fn require_type(headers: &HeaderMap, wanted: &str) -> Result<()> {
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = sent.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case(wanted) {
+        return Ok(());
+    }
+    Err(Error::invalid("unsupported_media_type", format!("Send the body as {wanted} and say so in Content-Type.")))
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Error::invalid("invalid_utf8", format!("The body is not UTF-8: {error}.")))?;
+    refuse_deep(text)?;
+    serde_json::from_str(text).map_err(|error| {
+        let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
+        Error::invalid(code, sentence("The body is not understood", &error.to_string()))
+    })
+}
+
+/// Counts brackets outside of strings; what is no JSON at all is found by the parser.
+fn refuse_deep(text: &str) -> Result<()> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_JSON_DEPTH {
+            return Err(Error::invalid(
+                "json_too_deep",
+                format!("The JSON is nested deeper than {MAX_JSON_DEPTH} levels."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn sentence(lead: &str, reason: &str) -> String {
+    const LONGEST: usize = 300;
+    let reason: String = reason.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    format!("{lead}: {}.", reason.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_do_not_count() {
+        assert!(refuse_deep(&format!("{{\"input\":\"{}\\\"[[\"}}", "[".repeat(100))).is_ok());
+        assert_eq!(refuse_deep(&"[".repeat(10_000)).unwrap_err().code(), "json_too_deep");
+        assert!(refuse_deep(&"[]".repeat(10_000)).is_ok());
+    }
+}

@@ -1,0 +1,157 @@
+//! Pages: typed templates filled with what an operation gave.
+
+pub(crate) mod agent;
+pub(crate) mod composer;
+pub(crate) mod home;
+pub(crate) mod rail;
+pub(crate) mod thread;
+pub(crate) mod thread_delete;
+pub(crate) mod turn;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::header::ACCEPT;
+use axum::http::{Method, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use retinue_app::Context;
+use retinue_model::Error;
+
+use crate::extract::RequestId;
+use crate::problem::{self, Failed};
+use rail::Rail;
+
+/// The program's version, as pages show it.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What may be set next, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Advice(pub(crate) Arc<[String]>);
+
+/// Whether a browser asks for something to look at.
+pub(crate) fn is_wanted(request: &Request) -> bool {
+    let is_page_path = !request.uri().path().starts_with("/api/");
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    is_page_path && accept.contains("text/html")
+}
+
+/// An error that a handler of pages answers with.
+#[derive(Debug)]
+pub(crate) struct PageError {
+    error: Error,
+    request_id: String,
+}
+
+/// The result of a handler of pages.
+pub(crate) type Page<T = Response> = Result<T, PageError>;
+
+/// Says which request an error answers.
+pub(crate) trait OnPage<T> {
+    fn on_page(self, ctx: &Context) -> Page<T>;
+}
+
+impl<T> OnPage<T> for retinue_model::Result<T> {
+    fn on_page(self, ctx: &Context) -> Page<T> {
+        self.map_err(|error| PageError { error, request_id: ctx.request_id().to_owned() })
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        error(&self.error, &self.request_id)
+    }
+}
+
+/// A filled template as an answer.
+pub(crate) fn html(status: StatusCode, template: &impl Template) -> retinue_model::Result<Response> {
+    template.render().map(|text| (status, Html(text)).into_response()).map_err(Error::internal)
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    title: &'a str,
+    assets: &'static str,
+    version: &'static str,
+    refresh: bool,
+    rail: Rail,
+    status: u16,
+    heading: &'a str,
+    detail: &'a str,
+    request_id: &'a str,
+    back_href: &'a str,
+}
+
+/// The page of an error.
+pub(crate) fn error(error: &Error, request_id: &str) -> Response {
+    problem::log(error, request_id);
+    let status = problem::status(error);
+    let heading = match status {
+        StatusCode::NOT_FOUND => "Nothing is here",
+        StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => "Refused",
+        StatusCode::CONFLICT => "That did not fit",
+        StatusCode::SERVICE_UNAVAILABLE => "Not available now",
+        StatusCode::INSUFFICIENT_STORAGE => "No room left",
+        status if status.is_server_error() => "Something failed here",
+        _ => "That was not understood",
+    };
+    let page = ErrorPage {
+        title: heading,
+        assets: crate::assets::BASE,
+        version: VERSION,
+        refresh: false,
+        rail: Rail::empty(),
+        status: status.as_u16(),
+        heading,
+        detail: error.detail(),
+        request_id,
+        back_href: "/",
+    };
+    html(status, &page).unwrap_or_else(|_| status.into_response())
+}
+
+fn answer(request: &Request, refused: Error) -> Response {
+    let id = request.extensions().get::<RequestId>().map_or_else(|| Arc::from(""), |id| Arc::clone(&id.0));
+    if is_wanted(request) { error(&refused, &id) } else { Failed::new(refused, &id).into_response() }
+}
+
+/// No route has this path.
+pub(crate) async fn missing(request: Request) -> Response {
+    answer(&request, Error::not_found("page"))
+}
+
+/// The path has routes, but not for this method.
+pub(crate) async fn wrong_method(method: Method, request: Request) -> Response {
+    answer(&request, Error::invalid("method_not_allowed", format!("{method} is not possible here.")))
+}
+
+/// A handler panicked: our fault, and only this request's.
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Failed::new(Error::internal(format!("panic: {words}")), "").into_response()
+}
+
+/// Plain text with `code` in backticks, as HTML.
+pub(crate) fn with_code(text: &str) -> String {
+    let mut html = String::new();
+    for (index, part) in text.split('`').enumerate() {
+        let part = crate::code::escaped(part);
+        if index % 2 == 1 {
+            html.push_str(&format!("<code>{part}</code>"));
+        } else {
+            html.push_str(&part);
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn advice_is_escaped_but_for_its_code() {
+        assert_eq!(super::with_code("set `A=<b>` & go"), "set <code>A=&lt;b&gt;</code> &amp; go");
+    }
+}

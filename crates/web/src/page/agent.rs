@@ -1,0 +1,140 @@
+//! `/agents`: who can answer, with which models, and what to set next.
+
+use askama::Template;
+use axum::Extension;
+use axum::http::StatusCode;
+use axum::response::Response;
+use retinue_app::provider::{Entry, SourceState};
+use retinue_app::{Context, agent, provider};
+use retinue_model::Result;
+use retinue_model::provider::{Model, Origin};
+
+use super::rail::{Rail, View};
+use super::turn::grouped;
+use super::{Advice, OnPage, Page, VERSION, html, with_code};
+use crate::extract::Ctx;
+
+#[derive(Template)]
+#[template(path = "agents.html")]
+struct AgentsPage {
+    title: &'static str,
+    assets: &'static str,
+    version: &'static str,
+    refresh: bool,
+    rail: Rail,
+    agents: Vec<AgentView>,
+    models: Vec<ModelView>,
+    advice: Vec<String>,
+}
+
+struct AgentView {
+    name: String,
+    slug: String,
+    description: String,
+    instructions: String,
+    model: String,
+    origin: &'static str,
+}
+
+struct ModelView {
+    name: String,
+    id: String,
+    provider: String,
+    state: &'static str,
+    problem: Option<String>,
+    context_tokens: String,
+    origin: &'static str,
+}
+
+/// `GET /agents`
+pub(crate) async fn list(Ctx(ctx): Ctx, Extension(advice): Extension<Advice>) -> Page {
+    render(&ctx, &advice).await.on_page(&ctx)
+}
+
+async fn render(ctx: &Context, advice: &Advice) -> Result<Response> {
+    let page = AgentsPage {
+        title: "Agents",
+        assets: crate::assets::BASE,
+        version: VERSION,
+        refresh: false,
+        rail: Rail::load(ctx, View::of("agents")).await?,
+        agents: agents(ctx),
+        models: models(ctx),
+        advice: advice.0.iter().map(|line| with_code(line)).collect(),
+    };
+    html(StatusCode::OK, &page)
+}
+
+fn agents(ctx: &Context) -> Vec<AgentView> {
+    let built_in = agent::default_assistant();
+    let views = agent::list(ctx).iter().map(|agent| AgentView {
+        name: agent.name.clone(),
+        slug: agent.slug.clone(),
+        description: agent.description.clone(),
+        instructions: agent.instructions.clone(),
+        model: agent.model.clone().unwrap_or_else(|| "the default one".to_owned()),
+        origin: if *agent == built_in { "built in" } else { "configuration" },
+    });
+    views.collect()
+}
+
+fn models(ctx: &Context) -> Vec<ModelView> {
+    let mut views: Vec<ModelView> = provider::declared(ctx).iter().map(declared).collect();
+    views.extend(provider::sources(ctx).iter().flat_map(listed));
+    if views.iter().all(|view| view.state == "unreachable") {
+        views.extend(
+            provider::list(ctx)
+                .into_iter()
+                .filter(|model| model.origin == Origin::BuiltIn)
+                .map(|model| view(&model, "built in".to_owned(), "ready")),
+        );
+    }
+    views
+}
+
+fn declared(entry: &Entry) -> ModelView {
+    view(&entry.model, entry.address.clone(), "unknown")
+}
+
+fn listed(state: &SourceState) -> Vec<ModelView> {
+    let address = state.source.address.clone();
+    match &state.answer {
+        Some(Ok(models)) => models.iter().map(|model| view(model, address.clone(), "ready")).collect(),
+        // Nobody asked for it: that it is not there is no news.
+        _ if !state.source.expected => Vec::new(),
+        answer => {
+            let problem =
+                answer.as_ref().and_then(|answer| answer.as_ref().err()).map(|failure| failure.message.clone());
+            vec![ModelView {
+                name: address.clone(),
+                id: String::new(),
+                provider: address,
+                state: if problem.is_some() { "unreachable" } else { "unknown" },
+                problem,
+                context_tokens: "not known".to_owned(),
+                origin: origin(state.source.origin),
+            }]
+        }
+    }
+}
+
+fn view(model: &Model, provider: String, state: &'static str) -> ModelView {
+    ModelView {
+        name: model.name.clone(),
+        id: model.upstream_name.clone(),
+        provider,
+        state,
+        problem: None,
+        context_tokens: format!("{} tokens", grouped(model.context_tokens.into())),
+        origin: origin(model.origin),
+    }
+}
+
+const fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Configuration => "configuration",
+        Origin::OpenaiBaseUrl => "OPENAI_BASE_URL",
+        Origin::Ollama => "found on this machine (Ollama)",
+        Origin::BuiltIn => "built in",
+    }
+}

@@ -1,0 +1,128 @@
+//! Where a person writes, and chooses who answers.
+
+use retinue_app::{Context, agent, provider};
+use retinue_model::text::{Input, MAX_INPUT_CHARS};
+use retinue_model::thread::Thread;
+use retinue_model::{AgentId, Error, Result, RunId};
+use serde::Deserialize;
+
+/// The composer.
+pub(crate) struct Composer {
+    pub(crate) action: String,
+    pub(crate) thread_id: String,
+    pub(crate) running: Option<RunRef>,
+    pub(crate) agents: Vec<Choice>,
+    pub(crate) models: Vec<Choice>,
+    pub(crate) input: String,
+    pub(crate) error: Option<String>,
+    pub(crate) max_chars: usize,
+}
+
+/// The run that the stop button stops.
+pub(crate) struct RunRef {
+    pub(crate) id: String,
+    pub(crate) cancel_action: String,
+}
+
+/// One entry of a choice.
+pub(crate) struct Choice {
+    pub(crate) value: String,
+    pub(crate) label: String,
+    pub(crate) selected: bool,
+}
+
+/// What the form sends.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Form {
+    #[serde(default)]
+    pub(crate) input: String,
+    agent_id: Option<String>,
+    model: Option<String>,
+}
+
+/// What the form says, checked.
+pub(crate) struct Said {
+    pub(crate) input: Input,
+    pub(crate) agent_id: Option<AgentId>,
+    /// `Some(None)`: the agent's own.
+    pub(crate) model: Option<Option<String>>,
+}
+
+impl Form {
+    pub(crate) fn check(&self) -> Result<Said> {
+        Ok(Said {
+            input: Input::new(&self.input)?,
+            agent_id: self.agent_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose()?,
+            model: self.model.clone().map(|model| Some(model).filter(|model| !model.is_empty())),
+        })
+    }
+}
+
+impl Composer {
+    /// For a conversation, or for a new one.
+    pub(crate) fn new(ctx: &Context, thread: Option<&Thread>, running: Option<RunId>) -> Self {
+        Self {
+            action: thread.map_or_else(|| "/threads".to_owned(), |thread| format!("/threads/{}/runs", thread.id)),
+            thread_id: thread.map(|thread| thread.id.to_string()).unwrap_or_default(),
+            running: running.map(|id| RunRef { id: id.to_string(), cancel_action: format!("/runs/{id}/cancel") }),
+            agents: agents(ctx, thread),
+            models: models(ctx, thread),
+            input: String::new(),
+            error: None,
+            max_chars: MAX_INPUT_CHARS,
+        }
+    }
+
+    /// With what was typed and why it was not taken.
+    #[must_use]
+    pub(crate) fn refused(mut self, form: Form, error: &Error) -> Self {
+        self.input = form.input;
+        self.error = Some(error.detail().to_owned());
+        let keep = |choices: &mut Vec<Choice>, value: Option<String>| {
+            if let Some(value) = value {
+                choices.iter_mut().for_each(|choice| choice.selected = choice.value == value);
+            }
+        };
+        keep(&mut self.agents, form.agent_id);
+        keep(&mut self.models, form.model);
+        self
+    }
+}
+
+fn agents(ctx: &Context, thread: Option<&Thread>) -> Vec<Choice> {
+    let all = agent::list(ctx);
+    let chosen = thread.map(|thread| thread.agent_id).or(all.first().map(|agent| agent.id));
+    let mut choices: Vec<_> = all
+        .iter()
+        .map(|agent| Choice {
+            value: agent.id.to_string(),
+            label: agent.name.clone(),
+            selected: Some(agent.id) == chosen,
+        })
+        .collect();
+    if let Some(chosen) = chosen.filter(|_| choices.iter().all(|choice| !choice.selected)) {
+        choices.insert(0, Choice { value: chosen.to_string(), label: "No longer set up".to_owned(), selected: true });
+    }
+    choices
+}
+
+fn models(ctx: &Context, thread: Option<&Thread>) -> Vec<Choice> {
+    let all = provider::list(ctx);
+    let chosen = thread.and_then(|thread| thread.model.as_deref());
+    if all.len() < 2 && chosen.is_none() {
+        return Vec::new();
+    }
+    let default = provider::default_model(ctx).map_or_else(|_| "agent’s own".to_owned(), |model| model.name);
+    let mut choices =
+        vec![Choice { value: String::new(), label: format!("Default ({default})"), selected: chosen.is_none() }];
+    choices.extend(all.into_iter().map(|model| Choice {
+        selected: chosen == Some(model.name.as_str()),
+        label: model.name.clone(),
+        value: model.name,
+    }));
+    if let Some(gone) = chosen.filter(|_| choices.iter().all(|choice| !choice.selected)) {
+        choices.push(Choice { value: gone.to_owned(), label: format!("{gone} (not available now)"), selected: true });
+    }
+    choices
+}

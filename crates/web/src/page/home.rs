@@ -1,0 +1,90 @@
+//! `/`: a new conversation, and the list of those there are.
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use retinue_app::{App, Context, provider, run, thread};
+use retinue_model::provider::Origin;
+use retinue_model::{Error, Result};
+use serde::Deserialize;
+
+use super::composer::{Composer, Form};
+use super::rail::{Rail, View};
+use super::{OnPage, Page, VERSION, html};
+use crate::extract::{Ctx, Params, form};
+use crate::problem;
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage {
+    title: &'static str,
+    assets: &'static str,
+    version: &'static str,
+    refresh: bool,
+    rail: Rail,
+    composer: Composer,
+    notice: Option<String>,
+}
+
+/// What the rail shows.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct HomeQuery {
+    #[serde(default)]
+    q: String,
+    cursor: Option<String>,
+}
+
+/// `GET /`
+pub(crate) async fn show(Ctx(ctx): Ctx, Params(query): Params<HomeQuery>) -> Page {
+    let view = View { page: "home", query: query.q, cursor: query.cursor, ..View::default() };
+    let composer = Composer::new(&ctx, None, None);
+    render(&ctx, view, composer, StatusCode::OK).await.on_page(&ctx)
+}
+
+async fn render(ctx: &Context, view: View, composer: Composer, status: StatusCode) -> Result<Response> {
+    let page = HomePage {
+        title: "Retinue",
+        assets: crate::assets::BASE,
+        version: VERSION,
+        refresh: false,
+        rail: Rail::load(ctx, view).await?,
+        composer,
+        notice: notice(ctx),
+    };
+    html(status, &page)
+}
+
+/// What keeps answers from being real ones.
+fn notice(ctx: &Context) -> Option<String> {
+    match provider::default_model(ctx) {
+        Ok(model) if model.origin == Origin::BuiltIn => Some(
+            "No model is set up yet, so the built-in echo model repeats what you say. The page Agents says what to set."
+                .to_owned(),
+        ),
+        Ok(_) => None,
+        Err(error) => Some(error.detail().to_owned()),
+    }
+}
+
+/// `POST /threads`: begin a conversation with what is said first.
+pub(crate) async fn start(Ctx(ctx): Ctx, State(app): State<App>, request: Request) -> Page {
+    let form = form::<Form>(request, &app).await.on_page(&ctx)?;
+    match begin(&ctx, &form).await {
+        Ok(location) => Ok(Redirect::to(&location).into_response()),
+        Err(error) => refused(&ctx, form, &error).await.on_page(&ctx),
+    }
+}
+
+async fn begin(ctx: &Context, form: &Form) -> Result<String> {
+    let said = form.check()?;
+    let new = thread::NewThread { title: None, agent_id: said.agent_id, model: said.model.flatten() };
+    let run = run::start_thread(ctx, said.input, new).await?;
+    Ok(format!("/threads/{}", run.thread_id))
+}
+
+async fn refused(ctx: &Context, form: Form, error: &Error) -> Result<Response> {
+    problem::log(error, ctx.request_id());
+    let composer = Composer::new(ctx, None, None).refused(form, error);
+    render(ctx, View::of("home"), composer, problem::status(error)).await
+}

@@ -1,0 +1,108 @@
+//! Errors on the wire: the one place where an error becomes an HTTP status.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use retinue_app::Context;
+use retinue_model::Error;
+use retinue_model::error::Kind;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An error as RFC 9457 describes it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: `code` tells the kind.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: String,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    title: String,
+    /// What happened and what to do next, for people.
+    detail: String,
+    /// The stable name of what happened, for programs.
+    #[schema(example = "not_found")]
+    code: String,
+    /// What the server's log calls this request.
+    request_id: String,
+}
+
+/// An error with the request that it answers.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    error: Error,
+    request_id: String,
+}
+
+/// The result of a handler that answers in JSON.
+pub(crate) type Answer<T> = Result<T, Failed>;
+
+/// The HTTP status of an error.
+pub(crate) fn status(error: &Error) -> StatusCode {
+    match (error.kind(), error.code()) {
+        (Kind::Invalid, "unsupported_media_type") => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        (Kind::Invalid, "method_not_allowed") => StatusCode::METHOD_NOT_ALLOWED,
+        (Kind::Invalid, "host_not_allowed") => StatusCode::MISDIRECTED_REQUEST,
+        (Kind::Invalid, _) => StatusCode::BAD_REQUEST,
+        (Kind::NotFound, _) => StatusCode::NOT_FOUND,
+        (Kind::Forbidden, _) => StatusCode::FORBIDDEN,
+        (Kind::Conflict, _) => StatusCode::CONFLICT,
+        (Kind::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+        (Kind::StorageFull, _) => StatusCode::INSUFFICIENT_STORAGE,
+        (Kind::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
+        (Kind::Internal, _) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Writes an error to the log, with its cause if it is ours.
+pub(crate) fn log(error: &Error, request_id: &str) {
+    if matches!(error.kind(), Kind::Internal | Kind::StorageFull | Kind::Unavailable) {
+        tracing::error!(request_id, code = error.code(), cause = error.cause_chain(), "{}", error.detail());
+    } else {
+        tracing::debug!(request_id, code = error.code(), "{}", error.detail());
+    }
+}
+
+impl Failed {
+    pub(crate) fn new(error: Error, request_id: &str) -> Self {
+        Self { error, request_id: request_id.to_owned() }
+    }
+}
+
+/// Says which request an error answers.
+pub(crate) trait InRequest<T> {
+    fn in_request(self, ctx: &Context) -> Answer<T>;
+}
+
+impl<T> InRequest<T> for retinue_model::Result<T> {
+    fn in_request(self, ctx: &Context) -> Answer<T> {
+        self.map_err(|error| Failed::new(error, ctx.request_id()))
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        log(&self.error, &self.request_id);
+        let status = status(&self.error);
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            detail: self.error.detail().to_owned(),
+            code: self.error.code().to_owned(),
+            request_id: self.request_id,
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}

@@ -1,0 +1,124 @@
+//! Server-sent events: the text form, and the stream of one run.
+//!
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use retinue_app::event::Follow;
+use retinue_model::event::{Event, Name};
+use retinue_model::{Error, Result};
+use tokio::time::timeout;
+
+use crate::rendered::Renderer;
+
+/// How long a connection is silent at most, so that proxies keep it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a piece of rendered text may wait for more of its block.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// A run's events on their way to one client.
+pub(crate) struct RunStream {
+    follow: Follow,
+    /// Events up to this number are known to the client.
+    known: i64,
+    renderer: Option<Renderer>,
+    ended: bool,
+}
+
+impl RunStream {
+    /// Sends the events after number `known`. With `rendered`, the text so far as HTML too; `follow` must then begin at 0.
+    pub(crate) fn new(follow: Follow, known: i64, rendered: bool) -> Self {
+        Self { follow, known, renderer: rendered.then(Renderer::default), ended: false }
+    }
+
+    /// The next bytes; nothing at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        let mut text = String::new();
+        while text.is_empty() && !self.ended {
+            self.advance(&mut text).await;
+        }
+        (!text.is_empty()).then(|| Bytes::from(text))
+    }
+
+    async fn advance(&mut self, text: &mut String) {
+        let unsent = self.renderer.as_ref().is_some_and(Renderer::has_unsent);
+        let patience = if unsent { SETTLE } else { KEEP_ALIVE };
+        match timeout(patience, self.follow.next()).await {
+            Ok(Ok(Some(events))) => self.write(&events, text),
+            Ok(Ok(None)) => self.ended = true,
+            Ok(Err(error)) => {
+                // The client comes back with the number of its last event.
+                tracing::warn!(?error, "can_fail(events): a stream ended early");
+                self.ended = true;
+            }
+            Err(_) if unsent => self.write_rendered(text, true),
+            Err(_) => text.push_str(":\n\n"),
+        }
+    }
+
+    fn write(&mut self, events: &[Event], text: &mut String) {
+        for event in events {
+            if let Some(renderer) = &mut self.renderer {
+                if let Ok(Some(delta)) = event.delta_text() {
+                    renderer.push(&delta);
+                }
+                if event.name == Name::MessageCompleted || event.name.is_terminal() {
+                    self.write_rendered(text, true);
+                }
+            }
+            if event.seq > self.known {
+                write_event(event, text);
+                self.known = event.seq;
+            }
+            self.ended |= event.name.is_terminal();
+        }
+        self.write_rendered(text, false);
+    }
+
+    fn write_rendered(&mut self, text: &mut String, all: bool) {
+        let Some(piece) = self.renderer.as_mut().and_then(|renderer| renderer.take(all)) else { return };
+        if let Ok(data) = serde_json::to_string(&piece) {
+            let _ = write!(text, "event: message.rendered\ndata: {data}\n\n");
+        }
+    }
+}
+
+fn write_event(event: &Event, text: &mut String) {
+    // Writing to a String does not fail.
+    let _ = write!(text, "id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.name.as_str(), event.data);
+}
+
+impl IntoResponse for RunStream {
+    fn into_response(self) -> Response {
+        let bytes =
+            stream::unfold(
+                self,
+                |mut run| async move { run.next().await.map(|bytes| (Ok::<_, Infallible>(bytes), run)) },
+            );
+        let headers = [
+            (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            // nginx would hold the events back.
+            (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        ];
+        (headers, Body::from_stream(bytes)).into_response()
+    }
+}
+
+/// The number of the last event that a client has got.
+///
+/// # Errors
+/// `invalid_last_event_id` if it is not a whole number from 0 on.
+pub(crate) fn last_event_id(text: &str) -> Result<i64> {
+    text.trim().parse().ok().filter(|number| *number >= 0).ok_or_else(|| {
+        Error::invalid("invalid_last_event_id", "Last-Event-ID must be the `id` of an event that this stream gave.")
+    })
+}

@@ -1,0 +1,172 @@
+//! What some tests need besides Rust: which of it is here, getting the rest, and naming what cannot be got.
+
+use std::{env, ffi::OsString, path::Path};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::{axe, chromium, install::Apt, postgres};
+
+/// A part that some tests need, and plain `cargo test` therefore leaves out.
+#[derive(Clone, Copy)]
+enum Part {
+    Postgres,
+    Browser,
+    Axe,
+}
+
+/// Everything that could be had: it lasts as long as this value.
+#[derive(Default)]
+pub(crate) struct Parts {
+    /// Where the tests find it.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
+    /// What they must do without.
+    pub(crate) missing: Vec<Missing>,
+    cluster: Option<postgres::Cluster>,
+}
+
+/// A part that could not be had.
+pub(crate) struct Missing {
+    /// Tests that need it have this in their path.
+    pub(crate) mark: &'static str,
+    /// What it is, why it is not there, and what would bring it.
+    pub(crate) told: String,
+}
+
+/// Looks for all parts, installs what is missing if that is wished for, and starts what must run.
+pub(crate) fn provide(root: &Path, may_install: bool) -> Parts {
+    if may_install {
+        install_missing(root);
+    }
+    let mut parts = Parts::default();
+    for part in Part::ALL.into_iter().filter(|part| !part.is_given()) {
+        if let Err(error) = parts.equip(part, root) {
+            parts.missing.push(Missing { mark: part.mark(), told: part.told(&error) });
+        }
+    }
+    parts
+}
+
+fn install_missing(root: &Path) {
+    let missing: Vec<Part> = Part::ALL.into_iter().filter(|part| !part.is_given() && !part.is_here(root)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let Some(apt) = Apt::find() else {
+        println!("test: this needs apt-get and root (or sudo without a password) to install what is missing");
+        return;
+    };
+    if let Err(error) = apt.update() {
+        eprintln!("test: {error:#}");
+    }
+    for part in missing {
+        println!("test: apt-get install {} ({})", part.packages().join(" "), part.purpose());
+        if let Err(error) = apt.install(part.packages()) {
+            eprintln!("test: {error:#}");
+        }
+    }
+}
+
+impl Parts {
+    fn equip(&mut self, part: Part, root: &Path) -> Result<()> {
+        match part {
+            Part::Postgres => {
+                let programs = postgres::programs().context("initdb, postgres and pg_ctl are not on this machine")?;
+                let cluster = postgres::Cluster::start(programs)?;
+                self.environment.push(("RETINUE_TEST_POSTGRES", cluster.url().into()));
+                self.cluster = Some(cluster);
+            }
+            Part::Browser => {
+                let browser = chromium::find().map_err(|why| anyhow!(why))?;
+                self.environment.push(("RETINUE_TEST_CHROMIUM", browser.chromium.into()));
+                self.environment.push(("RETINUE_TEST_CHROMEDRIVER", browser.driver.into()));
+            }
+            Part::Axe => {
+                let script = axe::find(root).map_or_else(|| axe::fetch(root), Ok)?;
+                self.environment.push(("RETINUE_TEST_AXE", script.into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Postgres, Self::Browser, Self::Axe];
+
+    /// Whether the caller's environment names it already, such as a server of its own.
+    fn is_given(self) -> bool {
+        self.variables().iter().all(|variable| env::var_os(variable).is_some())
+    }
+
+    fn told(self, error: &anyhow::Error) -> String {
+        let (name, mark, remedy) = (self.name(), self.mark(), self.by_hand());
+        format!("{name} (those with `{mark}` in their path): {error:#}\n    To mend it, install {remedy}.")
+    }
+
+    fn is_here(self, root: &Path) -> bool {
+        match self {
+            Self::Postgres => postgres::programs().is_some(),
+            Self::Browser => chromium::find().is_ok(),
+            Self::Axe => axe::find(root).is_some() || axe::has_npm(),
+        }
+    }
+
+    fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["RETINUE_TEST_POSTGRES"],
+            Self::Browser => &["RETINUE_TEST_CHROMIUM", "RETINUE_TEST_CHROMEDRIVER"],
+            Self::Axe => &["RETINUE_TEST_AXE"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Browser => "browser",
+            Self::Axe => "axe-core",
+        }
+    }
+
+    /// The test path's piece that says a test needs it: see docs/testing.md.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Browser => "browser::",
+            Self::Axe => "axe_",
+        }
+    }
+
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["postgresql"],
+            Self::Browser => &["chromium", "chromium-driver"],
+            Self::Axe => &["nodejs", "npm"],
+        }
+    }
+
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Postgres => "the storage tests run on both databases; a server of their own, not the system's",
+            Self::Browser => "the pages are tested in a real browser",
+            Self::Axe => "npm fetches axe-core, the accessibility rules for the pages",
+        }
+    }
+
+    fn by_hand(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "PostgreSQL 15 or newer with its server programs (Debian, Ubuntu: postgresql; Fedora: \
+                 postgresql-server; Homebrew: postgresql@17), or set RETINUE_TEST_POSTGRES to the URL of a server \
+                 whose user may create databases"
+            }
+            Self::Browser => {
+                "Chromium and chromedriver of one version on the search path (Debian: chromium chromium-driver; \
+                 Fedora: chromium chromedriver; elsewhere Chrome for Testing), or set RETINUE_TEST_CHROMIUM and \
+                 RETINUE_TEST_CHROMEDRIVER to their paths"
+            }
+            Self::Axe => {
+                "Node.js and npm (Debian, Ubuntu: nodejs npm; Homebrew: node) and let npm reach its registry, or set \
+                 RETINUE_TEST_AXE to the path of an axe.min.js"
+            }
+        }
+    }
+}
