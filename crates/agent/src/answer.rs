@@ -183,7 +183,7 @@ impl State {
         if chunk.error.is_some() || chunk.object.0 == "error" {
             return Err(Fault::Refused(Refusal::of_json(json)));
         }
-        if let Some(usage) = chunk.usage.and_then(crate::wire::Counted::usage) {
+        if let Some(usage) = chunk.usage() {
             self.usage = Some(usage);
         }
         chunk.choices.0.map_or(Ok(()), |choice| self.take_choice(&choice, text))

@@ -1,7 +1,7 @@
 //! The one HTTP client: how servers are connected to, and the two requests that are made.
 //!
 //! Only HTTP/1.1 is spoken: a stream that is dropped then closes its connection, and no server's limit on streams per
-//! connection holds runs back. Connections to this machine never go through a proxy. Trusted certificates are read when the
+//! connection holds runs back. A stream that waits costs about 31 KiB, 25 of them the connection's buffers in hyper. Connections to this machine never go through a proxy. Trusted certificates are read when the
 //! first https server is asked, so that a start does not wait for them, nor fail where there are none.
 
 use std::fmt;
@@ -24,12 +24,14 @@ use crate::transport::Trouble;
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The longest that an error's body, or a list of models, is waited for.
 const SHORT_WAIT: Duration = Duration::from_secs(15);
+/// The longest wait that can be set.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// How long a connection that is not in use is kept.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 /// How many connections that are not in use are kept for each server.
 const MAX_IDLE: usize = 32;
 
-/// How long a model's server is waited for.
+/// How long a model's server is waited for; a day at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Until a connection is there, TLS included.
@@ -42,7 +44,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), first_byte: Duration::from_secs(120), idle: Duration::from_secs(90) }
+        Self { connect: Duration::from_secs(10), first_byte: Duration::from_mins(2), idle: Duration::from_secs(90) }
     }
 }
 
@@ -72,6 +74,11 @@ impl Client {
     /// # Errors
     /// `internal_error` if the HTTP client can't be built.
     pub fn new(timeouts: Timeouts) -> Result<Self> {
+        let timeouts = Timeouts {
+            connect: timeouts.connect.min(LONGEST_WAIT),
+            first_byte: timeouts.first_byte.min(LONGEST_WAIT),
+            idle: timeouts.idle.min(LONGEST_WAIT),
+        };
         let near = build(Route { is_near: true, is_tls: false }, timeouts).map_err(Error::internal)?;
         let (near_tls, far, far_tls) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Ok(Self { shared: Arc::new(Shared { timeouts, near, near_tls, far, far_tls }) })

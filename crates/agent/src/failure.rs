@@ -239,7 +239,7 @@ fn is_unseen(c: char) -> bool {
 
 /// A time span in words, rounded up.
 fn spelled(span: Duration) -> String {
-    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    let seconds = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
     let (count, unit) = match seconds {
         0..120 => (seconds, "second"),
         120..7200 => (seconds.div_ceil(60), "minute"),
@@ -302,6 +302,7 @@ mod tests {
         assert_eq!(spelled(1001), "2 seconds");
         assert_eq!(spelled(121_000), "3 minutes");
         assert_eq!(spelled(86_400_000), "24 hours");
+        assert_eq!(super::spelled(Duration::MAX), "5124095576030432 hours");
     }
 
     proptest! {

@@ -11,7 +11,7 @@ pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
 const MAX_ID_BYTES: usize = 200;
 
 /// Where servers put the length of the context, what is loaded now before what would be possible: LM Studio, vLLM, Groq,
-/// OpenRouter and Together, Mistral.
+/// `OpenRouter` and Together, Mistral.
 const CONTEXT: [&str; 5] =
     ["loaded_context_length", "max_model_len", "context_window", "context_length", "max_context_length"];
 /// The same inside llama.cpp's `meta`.

@@ -42,7 +42,7 @@ pub(crate) enum Meaning {
     Other,
 }
 
-/// What servers write when a conversation is too long, in lower case: OpenAI, Groq, vLLM, SGLang, llama.cpp, LM Studio, Ollama,
+/// What servers write when a conversation is too long, in lower case: OpenAI, Groq, vLLM, `SGLang`, llama.cpp, LM Studio, Ollama,
 /// TGI, Anthropic, Bedrock, Gemini, xAI, Cohere.
 const TOO_LONG: [&str; 21] = [
     "context_length_exceeded",

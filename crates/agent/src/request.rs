@@ -32,7 +32,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_output_bytes: 1024 * 1024, max_duration: Duration::from_secs(15 * 60), retries: 2 }
+        Self { max_output_bytes: 1024 * 1024, max_duration: Duration::from_mins(15), retries: 2 }
     }
 }
 

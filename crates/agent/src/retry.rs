@@ -14,7 +14,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 pub(crate) fn pause(retry: u32, asked: Option<Duration>, jitter: u64) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << retry.min(6)).min(LONGEST_WAIT);
     let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-    asked.unwrap_or_default() + Duration::from_millis(mixed(jitter, retry) % (millis + 1))
+    asked.unwrap_or_default().saturating_add(Duration::from_millis(mixed(jitter, retry) % (millis + 1)))
 }
 
 /// Vigna's splitmix64 at position `n` of the sequence that begins with `seed`.
@@ -78,6 +78,12 @@ mod tests {
             prop_assert!(pause(retry, Some(asked), jitter) >= asked);
             prop_assert!(pause(retry, Some(asked), jitter) <= asked + bound);
         }
+    }
+
+    #[test]
+    fn an_absurd_wish_is_no_overflow() {
+        let asked = asked(&[("retry-after", "18446744073709549568")]);
+        assert_eq!(pause(2, asked, 1), asked.unwrap().saturating_add(pause(2, None, 1)));
     }
 
     #[test]

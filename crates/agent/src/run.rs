@@ -19,6 +19,9 @@ use crate::request::{Backend, Limits, Request, Step};
 /// How long token counts, or the end of the stream, are waited for after the text is whole.
 const EPILOGUE: Duration = Duration::from_secs(5);
 
+/// Longer than anything runs, and still a time that can be reckoned with.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
 /// Does one turn of work: deltas as the answer comes, then exactly one `Finished` or one failure, and nothing after it.
 /// What was said before a failure has been given out as deltas.
 ///
@@ -84,7 +87,7 @@ enum Woken {
 impl Run {
     fn new(client: Client, request: Request) -> Self {
         let limits = request.limits;
-        let deadline = Instant::now() + limits.max_duration;
+        let deadline = Instant::now() + limits.max_duration.min(FOREVER);
         let phase = match request.backend.clone() {
             Backend::OpenAi(endpoint) => asking(Box::new(Asker::new(client, endpoint, request, deadline)), None),
             Backend::Echo { advice } => Phase::Speaking(Echo::new(&request.conversation, &advice)),
@@ -123,7 +126,7 @@ impl Run {
         }
         match woken {
             Woken::Frame(Some(Ok(bytes))) => self.take(reading, &bytes, now),
-            Woken::Frame(end) => self.end(reading, end.and_then(Result::err).as_ref()),
+            Woken::Frame(end) => self.end(*reading, end.and_then(Result::err).as_ref()),
             Woken::Alarm if now < reading.answer.quiet_until => Phase::Reading(reading),
             Woken::Alarm if reading.answer.reader.is_ending() => reading.conclude(),
             Woken::Alarm => Phase::Ending(Err(reading.asker.silent(reading.answer.has_begun))),
@@ -162,7 +165,7 @@ impl Run {
     }
 
     /// The body has ended, or broke off with `error`.
-    fn end(&mut self, mut reading: Box<Reading>, error: Option<&reqwest::Error>) -> Phase {
+    fn end(&mut self, mut reading: Reading, error: Option<&reqwest::Error>) -> Phase {
         let outcome = reading.answer.reader.end(&mut self.text);
         if self.text.total() > 0 {
             reading.asker.forget_question();
@@ -193,15 +196,15 @@ impl Run {
 
 impl Reading {
     /// The answer has ended as the model wanted: how?
-    fn conclude(self: Box<Self>) -> Phase {
-        let Self { asker, answer } = *self;
+    fn conclude(self) -> Phase {
+        let Self { asker, answer } = self;
         let outcome = answer.reader.outcome();
         answer.release();
         Phase::Ending(outcome.map_err(|fault| asker.asked().faulty(&fault, asker.limits())))
     }
 
     /// The answer can't be read on; if nothing of it was given out, the question may be asked again.
-    fn stumble(self: Box<Self>, fault: &Fault) -> Phase {
+    fn stumble(self, fault: &Fault) -> Phase {
         let setback = self.asker.faulty(fault);
         asking(self.asker, Some(setback))
     }

@@ -44,12 +44,20 @@ pub(crate) struct Said<'a> {
 pub(crate) struct Chunk<'a> {
     #[serde(default, borrow)]
     pub(crate) choices: First<Choice<'a>>,
-    #[serde(default)]
-    pub(crate) usage: Option<Counted>,
+    /// Read on its own, so that an odd count does not cost the text.
+    #[serde(default, borrow)]
+    usage: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub(crate) error: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub(crate) object: Text<'a>,
+}
+
+impl Chunk<'_> {
+    /// What the model has counted so far, if it says so in this chunk.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        serde_json::from_str::<Counted>(self.usage?.get()).ok()?.usage()
+    }
 }
 
 /// One of the answers; only one is ever asked for.
@@ -81,13 +89,13 @@ struct Piece<'a> {
 
 /// Token counts.
 #[derive(Clone, Copy, DeriveDeserialize)]
-pub(crate) struct Counted {
+struct Counted {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
 }
 
 impl Counted {
-    pub(crate) fn usage(self) -> Option<Usage> {
+    fn usage(self) -> Option<Usage> {
         if self.prompt_tokens.is_none() && self.completion_tokens.is_none() {
             return None;
         }
@@ -235,6 +243,15 @@ mod tests {
             r#"{"choices":[{"delta":{"content":7}}]}"#,
         ] {
             assert_eq!(text_of(json), "", "{json}");
+        }
+    }
+
+    #[test]
+    fn odd_counts_are_no_counts() {
+        let usage = |json: &str| serde_json::from_str::<Chunk<'_>>(&format!("{{\"usage\":{json}}}")).unwrap().usage();
+        assert_eq!(usage(r#"{"prompt_tokens":3}"#), Some(Usage { input_tokens: 3, output_tokens: 0 }));
+        for odd in ["null", "{}", "7", r#"{"prompt_tokens":-1}"#, r#"{"prompt_tokens":"many"}"#] {
+            assert_eq!(usage(odd), None, "{odd}");
         }
     }
 

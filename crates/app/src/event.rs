@@ -79,10 +79,14 @@ impl Follow {
     async fn wait_for_table(&mut self) -> Result<()> {
         let run = run_rows::get(&self.app.store, self.run).await?;
         self.watcher = self.app.live.watch(self.run);
-        if run.is_none() {
-            self.done = true;
-        } else if self.watcher.is_none() {
-            tokio::time::sleep(POLL).await;
+        match run {
+            Some(run) if run.status.is_active() => {
+                if self.watcher.is_none() {
+                    tokio::time::sleep(POLL).await;
+                }
+            }
+            // The last event is committed together with the status: if the table has no more, there is no more.
+            _ => self.done = rows::list(&self.app.store, self.run, self.after, 1).await?.is_empty(),
         }
         Ok(())
     }

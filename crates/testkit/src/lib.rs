@@ -1,1 +1,40 @@
-//! x
+//! What tests stand on: the whole program in the test's own process on either engine, a clock and randomness that the
+//! test owns, a model server that says what the test wants, and a client.
+//!
+//! A dev-dependency only. Nothing here is reached by the product.
+
+#![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
+pub mod clock;
+pub mod database;
+pub mod events;
+pub mod model_server;
+pub mod rng;
+pub mod test_app;
+
+pub use clock::FakeClock;
+pub use database::Database;
+pub use events::{EventStream, ReceivedEvent};
+pub use model_server::{Answer, Exchange, ModelServer};
+pub use rng::CountingRng;
+pub use test_app::{Options, TestApp};
+
+/// Makes each of these `async fn name(app: TestApp)` a test on SQLite, and one on PostgreSQL.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::TestApp::start($crate::Database::sqlite()).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+            async fn $name() {
+                super::$name($crate::TestApp::start($crate::Database::postgres().await).await).await;
+            })*
+        }
+    };
+}

@@ -95,9 +95,12 @@ create_formatter!(Formatter, {
     NodeValue::Heading(ref heading) => |context, entering| {
         // The page has headings of its own: an answer's begin below them, whether it begins with its first or second level.
         let level = (heading.level + 1).clamp(3, 6);
-        context.cr()?;
-        let slash = if entering { "" } else { "/" };
-        write!(context, "<{slash}h{level}>")?;
+        if entering {
+            context.cr()?;
+            write!(context, "<h{level}>")?;
+        } else {
+            writeln!(context, "</h{level}>")?;
+        }
     },
     NodeValue::CodeBlock(ref block) => |context, entering| {
         if entering {
@@ -166,16 +169,19 @@ pub(crate) fn to_html(text: &str) -> String {
     FILTER.clean(&html).to_string()
 }
 
-/// Where the last block of a text begins: what comes before it will not change when the text grows.
-pub(crate) fn last_block(text: &str) -> usize {
+/// How much of a growing text is settled: whatever follows, these blocks stay as they are. Markdown is cut into blocks
+/// line by line, so this is all that comes before the last block of the lines that are whole; a line that is not whole
+/// may still turn out to belong to the block before it.
+pub(crate) fn settled(text: &str) -> usize {
+    let whole_lines = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
     let arena = Arena::new();
-    let root: &AstNode<'_> = parse_document(&arena, text, &OPTIONS);
+    let root: &AstNode<'_> = parse_document(&arena, whole_lines, &OPTIONS);
     let Some(last) = root.last_child() else { return 0 };
     if last.previous_sibling().is_none() {
         return 0;
     }
     let line = last.data().sourcepos.start.line;
-    line_start(text, line)
+    line_start(whole_lines, line)
 }
 
 /// Where the line of that number (from 1) begins.
@@ -200,7 +206,7 @@ mod tests {
             ("<a href=\"https://x\" onclick=\"y\">z</a>", "<a href"),
             ("```\"><script>\nx\n```", "<script"),
             ("<style>*{}</style>", "<style"),
-            ("[x](https://a \"\" onmouseover=alert(1) \")", " onmouseover=alert(1) \""),
+            ("[x](https://a\"onmouseover=\"alert(1))", "\"onmouseover=\""),
         ] {
             let html = to_html(text);
             assert!(!html.contains(absent), "{text} became {html}");

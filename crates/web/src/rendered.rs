@@ -47,7 +47,7 @@ impl Renderer {
             return None;
         }
         let tail = &self.text[self.settled..];
-        let (settled, open) = tail.split_at(markdown::last_block(tail));
+        let (settled, open) = tail.split_at(markdown::settled(tail));
         let piece =
             Rendered { reset: !self.has_begun, settled: markdown::to_html(settled), open: markdown::to_html(open) };
         self.settled += settled.len();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use retinue_agent::{Backend, Step, run};
+use retinue_agent::{Backend, run};
 use retinue_model::message::Role;
 use retinue_model::run::Usage;
 use serde_json::json;
@@ -191,5 +191,4 @@ fn a_stream_can_be_made_outside_a_runtime_and_sent() {
     }
     let steps = is_send(run(&client(), request("http://127.0.0.1:9")));
     drop(steps);
-    assert_eq!(Step::Finished { usage: None }, Step::Finished { usage: None });
 }

@@ -152,7 +152,7 @@ async fn a_server_that_is_silent_is_given_up() {
         "{}",
         heard.failure().message
     );
-    assert!(start.elapsed() >= Duration::from_secs(120) && start.elapsed() < Duration::from_secs(150));
+    assert!(start.elapsed() >= Duration::from_mins(2) && start.elapsed() < Duration::from_secs(150));
 
     let stalled = Fake::script(|_, mut socket| async move {
         socket.write_all(format!("{STREAM_HEAD}{}", event("Once")).as_bytes()).await.unwrap();
@@ -164,5 +164,5 @@ async fn a_server_that_is_silent_is_given_up() {
     assert_eq!(heard.text(), "Once");
     assert_eq!(heard.failure().code, "model_timeout");
     assert!(heard.failure().message.contains("nothing came for 90 seconds"), "{}", heard.failure().message);
-    assert!(start.elapsed() >= Duration::from_secs(90) && start.elapsed() < Duration::from_secs(120));
+    assert!(start.elapsed() >= Duration::from_secs(90) && start.elapsed() < Duration::from_mins(2));
 }

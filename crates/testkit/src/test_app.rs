@@ -1,0 +1,209 @@
+//! The whole program behind its real doors, on a port of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
+use retinue_app::provider::{Catalog, Entry};
+use retinue_app::{App, Parts, Settings, agent, run};
+use retinue_model::provider::{Model, Origin};
+use retinue_store::{Location, Store, migrate};
+use retinue_web::Hosts;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{CountingRng, Database, EventStream, FakeClock, ModelServer};
+
+/// What a test may want otherwise.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many runs may be under way at once.
+    pub max_concurrent_runs: usize,
+    /// Bounds on each run.
+    pub limits: Limits,
+    /// How many tokens the model takes.
+    pub context_tokens: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_concurrent_runs: 100, limits: Limits::default(), context_tokens: 32_768 }
+    }
+}
+
+/// The program, a model server and a client.
+#[derive(Debug)]
+pub struct TestApp {
+    /// What the model says.
+    pub model: ModelServer,
+    /// The program's clock.
+    pub clock: Arc<FakeClock>,
+    /// The program itself.
+    pub app: App,
+    database: Database,
+    address: SocketAddr,
+    client: Client,
+    /// What the program runs on: ending it ends the program as a crash does.
+    runtime: Option<Runtime>,
+}
+
+impl TestApp {
+    /// Starts over an empty database.
+    pub async fn start(database: Database) -> Self {
+        Self::start_with(database, Options::default()).await
+    }
+
+    /// Starts with other options.
+    pub async fn start_with(database: Database, options: Options) -> Self {
+        let model = ModelServer::start().await;
+        let clock = Arc::new(FakeClock::default());
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let location = database.location().clone();
+        let program = program(location, Arc::clone(&clock), catalog(&model, options.context_tokens), options);
+        let (app, address) = runtime.spawn(program).await.unwrap();
+        Self { model, clock, app, database, address, client: client(), runtime: Some(runtime) }
+    }
+
+    /// Ends the program at once, without a farewell, and starts another one over the same database.
+    pub async fn restart(mut self) -> Self {
+        let runtime = self.runtime.take().unwrap();
+        let database = std::mem::replace(&mut self.database, Database::sqlite());
+        drop(self);
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10))).await.unwrap();
+        Self::start(database).await
+    }
+
+    /// `http://127.0.0.1:…` followed by a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A request to a path.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
+    }
+
+    /// Asks and checks the status.
+    pub async fn get(&self, path: &str) -> Value {
+        let response = self.request(Method::GET, path).send().await.unwrap();
+        body(response, StatusCode::OK).await
+    }
+
+    /// Sends JSON and checks the status.
+    pub async fn send(&self, method: Method, path: &str, json: &Value, status: u16) -> Value {
+        let response = self.request(method, path).json(json).send().await.unwrap();
+        body(response, StatusCode::from_u16(status).unwrap()).await
+    }
+
+    /// A new conversation's id.
+    pub async fn thread(&self) -> String {
+        let thread = self.send(Method::POST, "/api/threads", &json!({}), 201).await;
+        thread["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Says something in a conversation; the run's id.
+    pub async fn say(&self, thread: &str, input: &str) -> String {
+        let path = format!("/api/threads/{thread}/runs");
+        let run = self.send(Method::POST, &path, &json!({ "input": input }), 201).await;
+        run["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Follows a run, from after event `last` on.
+    pub async fn follow(&self, run: &str, last: Option<i64>) -> EventStream {
+        let mut request = self.request(Method::GET, &format!("/api/runs/{run}/events"));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last.to_string());
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        EventStream::new(response)
+    }
+
+    /// Waits until a run has ended; the run.
+    pub async fn ended(&self, run: &str) -> Value {
+        let events = self.follow(run, None).await.rest().await;
+        assert!(!events.is_empty());
+        self.get(&format!("/api/runs/{run}")).await
+    }
+
+    /// A conversation in which this was said and answered.
+    pub async fn conversation(&self, input: &str, answer: &str) -> (String, String) {
+        let thread = self.thread().await;
+        let run = self.say(&thread, input).await;
+        self.model.next().await.answer(answer).await;
+        self.ended(&run).await;
+        (thread, run)
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn program(location: Location, clock: Arc<FakeClock>, catalog: Catalog, options: Options) -> (App, SocketAddr) {
+    let store = Store::open(&location).await.unwrap();
+    migrate::up(&store).await.unwrap();
+    let app = App::new(Parts {
+        store,
+        clock,
+        rng: Arc::new(CountingRng::default()),
+        client: retinue_agent::Client::new(Timeouts::default()).unwrap(),
+        catalog,
+        settings: Settings {
+            max_concurrent_runs: options.max_concurrent_runs,
+            run: options.limits,
+            shutdown_grace: Duration::from_millis(200),
+        },
+    });
+    run::recover(&app).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = retinue_web::Settings {
+        hosts: Hosts::new([], false),
+        max_body_bytes: 1 << 20,
+        advice: vec!["Set `OPENAI_BASE_URL`.".to_owned()],
+    };
+    let router = retinue_web::router(app.clone(), settings);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (app, address)
+}
+
+fn catalog(model: &ModelServer, context_tokens: u32) -> Catalog {
+    let entry = |name: &str| Entry {
+        model: Model {
+            name: name.to_owned(),
+            upstream_name: name.to_owned(),
+            origin: Origin::Configuration,
+            context_tokens,
+        },
+        backend: Backend::OpenAi(Endpoint::new(&model.base_url(), None).unwrap()),
+        address: model.base_url(),
+        max_output_tokens: None,
+    };
+    let mut second = agent::default_assistant();
+    second.id = agent::id_of_slug("second");
+    second.slug = "second".to_owned();
+    second.name = "Second".to_owned();
+    second.instructions = "You are the second one.".to_owned();
+    let agents = vec![agent::default_assistant(), second];
+    Catalog::new(agents, vec![entry("test-model"), entry("other-model")], Vec::new(), None, None)
+}
+
+fn client() -> Client {
+    Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+}
+
+async fn body(response: Response, status: StatusCode) -> Value {
+    let found = response.status();
+    let text = response.text().await.unwrap();
+    assert_eq!(found, status, "{text}");
+    if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+}
