@@ -17,6 +17,7 @@ const MAX_QUOTE: usize = 300;
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) endpoint: &'a Endpoint,
+    /// Empty when no certain model was asked.
     pub(crate) model: &'a str,
 }
 
@@ -60,6 +61,12 @@ impl Asked<'_> {
                 "model_unauthorized",
                 format!(
                     "The model server at {place} wants an API key, and none is configured{status}. Set OPENAI_API_KEY, or api_key_env of this model."
+                ),
+            ),
+            Meaning::UnknownModel if model.is_empty() => (
+                "model_protocol",
+                format!(
+                    "The model server at {place} lists no models{status}. Check the base URL: it usually ends in /v1."
                 ),
             ),
             Meaning::UnknownModel => (

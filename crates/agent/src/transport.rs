@@ -82,7 +82,7 @@ impl Trouble {
             Self::Unreachable { why, .. } => asked.unreachable(why),
             Self::NotHttp => asked.not_http(),
             Self::Broken => asked.unreachable(
-                "it closed the connection without an answer. Try again; if it stays, look at that server.",
+                "it closed the connection without an answer. Try again; if it stays, check host, port, and http or https in the base URL.",
             ),
         }
     }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod database;
 pub mod events;
 pub mod model_server;
+pub mod program;
 pub mod rng;
 pub mod test_app;
 
@@ -16,6 +17,7 @@ pub use clock::FakeClock;
 pub use database::Database;
 pub use events::{EventStream, ReceivedEvent};
 pub use model_server::{Answer, Exchange, ModelServer};
+pub use program::{Program, Running};
 pub use rng::CountingRng;
 pub use test_app::{Options, TestApp};
 

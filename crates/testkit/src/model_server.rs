@@ -71,6 +71,11 @@ impl ModelServer {
         timeout(PATIENCE, exchanges.recv()).await.expect("the model was not asked").unwrap()
     }
 
+    /// The next request, however long it takes to come.
+    pub async fn next_or_wait(&self) -> Exchange {
+        self.exchanges.lock().await.recv().await.unwrap()
+    }
+
     /// Whether nobody has asked since the last [`ModelServer::next`].
     pub async fn is_quiet(&self) -> bool {
         self.exchanges.lock().await.is_empty()

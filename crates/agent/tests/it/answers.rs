@@ -163,6 +163,7 @@ async fn a_list_that_is_refused_says_why() {
         (reply(401, "", ""), "model_unauthorized"),
         (reply(200, "content-type: text/html\r\n", "<html>"), "model_protocol"),
         (reply(302, "location: /login\r\n", ""), "model_protocol"),
+        (reply(404, "", "404 page not found"), "model_protocol"),
         (reply(500, "", "oops"), "model_error"),
     ] {
         let fake = Fake::replying([reply]).await;

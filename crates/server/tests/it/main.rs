@@ -4,7 +4,10 @@
 
 mod bad_input;
 mod event;
+mod kill;
 mod message;
+mod openapi;
 mod page;
+mod program;
 mod run;
 mod thread;

@@ -1,0 +1,189 @@
+//! The program as it is started: command line, configuration, start-up faults.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use retinue_testkit::Program;
+use tempfile::TempDir;
+
+/// The binary in an empty folder with an empty environment.
+fn retinue(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_retinue"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// What was said on standard error by a start that failed with `code`.
+fn complaint(output: &Output, code: i32) -> String {
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+#[test]
+fn wrong_configurations_are_refused_by_key_with_the_mend() {
+    let cases: [(&str, &[(&str, &str)], &[&str]); 16] = [
+        ("[server]\nlisen = \"127.0.0.1:1\"\n", &[], &["server.lisen", "Did you mean `server.listen`"]),
+        ("[server]\nlisten = \"nowhere\"\n", &[], &["server.listen", "retinue.toml"]),
+        ("[server]\nlisten = 8080\n", &[], &["server.listen"]),
+        ("[server\n", &[], &["retinue.toml", "not TOML"]),
+        ("[server]\nlisten = \"0.0.0.0:8080\"\n", &[], &["server.listen", "auth.single_user.allow_remote"]),
+        ("", &[("RETINUE_LISTEN", "192.0.2.1:80")], &["server.listen", "environment RETINUE_LISTEN"]),
+        ("", &[("AUTH_MODE", "oidc")], &["auth.mode", "environment AUTH_MODE"]),
+        ("", &[("OIDC_ISSUER_URL", "https://idp.example")], &["OIDC_ISSUER_URL", "no sign-in yet"]),
+        ("", &[("DISABLE_AUTH", "maybe")], &["DISABLE_AUTH", "true or false"]),
+        ("", &[("RETINUE__SERVER__NO", "1")], &["RETINUE__SERVER__NO", "no key"]),
+        ("", &[("RETINUE__RUNS__RETRIES", "two")], &["RETINUE__RUNS__RETRIES", "whole number"]),
+        (
+            "",
+            &[("RETINUE_LISTEN", "127.0.0.1:1"), ("RETINUE__SERVER__LISTEN", "127.0.0.1:2")],
+            &["both set `server.listen`"],
+        ),
+        ("[[models]]\nname = \"a\"\n", &[], &["models[0]", "base_url"]),
+        (
+            "[[models]]\nname = \"a\"\nbase_url = \"http://x/v1\"\napi_key_env = \"NO_SUCH\"\n",
+            &[],
+            &["models[0].api_key_env", "NO_SUCH"],
+        ),
+        ("[[agents]]\nslug = \"A b\"\nname = \"x\"\ninstructions = \"y\"\n", &[], &["agents[0].slug", "lower-case"]),
+        ("[[models]]\nname = \"a\"\nbase_url = \"ftp://x\"\n", &[], &["base URL"]),
+    ];
+    for (file, environment, words) in cases {
+        let folder = folder();
+        fs::write(folder.path().join("retinue.toml"), file).unwrap();
+        let said = complaint(&retinue(folder.path(), &["config", "check"], environment), 2);
+        for word in words {
+            assert!(said.contains(word), "{word} is not in: {said}");
+        }
+        assert!(!folder.path().join("data").exists(), "nothing was touched");
+    }
+}
+
+#[test]
+fn a_right_configuration_is_shown_without_its_secrets() {
+    let folder = folder();
+    fs::write(folder.path().join("retinue.toml"), "[server]\nallowed_hosts = [\"a.example\"]\n").unwrap();
+    let environment = [
+        ("OPENAI_API_KEY", "sk-very-secret"),
+        ("DATABASE_URL", "postgres://alice:hunter2@db.example/retinue"),
+        ("RETINUE__RUNS__MAX_CONCURRENT", "7"),
+        ("AUTH_MODE", ""),
+    ];
+    assert!(retinue(folder.path(), &["config", "check"], &environment).status.success());
+    let output = retinue(folder.path(), &["config", "show"], &environment);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(!shown.contains("very-secret") && !shown.contains("hunter2"), "{shown}");
+    for line in [
+        "openai_api_key = \"(hidden)\"                    # environment OPENAI_API_KEY",
+        "url = \"postgres://alice:(hidden)@db.example/retinue\" # environment DATABASE_URL",
+        "allowed_hosts = [\"a.example\"]                  # retinue.toml",
+        "max_concurrent = 7                             # environment RETINUE__RUNS__MAX_CONCURRENT",
+        "mode = \"single_user\"                           # default",
+    ] {
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.lines().any(|shown| squeezed(shown) == squeezed(line)), "{line} is not in:\n{shown}");
+    }
+}
+
+#[test]
+fn migrations_go_up_and_down_and_ask_first() {
+    let folder = folder();
+    let run = |arguments: &[&str]| {
+        let output = retinue(folder.path(), arguments, &[]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&["migrate", "status"]), (Some(0), "   1  pending  0001_threads\n".to_owned()));
+    assert_eq!(run(&["migrate", "up"]), (Some(0), "Migrated to version 1.\n".to_owned()));
+    assert_eq!(run(&["migrate", "up"]).1, "Nothing to do: the database is current.\n");
+    let (code, said) = run(&["migrate", "down"]);
+    assert!(code == Some(1) && said.contains("--yes"), "{said}");
+    assert_eq!(run(&["migrate", "down", "--yes"]), (Some(0), "Took back version 1.\n".to_owned()));
+    assert_eq!(run(&["migrate", "status"]).1, "   1  pending  0001_threads\n");
+}
+
+#[test]
+fn a_data_folder_is_private_and_must_be_writable() {
+    let folder = folder();
+    assert!(retinue(folder.path(), &["migrate", "up"], &[]).status.success());
+    let data = folder.path().join("data");
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let dir = file.join("data");
+    let said =
+        complaint(&retinue(folder.path(), &["migrate", "up"], &[("RETINUE_DATA_DIR", dir.to_str().unwrap())]), 1);
+    assert!(said.contains("RETINUE_DATA_DIR"), "{said}");
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let folder = folder();
+    assert!(retinue(folder.path(), &["migrate", "up"], &[]).status.success());
+    let database = rusqlite::Connection::open(folder.path().join("data/retinue.db")).unwrap();
+    database.execute("INSERT INTO migrations (version, name) VALUES (99, 'from the future')", []).unwrap();
+    drop(database);
+    for arguments in [&["serve"][..], &["migrate", "up"], &["migrate", "down", "--yes"]] {
+        let environment = [("RETINUE_LISTEN", "127.0.0.1:0"), ("RETINUE__METRICS__LISTEN", "off")];
+        let said = complaint(&retinue(folder.path(), arguments, &environment), 1);
+        assert!(said.contains("version 99") && said.contains("newer"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_or_a_database_in_use_is_said_plainly() {
+    let folder = folder();
+    let program = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path()).start().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let listen = program.address().to_string();
+    let environment = [("RETINUE_LISTEN", listen.as_str()), ("RETINUE__METRICS__LISTEN", "off")];
+    let said = complaint(&retinue(elsewhere.path(), &[], &environment), 1);
+    assert!(said.contains("is in use") && said.contains("server.listen"), "{said}");
+    assert!(!elsewhere.path().join("data").exists(), "the port is looked at before anything is written");
+
+    let environment = [("RETINUE_LISTEN", "127.0.0.1:0"), ("RETINUE__METRICS__LISTEN", "off")];
+    let said = complaint(&retinue(folder.path(), &[], &environment), 1);
+    assert!(said.contains("Another Retinue is using"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_when_it_is_told_and_starts_again_where_it_was() {
+    let folder = folder();
+    let launcher = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path());
+    let program = launcher.start().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{}/api/threads", program.address());
+    let created = client.post(&url).json(&serde_json::json!({"title": "Kept"})).send().await.unwrap();
+    assert_eq!(created.status(), 201);
+    assert_eq!(program.stop().await.code(), Some(0));
+    let program = launcher.start().await;
+    let url = format!("http://{}/api/threads", program.address());
+    let threads: serde_json::Value = client.get(&url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(threads["data"][0]["title"], "Kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_served_on_a_listener_of_their_own() {
+    let folder = folder();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let program = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path())
+        .environment("RETINUE__METRICS__LISTEN", &free.to_string())
+        .start()
+        .await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.get(format!("http://{}/api/threads", program.address())).send().await.unwrap();
+    let metrics = client.get(format!("http://{free}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("retinue_http_request_seconds_bucket{route=\"/api/threads\""), "{metrics}");
+    let public = client.get(format!("http://{}/metrics", program.address())).send().await.unwrap();
+    assert_eq!(public.status(), 404);
+}

@@ -1,0 +1,99 @@
+//! The real binary as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How to start it.
+#[derive(Clone, Debug)]
+pub struct Program {
+    binary: PathBuf,
+    folder: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+/// A running one; killed when it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Program {
+    /// Starts `binary` in `folder`, on a free port, with no environment but this.
+    #[must_use]
+    pub fn new(binary: impl AsRef<Path>, folder: &Path) -> Self {
+        let fixed =
+            [("RETINUE_LISTEN", "127.0.0.1:0"), ("RETINUE__METRICS__LISTEN", "off"), ("RETINUE__LOG__FORMAT", "json")];
+        Self {
+            binary: binary.as_ref().to_owned(),
+            folder: folder.to_owned(),
+            environment: fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        }
+    }
+
+    /// With one more variable, or another value for one.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it says that it is ready.
+    pub async fn start(&self) -> Running {
+        let mut child = Command::new(&self.binary)
+            .current_dir(&self.folder)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let address = timeout(PATIENCE, async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+                if event["message"] == "ready" {
+                    return Some(event["address"].as_str().unwrap().parse().unwrap());
+                }
+                said.push(line);
+            }
+            None
+        });
+        let address = address.await.expect("it did not get ready").unwrap_or_else(|| panic!("it ended: {said:?}"));
+        // Whoever logs must not block because nobody reads.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Running { child, address }
+    }
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it as a power cut would.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Tells it to stop and waits for its end.
+    pub async fn stop(mut self) -> ExitStatus {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        timeout(PATIENCE, self.child.wait()).await.expect("it did not stop").unwrap()
+    }
+}
