@@ -137,6 +137,14 @@ impl App {
         self.stopping.cancelled().await;
     }
 
+    /// Leaves the data as whoever copies it would want it. Call it when nothing is under way any more.
+    ///
+    /// # Errors
+    /// What the database says; nothing is lost then.
+    pub async fn settle(&self) -> retinue_model::Result<()> {
+        self.store.settle().await
+    }
+
     /// Stops: new runs are refused, runs under way may finish within the grace period, the rest become `interrupted`.
     pub async fn shut_down(&self) {
         self.stopping.cancel();

@@ -43,17 +43,17 @@ impl Follow {
     /// What keeps the table from being read.
     pub async fn next(&mut self) -> Result<Option<Vec<Event>>> {
         while !self.done {
-            let events = match self.from_tail().await {
+            let mut events = match self.from_tail().await {
                 Some(events) => events,
                 None => rows::list(&self.app.store, self.run, self.after, PAGE).await?,
             };
+            if events.is_empty() && self.watcher.is_none() {
+                events = self.wait_for_table().await?;
+            }
             if let Some(last) = events.last() {
-                self.after = last.seq;
+                self.after = self.after.max(last.seq);
                 self.done = last.name.is_terminal();
                 return Ok(Some(events));
-            }
-            if self.watcher.is_none() {
-                self.wait_for_table().await?;
             }
         }
         Ok(None)
@@ -76,7 +76,8 @@ impl Follow {
         }
     }
 
-    async fn wait_for_table(&mut self) -> Result<()> {
+    /// What the table has once a run that is not under way here has more, or has ended.
+    async fn wait_for_table(&mut self) -> Result<Vec<Event>> {
         let run = run_rows::get(&self.app.store, self.run).await?;
         self.watcher = self.app.live.watch(self.run);
         match run {
@@ -85,10 +86,17 @@ impl Follow {
                     tokio::time::sleep(POLL).await;
                 }
             }
-            // The last event is committed together with the status: if the table has no more, there is no more.
-            _ => self.done = rows::list(&self.app.store, self.run, self.after, 1).await?.is_empty(),
+            Some(_) => return self.after_the_end().await,
+            None => self.done = true,
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    /// The run has ended. Its last event was committed together with that, so nothing is missing after it; a reader who
+    /// had it, or something later that a crash took, is told again how it ended.
+    async fn after_the_end(&mut self) -> Result<Vec<Event>> {
+        let missed = rows::list(&self.app.store, self.run, self.after, PAGE).await?;
+        if missed.is_empty() { rows::last(&self.app.store, self.run).await } else { Ok(missed) }
     }
 }
 

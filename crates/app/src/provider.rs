@@ -109,7 +109,8 @@ impl Catalog {
                 }
             }
         }
-        if entries.is_empty() {
+        // Where somebody configured a server, its silence is not filled by an echo.
+        if entries.is_empty() && !self.states().iter().any(|state| state.source.expected) {
             entries.extend(self.echo.clone());
         }
         entries

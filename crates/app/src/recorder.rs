@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use retinue_model::Result;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::run::Run;
-use retinue_model::{Error, Result};
 use retinue_store::{Acknowledgement, Batch};
 
 use crate::App;
 use crate::live::LiveRun;
 
 /// Events that may be on their way to the disk; then the run waits for it.
-const UNCERTAIN: usize = 64;
+pub(crate) const UNCERTAIN: usize = 64;
 
 /// The pen of one run.
 pub(crate) struct Recorder {
@@ -121,10 +121,4 @@ impl Recorder {
     pub(crate) async fn is_deleted(&self) -> Result<bool> {
         Ok(retinue_store::run::get(&self.app.store, self.run.id).await?.is_none())
     }
-}
-
-/// The failure of a run whose words could not be kept.
-pub(crate) fn storage_failure(error: &Error) -> retinue_model::run::Failure {
-    let code = if error.code() == "storage_full" { "storage_full" } else { "storage_unavailable" };
-    retinue_model::run::Failure::new(code, format!("The answer could not be kept. {}", error.detail()))
 }

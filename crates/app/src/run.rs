@@ -173,18 +173,19 @@ struct Planned {
 }
 
 impl Planned {
-    fn run(&self, ctx: &Context, started_at: Option<Timestamp>) -> Run {
+    fn run(&self, ctx: &Context, begins_now: bool) -> Run {
+        let now = ctx.now();
         Run {
             id: ctx.new_id(),
             thread_id: self.thread,
             input_message_id: self.input,
             agent_id: self.agent,
             model: self.chosen.model.name.clone(),
-            status: if started_at.is_some() { Status::Running } else { Status::Queued },
+            status: if begins_now { Status::Running } else { Status::Queued },
             error: None,
             usage: None,
-            created_at: ctx.now(),
-            started_at,
+            created_at: now,
+            started_at: begins_now.then_some(now),
             finished_at: None,
         }
     }
@@ -193,7 +194,7 @@ impl Planned {
 /// Writes the run down and sets it to work.
 async fn begin(ctx: Context, mut tx: Tx, planned: Planned) -> Result<Run> {
     let place = std::sync::Arc::clone(&ctx.places).try_acquire_owned().ok();
-    let run = planned.run(&ctx, place.as_ref().map(|_| ctx.now()));
+    let run = planned.run(&ctx, place.is_some());
     rows::insert(&mut tx, &run).await?;
     let started = started_event(&run, ctx.now())?;
     if place.is_some() {

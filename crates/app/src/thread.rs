@@ -30,6 +30,12 @@ pub struct Change {
     pub model: Option<Option<String>>,
 }
 
+impl Change {
+    const fn is_empty(&self) -> bool {
+        self.title.is_none() && self.agent_id.is_none() && self.model.is_none()
+    }
+}
+
 /// Some threads of a list, and where it goes on.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -132,6 +138,9 @@ pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Threa
         known_agent(ctx, agent)?;
     }
     check_model(ctx, change.model.as_ref().and_then(Option::as_deref))?;
+    if change.is_empty() {
+        return get(ctx, id).await;
+    }
     let mut tx = ctx.store.begin().await?;
     let mut thread = lock(ctx, &mut tx, id).await?;
     apply(&mut thread, change);

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use retinue_agent::{Request, Step};
+use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
-use retinue_model::run::{Outcome, Run, Usage};
+use retinue_model::run::{Failure, Outcome, Run, Usage};
 use retinue_model::{Error, Result};
 use retinue_store::{Batch, message as message_rows, run as rows};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::live::LiveRun;
 use crate::provider::Entry;
-use crate::recorder::{Recorder, storage_failure};
+use crate::recorder::{Recorder, UNCERTAIN};
 use crate::{App, Context, prompt};
 
 /// The longest pause before a run's end is tried to be written once more.
@@ -75,7 +76,7 @@ async fn answer(app: &App, job: &mut Job, recorder: &mut Recorder) -> Ending {
         Ok(ending) => ending,
         Err(error) => {
             tracing::error!(run = %job.run.id, ?error, "a run failed");
-            Outcome::Failed(storage_failure(&error)).into()
+            Outcome::Failed(failure(&error)).into()
         }
     }
 }
@@ -118,6 +119,16 @@ async fn request(app: &App, job: &Job) -> Result<Request> {
     })
 }
 
+/// What people are told when it was not the model that failed.
+fn failure(error: &Error) -> Failure {
+    let code = match error.kind() {
+        Kind::StorageFull => "storage_full",
+        Kind::Unavailable => "storage_unavailable",
+        _ => return Failure::new("internal_error", "Something went wrong on the server. Try again."),
+    };
+    Failure::new(code, format!("The answer could not be kept. {}", error.detail()))
+}
+
 /// Writes the run's end, however long that takes: until then it is not over for anybody.
 async fn finish(app: &App, mut recorder: Recorder, mut ending: Ending) {
     if let Err(error) = recorder.settle_all().await
@@ -141,7 +152,7 @@ async fn finish(app: &App, mut recorder: Recorder, mut ending: Ending) {
         if let Outcome::Failed(failure) = &mut ending.outcome
             && failure.code.starts_with("storage")
         {
-            *failure = storage_failure(&error);
+            *failure = self::failure(&error);
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -196,7 +207,10 @@ pub async fn recover(app: &App) -> Result<usize> {
     let count = runs.len();
     for run in runs {
         let events = crate::event::stored(&app.store, run.id).await?;
-        let next_seq = events.last().map_or(1, |event| event.seq + 1);
+        // Readers may have seen events that were never committed. Their numbers are not used again, so that whoever
+        // comes back with one of them still gets what is kept in their place.
+        let lost = i64::try_from(UNCERTAIN + 1).unwrap_or(i64::MAX);
+        let next_seq = events.last().map_or(0, |event| event.seq) + 1 + lost;
         let live = app.live.insert(run.id, run.thread_id);
         let mut recorder = Recorder::new(app.clone(), live, run.clone(), next_seq);
         recorder.text = crate::event::text_of(&events)?;
@@ -204,6 +218,7 @@ pub async fn recover(app: &App) -> Result<usize> {
         let last = last_events(app, &mut recorder, &ending)?;
         recorder.close(last_batch(app, &run, &last, &ending), &last.events).await?;
         app.live.remove(run.id);
+        metrics::counter!("retinue_runs_total", "status" => "interrupted").increment(1);
     }
     Ok(count)
 }

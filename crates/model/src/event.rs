@@ -125,7 +125,7 @@ impl<'a> Data<'a> {
 pub struct Event {
     /// The run it belongs to.
     pub run_id: RunId,
-    /// 1, 2, 3… within the run, without gaps.
+    /// 1, 2, 3… within the run. There is a gap only where a crash took events that were shown and not yet committed.
     pub seq: i64,
     /// What happened.
     pub name: Name,

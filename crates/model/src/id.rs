@@ -90,7 +90,7 @@ impl<N: Noun> FromStr for Id<N> {
             || {
                 Error::invalid(
                     "invalid_id",
-                    format!("This is not the id of a {}. It should look like {}_01h….", N::NAME, N::PREFIX),
+                    format!("This is not an id of the kind {}. One looks like {}_01h….", N::NAME, N::PREFIX),
                 )
             },
         )

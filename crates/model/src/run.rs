@@ -77,7 +77,7 @@ pub struct Usage {
 pub struct Failure {
     /// Stable, for programs: one of `model_unauthorized`, `model_unknown`, `model_unreachable`, `model_rate_limited`,
     /// `model_context_too_long`, `model_refused`, `model_error`, `model_protocol`, `model_timeout`, `output_too_long`,
-    /// `run_too_long`, `agent_unknown`, `storage_full`, `storage_unavailable`, `internal_error`.
+    /// `run_too_long`, `storage_full`, `storage_unavailable`, `internal_error`.
     pub code: String,
     /// What happened and what to do next.
     pub message: String,

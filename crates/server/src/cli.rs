@@ -118,7 +118,11 @@ fn finish(result: anyhow::Result<String>) -> ExitCode {
         Ok(text) => print(&text),
         Err(error) => match error.downcast_ref::<retinue_model::Error>() {
             Some(known) => {
-                let cause = known.cause_chain().map(|cause| format!("\n  Cause: {cause}")).unwrap_or_default();
+                let cause = known
+                    .cause_chain()
+                    .filter(|cause| !known.detail().contains(cause.as_str()))
+                    .map(|cause| format!("\n  Cause: {cause}"))
+                    .unwrap_or_default();
                 complain(&format!("{}{cause}", known.detail()), 1)
             }
             None => complain(&format!("{error:#}"), 1),

@@ -65,7 +65,7 @@ macro_rules! sections {
 
 sections! {
     Server {
-        listen: SocketAddr,
+        listen: Listen,
         public_url: String,
         allowed_hosts: Vec<String>,
         max_body_bytes: usize,
@@ -88,12 +88,39 @@ sections! {
     Metrics { listen: MetricsListen, }
 }
 
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Listen(pub SocketAddr);
+
+impl TryFrom<String> for Listen {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let address = text.strip_prefix("localhost:").map_or_else(|| text.clone(), |port| format!("127.0.0.1:{port}"));
+        address.parse().map(Self).map_err(|_| "must be an address with a port, such as 127.0.0.1:8080")
+    }
+}
+
 /// Who may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 pub enum Mode {
     /// Everybody who reaches the server is the local user.
     SingleUser,
+}
+
+impl TryFrom<String> for Mode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "single_user" => Ok(Self::SingleUser),
+            other => Err(format!(
+                "“{other}” is not in this release, which knows `single_user` only: there is no sign-in yet"
+            )),
+        }
+    }
 }
 
 /// How logs look.
@@ -181,12 +208,15 @@ impl Config {
     pub(crate) fn check(&self, environment: &Environment) -> Result<(), ConfigError> {
         self.check_listen()?;
         self.check_bounds()?;
+        self.check_database()?;
+        self.check_log()?;
+        self.check_providers()?;
         self.check_models(environment)?;
         self.check_agents()
     }
 
     fn check_listen(&self) -> Result<(), ConfigError> {
-        let ip = self.server.listen.ip();
+        let ip = self.server.listen.0.ip();
         if !ip.is_loopback() && !self.auth.single_user.allow_remote {
             return Err(ConfigError::new(
                 "server.listen",
@@ -202,13 +232,13 @@ impl Config {
                 "must be an address such as https://agents.example.com, without a path.",
             ));
         }
-        if let Some(host) =
-            self.server.allowed_hosts.iter().find(|host| host.is_empty() || host.contains(['/', '*', ' ']))
-        {
+        if let Some(host) = self.server.allowed_hosts.iter().find(|host| {
+            host.is_empty() || host.contains(['/', '*', ' ']) || !host.starts_with('[') && host.contains(':')
+        }) {
             return Err(ConfigError::new(
                 "server.allowed_hosts",
                 format!(
-                    "“{host}” is not a host name. Give names such as agents.example.com, without scheme, path or wildcard."
+                    "“{host}” is not a host name. Give names such as agents.example.com, without scheme, port, path or wildcard."
                 ),
             ));
         }
@@ -232,6 +262,21 @@ impl Config {
         }
     }
 
+    fn check_database(&self) -> Result<(), ConfigError> {
+        crate::wiring::location(self).check().map_err(|error| ConfigError::new("database.url", error.detail()))
+    }
+
+    fn check_log(&self) -> Result<(), ConfigError> {
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log.filter);
+        filter.map(drop).map_err(|error| {
+            ConfigError::new("log.filter", format!("is not understood: {error}. Use a level such as info."))
+        })
+    }
+
+    fn check_providers(&self) -> Result<(), ConfigError> {
+        check_base_url("providers.openai_base_url", &self.providers.openai_base_url)
+    }
+
     fn check_models(&self, environment: &Environment) -> Result<(), ConfigError> {
         let mut names = HashSet::new();
         for (index, model) in self.models.iter().enumerate() {
@@ -247,6 +292,7 @@ impl Config {
                     format!("names the environment variable {variable}, which is not set."),
                 ));
             }
+            check_base_url(&at("base_url"), &model.base_url)?;
             if model.context_tokens.is_some_and(|tokens| tokens < 256) {
                 return Err(ConfigError::new(&at("context_tokens"), "must be at least 256."));
             }
@@ -279,7 +325,7 @@ impl Config {
     pub fn host_names(&self) -> Vec<String> {
         let mut names = self.server.allowed_hosts.clone();
         names.extend(public_host(&self.server.public_url));
-        let ip = self.server.listen.ip();
+        let ip = self.server.listen.0.ip();
         if !ip.is_unspecified() {
             names.push(match ip {
                 IpAddr::V4(ip) => ip.to_string(),
@@ -288,6 +334,13 @@ impl Config {
         }
         names
     }
+}
+
+fn check_base_url(key: &str, url: &str) -> Result<(), ConfigError> {
+    if url.is_empty() {
+        return Ok(());
+    }
+    retinue_agent::Endpoint::new(url, None).map(drop).map_err(|error| ConfigError::new(key, error.detail()))
 }
 
 /// The host of `https://host[:port]`.

@@ -9,22 +9,32 @@ use crate::wiring;
 
 /// Does it, and says what was done.
 pub(crate) async fn run(config: &Config, command: MigrateCommand) -> anyhow::Result<String> {
-    let store = Store::open(&wiring::location(config)?).await?;
-    Ok(match command {
-        MigrateCommand::Status => status(migrate::current(&store).await?),
-        MigrateCommand::Up => match migrate::up(&store).await?.as_slice() {
-            [] => "Nothing to do: the database is current.\n".to_owned(),
-            versions => format!("Migrated to version {}.\n", versions.last().copied().unwrap_or(0)),
-        },
-        MigrateCommand::Down { yes: false } => {
-            anyhow::bail!(
-                "this takes back the newest version with the data that came with it. Make a backup, then add --yes"
-            )
-        }
-        MigrateCommand::Down { yes: true } => match migrate::down(&store).await? {
-            None => "Nothing to do: the database is empty.\n".to_owned(),
-            Some(version) => format!("Took back version {version}.\n"),
-        },
+    match command {
+        MigrateCommand::Status => Ok(status(migrate::current(&wiring::location(config)).await?)),
+        MigrateCommand::Up => up(&open(config).await?).await,
+        MigrateCommand::Down { yes: true } => down(&open(config).await?).await,
+        MigrateCommand::Down { yes: false } => anyhow::bail!(
+            "This takes back the newest version with the data that came with it. Make a backup, then add --yes."
+        ),
+    }
+}
+
+async fn open(config: &Config) -> anyhow::Result<Store> {
+    wiring::make_data_folder(config)?;
+    Ok(Store::open(&wiring::location(config)).await?)
+}
+
+async fn up(store: &Store) -> anyhow::Result<String> {
+    Ok(match migrate::up(store).await?.last() {
+        None => "Nothing to do: the database is current.\n".to_owned(),
+        Some(version) => format!("Migrated to version {version}.\n"),
+    })
+}
+
+async fn down(store: &Store) -> anyhow::Result<String> {
+    Ok(match migrate::down(store).await? {
+        None => "Nothing to do: the database is empty.\n".to_owned(),
+        Some(version) => format!("Took back version {version}.\n"),
     })
 }
 

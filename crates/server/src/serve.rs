@@ -22,13 +22,14 @@ const LINGER: Duration = Duration::from_secs(3);
 pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
     // First what can be wrong without touching any data.
-    let listener = listen::bind(config.server.listen, "server.listen")?;
+    let listener = listen::bind(config.server.listen.0, "server.listen")?;
     let address = listener.local_addr()?;
     let metrics_listener = match config.metrics.listen {
         MetricsListen::Off => None,
         MetricsListen::At(address) => Some(listen::bind(address, "metrics.listen")?),
     };
-    let location = wiring::location(&config)?;
+    wiring::make_data_folder(&config)?;
+    let location = wiring::location(&config);
     let app = start(&config, environment, &location).await?;
     if let Some(listener) = metrics_listener {
         tokio::spawn(listen::serve(listener, metrics_router(metrics), std::future::pending()));
@@ -81,6 +82,7 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Resu
     if tokio::time::timeout(LINGER, &mut server).await.is_err() {
         tracing::info!("connections that did not end were closed");
     }
+    app.settle().await?;
     Ok(())
 }
 

@@ -25,7 +25,9 @@ pub(crate) fn is_for_people(log: &Log) -> bool {
 
 /// Begins to log to standard error.
 pub(crate) fn start_logs(log: &Log) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
+    // The driver repeats every notice of the server; whoever wants them names it.
+    let quiet = if log.filter.contains("tokio_postgres") { "" } else { ",tokio_postgres=warn" };
+    let filter = EnvFilter::try_new(format!("{}{quiet}", log.filter)).map_err(|error| {
         ConfigError::new("log.filter", format!("is not understood: {error}. Use a level such as info."))
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
@@ -42,6 +44,9 @@ pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .install_recorder()?;
+    metrics::describe_histogram!("retinue_http_request_seconds", "How long requests took, by route and status");
+    metrics::describe_gauge!("retinue_runs_active", "Runs that are queued or under way");
+    metrics::describe_counter!("retinue_runs_total", "Runs that ended, by status");
     let upkeep = recorder.clone();
     tokio::spawn(async move {
         loop {

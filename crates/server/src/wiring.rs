@@ -22,11 +22,18 @@ const OPENAI: &str = "https://api.openai.com/v1";
 const OLLAMA: &str = "http://127.0.0.1:11434/v1";
 const DEFAULT_CONTEXT_TOKENS: u32 = 32_768;
 
-/// Where the data is; makes the folder if there is none.
-pub(crate) fn location(config: &Config) -> Result<Location> {
-    let url = config.database.url.expose();
-    if !url.is_empty() {
-        return Ok(Location::Postgres { url: url.to_owned(), connections: config.database.connections });
+/// Where the data is.
+pub(crate) fn location(config: &Config) -> Location {
+    match config.database.url.expose() {
+        "" => Location::Sqlite(config.data.dir.join("retinue.db")),
+        url => Location::Postgres { url: url.to_owned(), connections: config.database.connections },
+    }
+}
+
+/// Makes the folder for the data, if data is kept in one and there is none.
+pub(crate) fn make_data_folder(config: &Config) -> Result<()> {
+    if !config.database.url.expose().is_empty() {
+        return Ok(());
     }
     let dir = &config.data.dir;
     make_private_folder(dir).map_err(|error| {
@@ -38,8 +45,8 @@ pub(crate) fn location(config: &Config) -> Result<Location> {
                 dir.display()
             ),
         )
-    })?;
-    Ok(Location::Sqlite(dir.join("retinue.db")))
+        .because(error)
+    })
 }
 
 #[cfg(unix)]

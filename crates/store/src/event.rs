@@ -12,6 +12,7 @@ pub(crate) mod sql {
     super::statements! {
         INSERT = "INSERT INTO events (run_id, seq, name, data, created_at) VALUES ($1, $2, $3, $4, $5)";
         LIST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+        LAST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 ORDER BY seq DESC LIMIT 1";
     }
 }
 
@@ -48,4 +49,12 @@ pub async fn insert(tx: &mut Tx, event: &Event) -> Result<()> {
 /// What the engine says.
 pub async fn list(store: &Store, run: RunId, after: i64, limit: i64) -> Result<Vec<Event>> {
     store.query(&sql::LIST, &params![run, after, limit], read).await
+}
+
+/// The last event of a run, if it has any.
+///
+/// # Errors
+/// What the engine says.
+pub async fn last(store: &Store, run: RunId) -> Result<Vec<Event>> {
+    store.query(&sql::LAST, &params![run], read).await
 }

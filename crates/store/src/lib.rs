@@ -51,6 +51,17 @@ pub enum Location {
 }
 
 impl Location {
+    /// Checks what can be checked without connecting.
+    ///
+    /// # Errors
+    /// `invalid_database_url`.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres { url, .. } => postgres::check(url),
+        }
+    }
+
     /// The engine's name, for people.
     #[must_use]
     pub const fn engine(&self) -> &'static str {
@@ -79,13 +90,36 @@ impl Store {
     /// # Errors
     /// `database_in_use`, `database_unreachable`, `data_dir_not_writable`, or what the engine says.
     pub async fn open(location: &Location) -> Result<Self> {
+        Self::open_with(location, true).await
+    }
+
+    /// Opens the database without the lock, beside a server that may be running: only to look.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`] but for `database_in_use`.
+    pub async fn open_to_look(location: &Location) -> Result<Self> {
+        Self::open_with(location, false).await
+    }
+
+    async fn open_with(location: &Location, alone: bool) -> Result<Self> {
         let engine = match location {
-            Location::Sqlite(path) => Engine::Sqlite(Arc::new(sqlite::Sqlite::open(path)?)),
+            Location::Sqlite(path) => Engine::Sqlite(Arc::new(sqlite::Sqlite::open(path, alone)?)),
             Location::Postgres { url, connections } => {
-                Engine::Postgres(Arc::new(postgres::Postgres::open(url, *connections).await?))
+                Engine::Postgres(Arc::new(postgres::Postgres::open(url, *connections, alone).await?))
             }
         };
         Ok(Self { engine })
+    }
+
+    /// Leaves everything as whoever copies the files would want it. Call it last.
+    ///
+    /// # Errors
+    /// What the engine says; nothing is lost then.
+    pub async fn settle(&self) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.settle().await,
+            Engine::Postgres(_) => Ok(()),
+        }
     }
 
     /// Whether the database answers.

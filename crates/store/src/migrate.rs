@@ -5,7 +5,7 @@ use retinue_model::{Error, Result};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Store, Tx};
+use crate::{Location, Store, Tx};
 
 /// One step of the schema.
 #[derive(Debug)]
@@ -56,21 +56,31 @@ const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(31061957)";
 
 pub(crate) mod sql {
     super::statements! {
+        TABLES = sqlite "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"
+            postgres "SELECT COUNT(*) FROM information_schema.tables \
+                WHERE table_schema = current_schema() AND table_name = 'migrations'";
         CURRENT = "SELECT COALESCE(MAX(version), 0) FROM migrations";
         APPLIED = "INSERT INTO migrations (version, name) VALUES ($1, $2)";
         REVERTED = "DELETE FROM migrations WHERE version = $1";
     }
 }
 
-/// The version that the database has; 0 when it is empty.
+/// The version that the database has; 0 when it is empty. Changes nothing, and a server may be running.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn current(store: &Store) -> Result<i64> {
-    let mut tx = store.begin().await?;
-    let version = read_version(&mut tx).await?;
-    tx.commit().await?;
-    Ok(version)
+pub async fn current(location: &Location) -> Result<i64> {
+    if let Location::Sqlite(path) = location
+        && !path.exists()
+    {
+        return Ok(0);
+    }
+    let store = Store::open_to_look(location).await?;
+    let tables: Option<i64> = store.query_one(&sql::TABLES, &[], |row| row.columns().take()).await?;
+    match tables {
+        Some(1..) => Ok(store.query_one(&sql::CURRENT, &[], |row| row.columns().take()).await?.unwrap_or(0)),
+        _ => Ok(0),
+    }
 }
 
 /// Applies what is missing, all of it or nothing, and tells which versions those were.
@@ -114,7 +124,12 @@ pub async fn down(store: &Store) -> Result<Option<i64>> {
 /// `migrations_pending` or `database_newer`.
 pub async fn check(store: &Store) -> Result<()> {
     let version = store.query_one(&sql::CURRENT, &[], |row: &Row<'_>| row.columns().take()).await?.unwrap_or(0);
-    refuse_newer(version)?;
+    if version > newest() {
+        return Err(Error::unavailable(
+            "database_newer",
+            format!("The database was moved to version {version} by a newer Retinue."),
+        ));
+    }
     if version < newest() {
         return Err(Error::unavailable(
             "migrations_pending",
@@ -138,7 +153,7 @@ fn refuse_newer(version: i64) -> Result<()> {
         return Err(Error::conflict(
             "database_newer",
             format!(
-                "The database is at version {version}, made by a newer Retinue; this one knows up to {}. Start the newer one, or let it run `retinue migrate down` first.",
+                "The database is at version {version}, made by a newer Retinue; this one knows up to {}. Start the newer one, or let it run `retinue migrate down --yes` first.",
                 newest()
             ),
         ));

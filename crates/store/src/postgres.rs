@@ -33,11 +33,16 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn open(url: &str, connections: usize) -> Result<Self> {
+    pub(crate) async fn open(url: &str, connections: usize, alone: bool) -> Result<Self> {
         let target = Target::parse(url)?;
-        let lock = hold_lock(&target).await?;
         let pool = target.pool(connections)?;
-        let lock_keeper = tokio::spawn(keep_lock(target, lock));
+        let lock_keeper = if alone {
+            let lock = hold_lock(&target).await?;
+            tokio::spawn(keep_lock(target, lock))
+        } else {
+            drop(target.connect().await?);
+            tokio::spawn(std::future::ready(()))
+        };
         Ok(Self { appender: append::postgres(pool.clone()), pool, lock_keeper })
     }
 
@@ -93,6 +98,11 @@ pub(crate) async fn query<T>(
 
 fn as_params<'a>(params: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
     params.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+/// Whether an address can be used, as far as that can be said without connecting.
+pub(crate) fn check(url: &str) -> Result<()> {
+    Target::parse(url).map(drop)
 }
 
 /// Where to connect, and how.

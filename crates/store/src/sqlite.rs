@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::append::{self, Appender};
 use crate::checkpoint::Checkpointer;
@@ -31,12 +31,12 @@ pub(crate) struct Sqlite {
     appender: Appender,
     // Ends its thread when it is dropped.
     _checkpointer: Checkpointer,
-    _lock: FileLock,
+    _lock: Option<FileLock>,
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let lock = FileLock::take(&path.with_extension("lock"))?;
+    pub(crate) fn open(path: &Path, alone: bool) -> Result<Self> {
+        let lock = alone.then(|| FileLock::take(&path.with_extension("lock"))).transpose()?;
         let writer = Arc::new(tokio::sync::Mutex::new(open_writer(path)?));
         Ok(Self {
             readers: Readers::open(path, READERS)?,
@@ -46,6 +46,13 @@ impl Sqlite {
             writer,
             _lock: lock,
         })
+    }
+
+    /// Moves everything out of the write-ahead log, so that the file alone is the whole database.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        let connection = Arc::clone(&self.writer).lock_owned().await;
+        let settle = move || connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).mapped();
+        tokio::task::spawn_blocking(settle).await.map_err(Error::internal)?
     }
 
     pub(crate) const fn appender(&self) -> &Appender {
@@ -107,7 +114,26 @@ impl Readers {
     }
 }
 
+/// Makes the file for its owner alone; SQLite gives its companions the same rights.
+#[cfg(unix)]
+fn make_private(path: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(not_writable(path, &error.to_string()).because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> Result<()> {
+    Ok(())
+}
+
 fn open_writer(path: &Path) -> Result<Connection> {
+    make_private(path)?;
     let connection = Connection::open(path).map_err(|error| cannot_open(path, error))?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| cannot_open(path, error))?;
     // What was acknowledged must survive a power cut; checkpoints are made by their own thread.
@@ -136,13 +162,26 @@ fn prepare_connection(connection: &Connection) -> Result<()> {
 }
 
 fn cannot_open(path: &Path, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::conflict(
+            "database_damaged",
+            format!("{} is not an SQLite database, or it is damaged. Put a backup in its place, or move it away to begin anew.", path.display()),
+        ),
+        _ => not_writable(path, &error.to_string()),
+    }
+    .because(error)
+}
+
+fn not_writable(path: &Path, reason: &str) -> Error {
     let folder = path.parent().unwrap_or(path).display();
     Error::new(
         Kind::StorageFull,
         "data_dir_not_writable",
-        format!("The database {} can't be opened for writing: {error}. Make the folder {folder} writable for this user, or choose another with RETINUE_DATA_DIR.", path.display()),
+        format!(
+            "The database {} can't be opened for writing: {reason}. Make the folder {folder} writable for this user, or choose another with RETINUE_DATA_DIR.",
+            path.display()
+        ),
     )
-    .because(error)
 }
 
 pub(crate) fn begin(connection: &Connection) -> Result<()> {

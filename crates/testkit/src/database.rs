@@ -30,6 +30,8 @@ impl Database {
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);
+        // A server that outlives its tests may have one of that name, from a process of the same number.
+        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}")).await.unwrap();
         client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
         drop(client);
         connection.await.unwrap().unwrap();

@@ -52,7 +52,10 @@ impl<T: DeserializeOwned + Send + 'static> FromRequestParts<App> for Param<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Failed> {
         let ctx = context(parts, app).await;
         // An id of another kind is the id of nothing here.
-        let path = parts.extract::<Path<T>>().await.map_err(|rejection| Error::not_found("thing").because(rejection));
+        let path = parts.extract::<Path<T>>().await.map_err(|rejection| {
+            Error::new(Kind::NotFound, "not_found", "This address leads nowhere: check the id in it.")
+                .because(rejection)
+        });
         path.map(|Path(value)| Self(value)).in_request(&ctx)
     }
 }
@@ -129,6 +132,10 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Error::invalid("invalid_utf8", format!("The body is not UTF-8: {error}.")))?;
     refuse_deep(text)?;
+    // serde would take a list for an object with its members in order.
+    if text.trim_start().starts_with('[') {
+        return Err(Error::invalid("invalid_body", "The body must be a JSON object."));
+    }
     serde_json::from_str(text).map_err(|error| {
         let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
         Error::invalid(code, sentence("The body is not understood", &error.to_string()))

@@ -18,6 +18,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use retinue_app::Context;
 use retinue_model::Error;
+use retinue_model::error::Kind;
 
 use crate::extract::RequestId;
 use crate::problem::{self, Failed};
@@ -119,7 +120,7 @@ fn answer(request: &Request, refused: Error) -> Response {
 
 /// No route has this path.
 pub(crate) async fn missing(request: Request) -> Response {
-    answer(&request, Error::not_found("page"))
+    answer(&request, Error::new(Kind::NotFound, "not_found", "There is nothing at this address."))
 }
 
 /// The path has routes, but not for this method.

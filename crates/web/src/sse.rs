@@ -74,7 +74,8 @@ impl RunStream {
                     self.write_rendered(text, true);
                 }
             }
-            if event.seq > self.known {
+            // How it ended is told even to a client that knows it, or it would ask again and again.
+            if event.seq > self.known || event.name.is_terminal() {
                 write_event(event, text);
                 self.known = event.seq;
             }

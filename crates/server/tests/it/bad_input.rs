@@ -108,10 +108,12 @@ async fn text_that_can_not_be_kept(app: TestApp) {
     let thread = app.thread().await;
     let path = format!("/api/threads/{thread}/runs");
     for (input, status, code) in [
-        (json!({"input": ""}), 400, "invalid_body"),
-        (json!({"input": " \n\t "}), 400, "invalid_body"),
-        (json!({"input": "a\u{0}b"}), 400, "invalid_body"),
-        (json!({"input": "x".repeat(100_001)}), 400, "invalid_body"),
+        (json!({"input": ""}), 400, "invalid_input"),
+        (json!({"input": " \n\t "}), 400, "invalid_input"),
+        (json!({"input": "a\u{0}b"}), 400, "invalid_input"),
+        (json!({"input": "x".repeat(100_001)}), 413, "input_too_long"),
+        (json!({"input": "x", "agent_id": "thr_01h455vb4pex5vsknk084sn02q"}), 400, "invalid_id"),
+        (json!(["x"]), 400, "invalid_body"),
         (json!({"input": null}), 400, "invalid_body"),
         (json!({}), 400, "invalid_body"),
         (json!({"input": "x", "status": "completed"}), 400, "invalid_body"),

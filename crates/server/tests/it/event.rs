@@ -51,7 +51,11 @@ async fn a_reader_resumes_after_its_last_event(app: TestApp) {
     assert_eq!(rest[0].id, seen.id.map(|id| id + 1));
     assert_eq!(text_of(&rest), "two three");
     let last = rest.last().unwrap().id;
-    assert!(app.follow(&run, last).await.rest().await.is_empty(), "nothing is left after the end");
+    for known in [last, last.map(|id| id + 40)] {
+        let again = app.follow(&run, known).await.rest().await;
+        assert_eq!(again.len(), 1, "whoever knows all, or what a crash took, is told how it ended");
+        assert_eq!((again[0].name.as_str(), again[0].id), ("run.completed", last));
+    }
     for wrong in ["x", "-1", "1.5", "99999999999999999999"] {
         let response = app.request(Method::GET, &format!("/api/runs/{run}/events")).header("last-event-id", wrong);
         let response = response.send().await.unwrap();

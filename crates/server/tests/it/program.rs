@@ -32,14 +32,19 @@ fn complaint(output: &Output, code: i32) -> String {
 
 #[test]
 fn wrong_configurations_are_refused_by_key_with_the_mend() {
-    let cases: [(&str, &[(&str, &str)], &[&str]); 16] = [
+    let cases: [(&str, &[(&str, &str)], &[&str]); 21] = [
+        ("", &[("RETINUE_LISTEN", "8080")], &["server.listen", "such as 127.0.0.1:8080"]),
+        ("", &[("DATABASE_URL", "sqlite://x")], &["database.url", "postgres://"]),
+        ("", &[("OPENAI_BASE_URL", "localhost:8000")], &["providers.openai_base_url", "http"]),
+        ("", &[("RETINUE__LOG__FILTER", "x=y=z")], &["log.filter"]),
+        ("[server]\nallowed_hosts = [\"a.example:80\"]\n", &[], &["server.allowed_hosts", "port"]),
         ("[server]\nlisen = \"127.0.0.1:1\"\n", &[], &["server.lisen", "Did you mean `server.listen`"]),
         ("[server]\nlisten = \"nowhere\"\n", &[], &["server.listen", "retinue.toml"]),
         ("[server]\nlisten = 8080\n", &[], &["server.listen"]),
         ("[server\n", &[], &["retinue.toml", "not TOML"]),
         ("[server]\nlisten = \"0.0.0.0:8080\"\n", &[], &["server.listen", "auth.single_user.allow_remote"]),
         ("", &[("RETINUE_LISTEN", "192.0.2.1:80")], &["server.listen", "environment RETINUE_LISTEN"]),
-        ("", &[("AUTH_MODE", "oidc")], &["auth.mode", "environment AUTH_MODE"]),
+        ("", &[("AUTH_MODE", "oidc")], &["auth.mode", "environment AUTH_MODE", "no sign-in yet"]),
         ("", &[("OIDC_ISSUER_URL", "https://idp.example")], &["OIDC_ISSUER_URL", "no sign-in yet"]),
         ("", &[("DISABLE_AUTH", "maybe")], &["DISABLE_AUTH", "true or false"]),
         ("", &[("RETINUE__SERVER__NO", "1")], &["RETINUE__SERVER__NO", "no key"]),
@@ -56,7 +61,7 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
             &["models[0].api_key_env", "NO_SUCH"],
         ),
         ("[[agents]]\nslug = \"A b\"\nname = \"x\"\ninstructions = \"y\"\n", &[], &["agents[0].slug", "lower-case"]),
-        ("[[models]]\nname = \"a\"\nbase_url = \"ftp://x\"\n", &[], &["base URL"]),
+        ("[[models]]\nname = \"a\"\nbase_url = \"ftp://x\"\n", &[], &["models[0].base_url", "http"]),
     ];
     for (file, environment, words) in cases {
         let folder = folder();
@@ -103,6 +108,7 @@ fn migrations_go_up_and_down_and_ask_first() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(run(&["migrate", "status"]), (Some(0), "   1  pending  0001_threads\n".to_owned()));
+    assert!(!folder.path().join("data").exists(), "looking changes nothing");
     assert_eq!(run(&["migrate", "up"]), (Some(0), "Migrated to version 1.\n".to_owned()));
     assert_eq!(run(&["migrate", "up"]).1, "Nothing to do: the database is current.\n");
     let (code, said) = run(&["migrate", "down"]);
@@ -116,7 +122,8 @@ fn a_data_folder_is_private_and_must_be_writable() {
     let folder = folder();
     assert!(retinue(folder.path(), &["migrate", "up"], &[]).status.success());
     let data = folder.path().join("data");
-    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&data), mode(&data.join("retinue.db"))), (0o700, 0o600));
 
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -154,6 +161,8 @@ async fn a_port_or_a_database_in_use_is_said_plainly() {
     let environment = [("RETINUE_LISTEN", "127.0.0.1:0"), ("RETINUE__METRICS__LISTEN", "off")];
     let said = complaint(&retinue(folder.path(), &[], &environment), 1);
     assert!(said.contains("Another Retinue is using"), "{said}");
+    let status = retinue(folder.path(), &["migrate", "status"], &[]);
+    assert_eq!(String::from_utf8(status.stdout).unwrap(), "   1  applied  0001_threads\n", "looking needs no lock");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,6 +175,8 @@ async fn it_stops_when_it_is_told_and_starts_again_where_it_was() {
     let created = client.post(&url).json(&serde_json::json!({"title": "Kept"})).send().await.unwrap();
     assert_eq!(created.status(), 201);
     assert_eq!(program.stop().await.code(), Some(0));
+    // What was stopped can be copied as it is: all of it is in the one file.
+    assert_eq!(fs::metadata(folder.path().join("data/retinue.db-wal")).map_or(0, |log| log.len()), 0);
     let program = launcher.start().await;
     let url = format!("http://{}/api/threads", program.address());
     let threads: serde_json::Value = client.get(&url).send().await.unwrap().json().await.unwrap();

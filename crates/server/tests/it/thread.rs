@@ -26,7 +26,10 @@ async fn a_thread_is_created_read_changed_and_deleted(app: TestApp) {
     assert_eq!((&changed["title"], &changed["model"]), (&json!("Better plans"), &json!("other-model")));
     assert!(changed["updated_at"].as_str() > created["updated_at"].as_str());
     let same = app.send(Method::PATCH, &path, &json!({}), 200).await;
-    assert_eq!(same["model"], "other-model", "what is left out stays");
+    assert_eq!(same, changed, "what is left out stays, and nothing happened");
+    for title in ["", "a\nb", &"x".repeat(201)] {
+        assert_eq!(app.send(Method::PATCH, &path, &json!({ "title": title }), 400).await["code"], "invalid_title");
+    }
     let reset = app.send(Method::PATCH, &path, &json!({"model": null}), 200).await;
     assert_eq!(reset["model"], Value::Null, "null goes back to the agent's own");
 

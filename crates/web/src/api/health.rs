@@ -26,7 +26,7 @@ pub(crate) async fn alive() -> Json<Health> {
 /// Requests can be served: the database answers, its schema is current, and the server is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, body = Health),
-    (status = 503, body = Problem, description = "`database_unavailable`, `migrations_pending`, `shutting_down`"),
+    (status = 503, body = Problem, description = "`database_unavailable`, `migrations_pending`, `database_newer`, `shutting_down`"),
 ))]
 pub(crate) async fn ready(Ctx(ctx): Ctx) -> Answer<Json<Health>> {
     ctx.app().check().await.map(|()| Json(OK)).in_request(&ctx)

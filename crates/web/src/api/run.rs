@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use retinue_app::run;
 use retinue_model::run::Run;
 use retinue_model::text::Input;
-use retinue_model::{AgentId, RunId, ThreadId};
+use retinue_model::{AgentId, Result, RunId, ThreadId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -18,21 +18,32 @@ use crate::problem::{Answer, InRequest, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRun {
     /// What the person says.
-    input: Input,
+    #[schema(value_type = Input)]
+    input: String,
     /// The agent that answers from now on; the conversation's if left out.
-    agent_id: Option<AgentId>,
+    #[schema(value_type = Option<AgentId>)]
+    agent_id: Option<String>,
     /// The model that is asked from now on; the conversation's if left out, null for the agent's own.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     model: Option<Option<String>>,
 }
 
+impl NewRun {
+    fn check(self) -> Result<run::NewRun> {
+        let agent_id = self.agent_id.map(|id| id.parse()).transpose()?;
+        Ok(run::NewRun { input: Input::new(&self.input)?, agent_id, model: self.model })
+    }
+}
+
 /// Say something and begin the answer. What was said is kept when this answers; follow the run's events for the rest.
 #[utoipa::path(post, path = "/api/threads/{id}/runs", tag = "runs", params(("id" = ThreadId, Path)), request_body = NewRun, responses(
     (status = 201, body = Run),
-    (status = 400, body = Problem, description = "`invalid_body`, `agent_unknown`, `model_unknown`"),
+    (status = 400, body = Problem, description = "`invalid_input`, `invalid_id`, `invalid_body`, `agent_unknown`, `model_unknown`"),
     (status = 404, body = Problem, description = "`not_found`"),
     (status = 409, body = Problem, description = "`run_in_progress`: one answer at a time"),
+    (status = 413, body = Problem, description = "`input_too_long`, `body_too_large`"),
+    (status = 415, body = Problem, description = "`unsupported_media_type`"),
     (status = 503, body = Problem, description = "`model_unreachable`, `shutting_down`"),
 ))]
 pub(crate) async fn start(
@@ -40,7 +51,7 @@ pub(crate) async fn start(
     Param(id): Param<ThreadId>,
     Body(new): Body<NewRun>,
 ) -> Answer<(StatusCode, Json<Run>)> {
-    let new = run::NewRun { input: new.input, agent_id: new.agent_id, model: new.model };
+    let new = new.check().in_request(&ctx)?;
     let run = run::start(&ctx, id, new).await.in_request(&ctx)?;
     Ok((StatusCode::CREATED, Json(run)))
 }
@@ -66,6 +77,7 @@ pub(crate) async fn cancel(Ctx(ctx): Ctx, Param(id): Param<RunId>) -> Answer<Jso
 /// Answer the same message once more. Only the newest run of a conversation can be tried again.
 #[utoipa::path(post, path = "/api/runs/{id}/retry", tag = "runs", params(("id" = RunId, Path)), responses(
     (status = 201, body = Run),
+    (status = 400, body = Problem, description = "`agent_unknown`, `model_unknown`: what answered is not there any more"),
     (status = 404, body = Problem, description = "`not_found`"),
     (status = 409, body = Problem, description = "`run_in_progress`, `not_the_latest_run`"),
     (status = 503, body = Problem, description = "`model_unreachable`, `shutting_down`"),

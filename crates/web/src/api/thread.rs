@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use retinue_app::thread;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, ThreadId};
+use retinue_model::{AgentId, Result, ThreadId};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -42,9 +42,11 @@ pub(crate) struct ThreadItem {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewThread {
     /// Its title; made of the first message if left out.
-    title: Option<Title>,
+    #[schema(value_type = Option<Title>)]
+    title: Option<String>,
     /// The agent that answers; the default assistant if left out.
-    agent_id: Option<AgentId>,
+    #[schema(value_type = Option<AgentId>)]
+    agent_id: Option<String>,
     /// The name of a model; the agent's own if left out.
     model: Option<String>,
 }
@@ -54,9 +56,11 @@ pub(crate) struct NewThread {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeThread {
     /// Another title.
-    title: Option<Title>,
+    #[schema(value_type = Option<Title>)]
+    title: Option<String>,
     /// Another agent.
-    agent_id: Option<AgentId>,
+    #[schema(value_type = Option<AgentId>)]
+    agent_id: Option<String>,
     /// Another model; null goes back to the agent's own.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -64,8 +68,31 @@ pub(crate) struct ChangeThread {
 }
 
 /// Tells null from left out.
-pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+pub(crate) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+// What is checked is parsed here and not by serde, so that each fault keeps its own code.
+fn title(text: Option<String>) -> Result<Option<Title>> {
+    text.map(|text| Title::new(&text)).transpose()
+}
+
+fn agent_id(text: Option<String>) -> Result<Option<AgentId>> {
+    text.map(|text| text.parse()).transpose()
+}
+
+impl NewThread {
+    fn check(self) -> Result<thread::NewThread> {
+        Ok(thread::NewThread { title: title(self.title)?, agent_id: agent_id(self.agent_id)?, model: self.model })
+    }
+}
+
+impl ChangeThread {
+    fn check(self) -> Result<thread::Change> {
+        Ok(thread::Change { title: title(self.title)?, agent_id: agent_id(self.agent_id)?, model: self.model })
+    }
 }
 
 /// Conversations, the last changed first.
@@ -92,10 +119,13 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListThreads>) -> A
 /// Begin a conversation.
 #[utoipa::path(post, path = "/api/threads", tag = "threads", request_body = NewThread, responses(
     (status = 201, body = Thread),
-    (status = 400, body = Problem, description = "`invalid_body`, `agent_unknown`, `model_unknown`"),
+    (status = 400, body = Problem, description = "`invalid_title`, `invalid_id`, `invalid_body`, `agent_unknown`, `model_unknown`"),
+    (status = 413, body = Problem, description = "`body_too_large`"),
+    (status = 415, body = Problem, description = "`unsupported_media_type`"),
+    (status = 503, body = Problem, description = "`model_unreachable`: a model was named, and the server that would list it does not answer"),
 ))]
 pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewThread>) -> Answer<(StatusCode, Json<Thread>)> {
-    let new = thread::NewThread { title: new.title, agent_id: new.agent_id, model: new.model };
+    let new = new.check().in_request(&ctx)?;
     let thread = thread::create(&ctx, new).await.in_request(&ctx)?;
     Ok((StatusCode::CREATED, Json(thread)))
 }
@@ -112,15 +142,18 @@ pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<ThreadId>) -> Answer<Jso
 /// Rename a conversation, or give it another agent or model.
 #[utoipa::path(patch, path = "/api/threads/{id}", tag = "threads", params(("id" = ThreadId, Path)), request_body = ChangeThread, responses(
     (status = 200, body = Thread),
-    (status = 400, body = Problem, description = "`invalid_body`, `agent_unknown`, `model_unknown`"),
+    (status = 400, body = Problem, description = "`invalid_title`, `invalid_id`, `invalid_body`, `agent_unknown`, `model_unknown`"),
     (status = 404, body = Problem, description = "`not_found`"),
+    (status = 413, body = Problem, description = "`body_too_large`"),
+    (status = 415, body = Problem, description = "`unsupported_media_type`"),
+    (status = 503, body = Problem, description = "`model_unreachable`: a model was named, and the server that would list it does not answer"),
 ))]
 pub(crate) async fn change(
     Ctx(ctx): Ctx,
     Param(id): Param<ThreadId>,
     Body(change): Body<ChangeThread>,
 ) -> Answer<Json<Thread>> {
-    let change = thread::Change { title: change.title, agent_id: change.agent_id, model: change.model };
+    let change = change.check().in_request(&ctx)?;
     thread::change(&ctx, id, change).await.map(Json).in_request(&ctx)
 }
 

@@ -100,8 +100,8 @@ fn one_attempt(ctx: &Context, attempt: turn::Attempt, html: String) -> Attempt {
         live: run.status.is_active(),
         events_href: format!("/api/runs/{}/events?rendered=true", run.id),
         html,
+        notice: notice(&run, &attempt.text),
         text: attempt.text,
-        notice: notice(&run),
         error_code: run.error.as_ref().map(|error| error.code.clone()),
         retry_action: (!run.status.is_active()).then(|| format!("/runs/{}/retry", run.id)),
         latest: false,
@@ -112,8 +112,11 @@ fn one_attempt(ctx: &Context, attempt: turn::Attempt, html: String) -> Attempt {
     }
 }
 
-fn notice(run: &Run) -> Option<String> {
+fn notice(run: &Run, text: &str) -> Option<String> {
     match run.status {
+        Status::Completed if text.trim().is_empty() => {
+            Some("The model gave an empty answer. Try again, or say it in other words.".to_owned())
+        }
         Status::Failed => Some(
             run.error
                 .as_ref()
