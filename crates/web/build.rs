@@ -8,6 +8,7 @@ use std::path::Path;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
+#[expect(clippy::unnecessary_debug_formatting, reason = "a path is written as a Rust string literal")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=assets");
     let out = std::env::var("OUT_DIR")?;

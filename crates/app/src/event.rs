@@ -43,7 +43,7 @@ impl Follow {
     /// What keeps the table from being read.
     pub async fn next(&mut self) -> Result<Option<Vec<Event>>> {
         while !self.done {
-            let mut events = match self.from_tail().await {
+            let mut events = match self.tail_events().await {
                 Some(events) => events,
                 None => rows::list(&self.app.store, self.run, self.after, PAGE).await?,
             };
@@ -60,7 +60,7 @@ impl Follow {
     }
 
     /// Events from memory, once there are any; none if the table must be read.
-    async fn from_tail(&mut self) -> Option<Vec<Event>> {
+    async fn tail_events(&mut self) -> Option<Vec<Event>> {
         loop {
             let watcher = self.watcher.as_mut()?;
             match watcher.run.after(self.after) {

@@ -16,7 +16,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a server that did not answer is asked again.
 const RETRY: Duration = Duration::from_secs(10);
 /// How often a server that answered is asked again.
-const REFRESH: Duration = Duration::from_secs(300);
+const REFRESH: Duration = Duration::from_mins(5);
 
 /// A model with the way to it.
 #[derive(Clone, Debug)]

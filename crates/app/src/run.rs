@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
+use retinue_model::provider::Choice;
 use retinue_model::run::{Run, Status};
 use retinue_model::text::{Input, Title};
 use retinue_model::thread::Thread;
@@ -29,8 +30,8 @@ pub struct NewRun {
     pub input: Input,
     /// Another agent for the thread, from now on.
     pub agent_id: Option<AgentId>,
-    /// Another model for the thread, from now on; `Some(None)` goes back to the agent's own.
-    pub model: Option<Option<String>>,
+    /// Another model for the thread, from now on.
+    pub model: Choice,
 }
 
 /// Says something in a conversation and begins the answer. What was said is kept when this returns, and the run goes on

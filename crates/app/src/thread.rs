@@ -1,5 +1,6 @@
 //! Conversations: create, list, search, rename, delete.
 
+use retinue_model::provider::Choice;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Error, Result, RunId, ThreadId};
@@ -26,13 +27,13 @@ pub struct Change {
     pub title: Option<Title>,
     /// Another agent.
     pub agent_id: Option<AgentId>,
-    /// Another model; `Some(None)` goes back to the agent's own.
-    pub model: Option<Option<String>>,
+    /// Another model.
+    pub model: Choice,
 }
 
 impl Change {
     const fn is_empty(&self) -> bool {
-        self.title.is_none() && self.agent_id.is_none() && self.model.is_none()
+        self.title.is_none() && self.agent_id.is_none() && matches!(self.model, Choice::Unchanged)
     }
 }
 
@@ -137,7 +138,7 @@ pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Threa
     if let Some(agent) = change.agent_id {
         known_agent(ctx, agent)?;
     }
-    check_model(ctx, change.model.as_ref().and_then(Option::as_deref))?;
+    check_model(ctx, change.model.name())?;
     if change.is_empty() {
         return get(ctx, id).await;
     }
@@ -164,9 +165,7 @@ pub(crate) fn apply(thread: &mut Thread, change: Change) {
     if let Some(agent_id) = change.agent_id {
         thread.agent_id = agent_id;
     }
-    if let Some(model) = change.model {
-        thread.model = model;
-    }
+    thread.model = change.model.apply_to(thread.model.take());
 }
 
 pub(crate) fn known_agent(ctx: &Context, id: AgentId) -> Result<AgentId> {

@@ -209,8 +209,8 @@ pub async fn recover(app: &App) -> Result<usize> {
         let events = crate::event::stored(&app.store, run.id).await?;
         // Readers may have seen events that were never committed. Their numbers are not used again, so that whoever
         // comes back with one of them still gets what is kept in their place.
-        let lost = i64::try_from(UNCERTAIN + 1).unwrap_or(i64::MAX);
-        let next_seq = events.last().map_or(0, |event| event.seq) + 1 + lost;
+        let uncertain = i64::try_from(UNCERTAIN + 1).unwrap_or(i64::MAX);
+        let next_seq = events.last().map_or(0, |event| event.seq) + 1 + uncertain;
         let live = app.live.insert(run.id, run.thread_id);
         let mut recorder = Recorder::new(app.clone(), live, run.clone(), next_seq);
         recorder.text = crate::event::text_of(&events)?;

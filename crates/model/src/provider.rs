@@ -2,7 +2,7 @@
 //!
 //! Named after who provides it, because "model" is this crate's own name.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// Where a model was declared or found.
@@ -30,4 +30,44 @@ pub struct Model {
     pub origin: Origin,
     /// How many tokens of conversation it takes in all, its answer included.
     pub context_tokens: u32,
+}
+
+/// What becomes of a thread's choice of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// It stays.
+    #[default]
+    Unchanged,
+    /// Back to the agent's own model.
+    AgentsOwn,
+    /// The model of that name.
+    Named(String),
+}
+
+/// A name, or null for the agent's own; `#[serde(default)]` on the field makes a missing one `Unchanged`.
+impl<'de> Deserialize<'de> for Choice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::AgentsOwn, Self::Named))
+    }
+}
+
+impl Choice {
+    /// The choice after this change to `current`.
+    #[must_use]
+    pub fn apply_to(self, current: Option<String>) -> Option<String> {
+        match self {
+            Self::Unchanged => current,
+            Self::AgentsOwn => None,
+            Self::Named(name) => Some(name),
+        }
+    }
+
+    /// The name, if it is one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(name) => Some(name),
+            _ => None,
+        }
+    }
 }

@@ -17,14 +17,14 @@ use crate::{migrate, reference, serve, show, telemetry};
     after_help = "Without a command, the server is started: http://127.0.0.1:8080"
 )]
 struct Cli {
-    /// The configuration file [default: retinue.toml, if there is one; environment: RETINUE_CONFIG]
+    /// The configuration file; otherwise `RETINUE_CONFIG`, or `retinue.toml` if there is one
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 enum Command {
     /// Start the server (the default)
     Serve,

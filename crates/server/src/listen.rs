@@ -13,7 +13,7 @@ use retinue_model::{Error, Result};
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long a client may take to send a request's head, and how long a connection may be idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// The largest request head, and the buffer of each connection, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Connections that wait to be accepted.

@@ -43,9 +43,8 @@ fn status(current: i64) -> String {
         let state = if version <= current { "applied" } else { "pending" };
         format!("{version:>4}  {state}  {name}\n")
     };
-    let mut text: String = MIGRATIONS.iter().map(|migration| line(migration.version, migration.name)).collect();
-    if current > migrate::newest() {
-        text.push_str(&format!("The database is at version {current}, made by a newer Retinue.\n"));
-    }
-    text
+    let known = MIGRATIONS.iter().map(|migration| line(migration.version, migration.name));
+    let newer = (current > migrate::newest())
+        .then(|| format!("The database is at version {current}, made by a newer Retinue.\n"));
+    known.chain(newer).collect()
 }

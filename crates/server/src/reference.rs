@@ -12,7 +12,7 @@ pub(crate) fn markdown() -> String {
     let mut comment = String::new();
     for line in tables.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.to_owned();
+            name.clone_into(&mut section);
             let _ =
                 write!(page, "\n## `[{section}]`\n\n| key | default | environment | meaning |\n|---|---|---|---|\n");
             comment.clear();

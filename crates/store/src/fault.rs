@@ -73,7 +73,6 @@ pub(crate) fn sqlite(error: rusqlite::Error) -> Error {
 pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
     let known = match error.as_db_error() {
         None if is_connection_fault(&error) => Some(unavailable()),
-        None => None,
         Some(db) if *db.code() == SqlState::DISK_FULL => Some(full()),
         Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => {
             conflict(|name, _| db.constraint().is_some_and(|constraint| constraint == name))
@@ -85,7 +84,7 @@ pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
         {
             Some(unavailable())
         }
-        Some(_) => None,
+        None | Some(_) => None,
     };
     match known {
         Some(known) => known.because(error),
@@ -95,7 +94,7 @@ pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
 
 /// Whether the server was not reached, as opposed to a value that did not fit its column.
 fn is_connection_fault(error: &tokio_postgres::Error) -> bool {
-    error.is_closed() || std::error::Error::source(error).is_none_or(|cause| cause.is::<std::io::Error>())
+    error.is_closed() || std::error::Error::source(error).is_none_or(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 pub(crate) fn pool(error: deadpool_postgres::PoolError) -> Error {

@@ -121,32 +121,15 @@ impl Target {
             )
             .because(error)
         })?;
-        match mode.as_deref() {
+        let is_local = config.get_hosts().iter().all(is_this_machine);
+        config.ssl_mode(match mode.as_deref() {
             // tokio-postgres knows fewer modes; here every certificate is verified, so these are one.
-            Some("require" | "verify-ca" | "verify-full") => {
-                config.ssl_mode(SslMode::Require);
-            }
-            Some("disable") => {
-                config.ssl_mode(SslMode::Disable);
-            }
-            Some("prefer") => {
-                config.ssl_mode(SslMode::Prefer);
-            }
-            None if config.get_hosts().iter().all(is_this_machine) => {
-                config.ssl_mode(SslMode::Disable);
-            }
-            None => {
-                config.ssl_mode(SslMode::Prefer);
-            }
-            Some(other) => {
-                return Err(Error::invalid(
-                    "invalid_database_url",
-                    format!(
-                        "sslmode={other} in DATABASE_URL is not known. Use disable, prefer, require or verify-full."
-                    ),
-                ));
-            }
-        }
+            Some("require" | "verify-ca" | "verify-full") => SslMode::Require,
+            Some("disable") => SslMode::Disable,
+            None if is_local => SslMode::Disable,
+            None | Some("prefer") => SslMode::Prefer,
+            Some(other) => return Err(unknown_mode(other)),
+        });
         config.application_name("retinue").connect_timeout(CONNECT_TIMEOUT);
         // The operating system's certificates are read only when TLS may be used.
         let tls = tls::connector(root_certificate.as_deref(), config.get_ssl_mode() != SslMode::Disable)?;
@@ -180,6 +163,13 @@ impl Target {
         };
         connected.map_err(|error| unreachable(&self.config, error))
     }
+}
+
+fn unknown_mode(mode: &str) -> Error {
+    Error::invalid(
+        "invalid_database_url",
+        format!("sslmode={mode} in DATABASE_URL is not known. Use disable, prefer, require or verify-full."),
+    )
 }
 
 /// The task that moves a connection's bytes; ends when the connection does.

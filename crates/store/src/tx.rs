@@ -21,7 +21,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum Open {
     Sqlite(OwnedMutexGuard<Connection>),
-    Postgres(Object),
+    Postgres(Box<Object>),
 }
 
 impl Tx {
@@ -29,8 +29,8 @@ impl Tx {
         Self { open: Some(Open::Sqlite(connection)) }
     }
 
-    pub(crate) const fn postgres(connection: Object) -> Self {
-        Self { open: Some(Open::Postgres(connection)) }
+    pub(crate) fn postgres(connection: Object) -> Self {
+        Self { open: Some(Open::Postgres(Box::new(connection))) }
     }
 
     /// Makes it last. When this returns, what was written survives a crash.
@@ -46,7 +46,7 @@ impl Tx {
             Some(Open::Postgres(connection)) => {
                 let committed = connection.batch_execute("COMMIT").await.mapped();
                 if committed.is_err() {
-                    discard(connection);
+                    discard(*connection);
                 }
                 committed
             }
@@ -98,7 +98,7 @@ impl Drop for Tx {
     fn drop(&mut self) {
         match self.open.take() {
             Some(Open::Sqlite(connection)) => sqlite::rollback(&connection),
-            Some(Open::Postgres(connection)) => discard(connection),
+            Some(Open::Postgres(connection)) => discard(*connection),
             None => {}
         }
     }

@@ -8,6 +8,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
 use retinue_app::provider::{Catalog, Entry};
 use retinue_app::{App, Parts, Settings, agent, run};
+use retinue_model::agent::Agent;
 use retinue_model::provider::{Model, Origin};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
@@ -188,11 +189,13 @@ fn catalog(model: &ModelServer, context_tokens: u32) -> Catalog {
         address: model.base_url(),
         max_output_tokens: None,
     };
-    let mut second = agent::default_assistant();
-    second.id = agent::id_of_slug("second");
-    second.slug = "second".to_owned();
-    second.name = "Second".to_owned();
-    second.instructions = "You are the second one.".to_owned();
+    let second = Agent {
+        id: agent::id_of_slug("second"),
+        slug: "second".to_owned(),
+        name: "Second".to_owned(),
+        instructions: "You are the second one.".to_owned(),
+        ..agent::default_assistant()
+    };
     let agents = vec![agent::default_assistant(), second];
     Catalog::new(agents, vec![entry("test-model"), entry("other-model")], Vec::new(), None, None)
 }

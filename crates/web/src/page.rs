@@ -129,6 +129,7 @@ pub(crate) async fn wrong_method(method: Method, request: Request) -> Response {
 }
 
 /// A handler panicked: our fault, and only this request's.
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -141,7 +142,7 @@ pub(crate) fn with_code(text: &str) -> String {
     for (index, part) in text.split('`').enumerate() {
         let part = crate::code::escaped(part);
         if index % 2 == 1 {
-            html.push_str(&format!("<code>{part}</code>"));
+            html.extend(["<code>", &part, "</code>"]);
         } else {
             html.push_str(&part);
         }

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::http::StatusCode;
 use retinue_app::run;
+use retinue_model::provider::Choice;
 use retinue_model::run::Run;
 use retinue_model::text::Input;
 use retinue_model::{AgentId, Result, RunId, ThreadId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::thread::present;
 use crate::extract::{Body, Ctx, Param};
 use crate::problem::{Answer, InRequest, Problem};
 
@@ -24,9 +24,9 @@ pub(crate) struct NewRun {
     #[schema(value_type = Option<AgentId>)]
     agent_id: Option<String>,
     /// The model that is asked from now on; the conversation's if left out, null for the agent's own.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    model: Option<Option<String>>,
+    model: Choice,
 }
 
 impl NewRun {

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::http::StatusCode;
 use retinue_app::thread;
+use retinue_model::provider::Choice;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Result, ThreadId};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, List};
@@ -62,16 +63,9 @@ pub(crate) struct ChangeThread {
     #[schema(value_type = Option<AgentId>)]
     agent_id: Option<String>,
     /// Another model; null goes back to the agent's own.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    model: Option<Option<String>>,
-}
-
-/// Tells null from left out.
-pub(crate) fn present<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+    model: Choice,
 }
 
 // What is checked is parsed here and not by serde, so that each fault keeps its own code.

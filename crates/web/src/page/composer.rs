@@ -1,6 +1,7 @@
 //! Where a person writes, and chooses who answers.
 
 use retinue_app::{Context, agent, provider};
+use retinue_model::provider::Choice as ModelChoice;
 use retinue_model::text::{Input, MAX_INPUT_CHARS};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Error, Result, RunId};
@@ -45,8 +46,7 @@ pub(crate) struct Form {
 pub(crate) struct Said {
     pub(crate) input: Input,
     pub(crate) agent_id: Option<AgentId>,
-    /// `Some(None)`: the agent's own.
-    pub(crate) model: Option<Option<String>>,
+    pub(crate) model: ModelChoice,
 }
 
 impl Form {
@@ -54,7 +54,11 @@ impl Form {
         Ok(Said {
             input: Input::new(&self.input)?,
             agent_id: self.agent_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose()?,
-            model: self.model.clone().map(|model| Some(model).filter(|model| !model.is_empty())),
+            model: match self.model.as_deref() {
+                None => ModelChoice::Unchanged,
+                Some("") => ModelChoice::AgentsOwn,
+                Some(name) => ModelChoice::Named(name.to_owned()),
+            },
         })
     }
 }
@@ -81,7 +85,9 @@ impl Composer {
         self.error = Some(error.detail().to_owned());
         let keep = |choices: &mut Vec<Choice>, value: Option<String>| {
             if let Some(value) = value {
-                choices.iter_mut().for_each(|choice| choice.selected = choice.value == value);
+                for choice in choices {
+                    choice.selected = choice.value == value;
+                }
             }
         };
         keep(&mut self.agents, form.agent_id);

@@ -78,7 +78,7 @@ pub(crate) async fn start(Ctx(ctx): Ctx, State(app): State<App>, request: Reques
 
 async fn begin(ctx: &Context, form: &Form) -> Result<String> {
     let said = form.check()?;
-    let new = thread::NewThread { title: None, agent_id: said.agent_id, model: said.model.flatten() };
+    let new = thread::NewThread { title: None, agent_id: said.agent_id, model: said.model.apply_to(None) };
     let run = run::start_thread(ctx, said.input, new).await?;
     Ok(format!("/threads/{}", run.thread_id))
 }

@@ -82,15 +82,16 @@ impl Rail {
             None => thread::list(ctx, cursor, THREADS).await?,
         };
         let groups = group(ctx, page.threads, search.as_ref(), view.current);
-        let next_href = page.next_cursor.map(|cursor| match searching {
-            true => format!(
-                "/?{}",
-                serde_urlencoded::to_string([("q", &view.query), ("cursor", &cursor)]).unwrap_or_default()
-            ),
-            false => format!("/?cursor={cursor}"),
-        });
+        let next_href = page.next_cursor.map(|cursor| more(&view.query, &cursor, searching));
         Ok(Self { groups, query: view.query, next_href, searching, page: view.page, ..Self::empty() })
     }
+}
+
+fn more(query: &str, cursor: &str, searching: bool) -> String {
+    let query = [("q", query), ("cursor", cursor)];
+    // Two strings are always encoded.
+    let encoded = serde_urlencoded::to_string(if searching { &query[..] } else { &query[1..] }).unwrap_or_default();
+    format!("/?{encoded}")
 }
 
 fn group(ctx: &Context, found: Vec<Found>, search: Option<&Search>, current: Option<ThreadId>) -> Vec<DayGroup> {
