@@ -30,9 +30,12 @@ fn complaint(output: &Output, code: i32) -> String {
     said
 }
 
+/// A configuration file, the environment, and words that the complaint has.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn wrong_configurations_are_refused_by_key_with_the_mend() {
-    let cases: [(&str, &[(&str, &str)], &[&str]); 21] = [
+    let cases: [Case<'_>; 21] = [
         ("", &[("RETINUE_LISTEN", "8080")], &["server.listen", "such as 127.0.0.1:8080"]),
         ("", &[("DATABASE_URL", "sqlite://x")], &["database.url", "postgres://"]),
         ("", &[("OPENAI_BASE_URL", "localhost:8000")], &["providers.openai_base_url", "http"]),
