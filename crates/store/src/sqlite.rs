@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::append::{self, Appender};
@@ -156,6 +157,8 @@ fn open_reader(path: &Path) -> Result<Connection> {
 }
 
 fn prepare_connection(connection: &Connection) -> Result<()> {
+    // Or else SQLite parses a statement anew each time that its `LIMIT $1` is bound, because the plan might depend on it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).mapped()?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).mapped()?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())

@@ -5,11 +5,20 @@ use std::process::Command;
 
 use crate::fake::{Fake, answer, client, hear, request};
 
+/// Says to a part of a test that it runs in a process of its own.
+const ALONE: &str = "RETINUE_TEST_ALONE";
+
+/// Whether this is such a process; a runner that runs ignored tests too runs the parts once more, to no effect.
+fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
 /// Runs an ignored test of this module with more in its environment.
 async fn alone(test: &'static str, environment: Vec<(&'static str, String)>) {
     let run = move || {
         Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--ignored", "--nocapture", test])
+            .env(ALONE, test)
             .env_remove("NO_PROXY")
             .env_remove("no_proxy")
             .envs(environment)
@@ -34,7 +43,7 @@ async fn a_proxy_is_used_for_other_machines_only() {
 #[tokio::test]
 #[ignore = "run by the test above, with a proxy in its environment"]
 async fn behind_a_proxy() {
-    if std::env::var_os("HTTP_PROXY").is_none() {
+    if !is_alone() {
         return;
     }
     let near = Fake::replying([answer(&["directly"])]).await;
@@ -51,7 +60,7 @@ async fn a_machine_without_certificates_can_ask_servers_without_tls() {
 #[tokio::test]
 #[ignore = "run by the test above, without certificates in its environment"]
 async fn without_certificates() {
-    if std::env::var_os("SSL_CERT_FILE").is_none() {
+    if !is_alone() {
         return;
     }
     let client = client();

@@ -1,11 +1,7 @@
 //! The crate against servers that behave, and servers that don't: raw sockets, so that every byte is the test's.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "measurements are read on the terminal, and by the parent process"
-)]
+#![expect(clippy::print_stderr, reason = "measurements are read on the terminal, and by the parent process")]
 
 mod answers;
 mod bounds;
@@ -13,5 +9,4 @@ mod cancel;
 mod environment;
 mod failures;
 mod fake;
-mod load;
 mod retries;
