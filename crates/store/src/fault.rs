@@ -50,6 +50,8 @@ pub(crate) fn sqlite(error: rusqlite::Error) -> Error {
     };
     let known = match failure.code {
         ErrorCode::DiskFull => Some(full()),
+        // A quota or a limit on the file's size.
+        ErrorCode::SystemIoFailure if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_WRITE => Some(full()),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => {
             Some(unavailable())
         }

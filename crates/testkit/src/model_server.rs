@@ -151,6 +151,12 @@ impl Answer {
         timeout(PATIENCE, self.pieces.closed()).await.expect("the connection to the model stayed open");
     }
 
+    /// Whether the client has closed the connection.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.pieces.is_closed()
+    }
+
     async fn send(&self, chunk: &Value) {
         self.send_raw(&format!("data: {chunk}\n\n")).await;
     }

@@ -17,6 +17,7 @@ pub struct Program {
     binary: PathBuf,
     folder: PathBuf,
     environment: Vec<(String, String)>,
+    ignores_file_size_signals: bool,
 }
 
 /// A running one; killed when it is dropped.
@@ -36,6 +37,7 @@ impl Program {
             binary: binary.as_ref().to_owned(),
             folder: folder.to_owned(),
             environment: fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            ignores_file_size_signals: false,
         }
     }
 
@@ -47,9 +49,27 @@ impl Program {
         self
     }
 
+    /// A file that grows over its limit is then an error of the write, not the end of the process.
+    #[must_use]
+    pub const fn ignoring_file_size_signals(mut self) -> Self {
+        self.ignores_file_size_signals = true;
+        self
+    }
+
+    fn command(&self) -> Command {
+        if !self.ignores_file_size_signals {
+            return Command::new(&self.binary);
+        }
+        // What a shell ignores stays ignored in what it becomes.
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\""]).arg(&self.binary);
+        shell
+    }
+
     /// Starts it and waits until it says that it is ready.
     pub async fn start(&self) -> Running {
-        let mut child = Command::new(&self.binary)
+        let mut child = self
+            .command()
             .current_dir(&self.folder)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -85,6 +105,12 @@ impl Running {
         self.address
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// Ends it as a power cut would.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
@@ -92,7 +118,7 @@ impl Running {
 
     /// Tells it to stop and waits for its end.
     pub async fn stop(mut self) -> ExitStatus {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         timeout(PATIENCE, self.child.wait()).await.expect("it did not stop").unwrap()
     }

@@ -1,11 +1,16 @@
 //! What all lists have in common.
 
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use retinue_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 200;
+/// What an entry takes on the wire, so that most lists are written without making room twice.
+const ENTRY_BYTES: usize = 320;
 
 /// Which part of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -47,5 +52,17 @@ impl<T> List<T> {
     /// A list that is whole.
     pub(crate) const fn whole(data: Vec<T>) -> Self {
         Self { data, next_cursor: None }
+    }
+}
+
+impl<T: Serialize> IntoResponse for List<T> {
+    /// What [`axum::Json`] gives, quicker for many entries: its buffer begins small and takes each piece by itself.
+    fn into_response(self) -> Response {
+        let mut body = Vec::with_capacity(ENTRY_BYTES * (self.data.len() + 1));
+        match serde_json::to_writer(&mut body, &self) {
+            Ok(()) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            // It can't be written the other way either, and that answer says so.
+            Err(_) => axum::Json(self).into_response(),
+        }
     }
 }

@@ -94,7 +94,7 @@ impl ChangeThread {
     (status = 200, body = List<ThreadItem>),
     (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_search`, `invalid_query`"),
 ))]
-pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListThreads>) -> Answer<Json<List<ThreadItem>>> {
+pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListThreads>) -> Answer<List<ThreadItem>> {
     let limit = list::limit(query.limit).in_request(&ctx)?;
     let cursor = query.cursor.as_deref();
     let page = match query.q.as_deref() {
@@ -107,7 +107,7 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListThreads>) -> A
     let page = page.in_request(&ctx)?;
     let data =
         page.threads.into_iter().map(|found| ThreadItem { thread: found.thread, excerpt: found.excerpt }).collect();
-    Ok(Json(List { data, next_cursor: page.next_cursor }))
+    Ok(List { data, next_cursor: page.next_cursor })
 }
 
 /// Begin a conversation.
