@@ -31,10 +31,12 @@ Usage: cargo xtask <command>
                       --write rewrites the generated files
   deny                licences, banned crates, duplicates and sources of the dependency tree (deny.toml)
   deny advisories     known vulnerabilities; needs a network, so it is not a part of `ci`
+  bench [PART…]       measure a release build: requests, streams, standing, appender; all without a name
+       --build        compiling too, which takes minutes
   ci                  fmt, clippy, deny, check and test, up to the first that fails
   help                this text
 
-docs/testing.md tells what `test` installs, and why.
+docs/testing.md tells what `test` installs, and why; docs/performance.md how `bench` measures.
 ";
 
 fn main() -> Result<ExitCode> {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test that can't be set up has failed")]
 
+pub mod browser;
 pub mod clock;
 pub mod database;
 pub mod events;
@@ -13,6 +14,7 @@ pub mod program;
 pub mod rng;
 pub mod test_app;
 
+pub use browser::{Browser, Key, Line, Scheme};
 pub use clock::FakeClock;
 pub use database::Database;
 pub use events::{EventStream, ReceivedEvent};

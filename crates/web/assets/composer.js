@@ -22,11 +22,10 @@ const complain = (text) => {
 };
 
 // Characters as the server counts them, not UTF-16 units.
-const excess = () => (field.value.length > max ? [...field.value].length - max : 0);
-
 function tooLong() {
-  const over = excess();
-  return over > 0 ? `This is ${over.toLocaleString("en")} characters too long. Shorten it, or send it in parts.` : "";
+  const over = field.value.length > max ? [...field.value].length - max : 0;
+  const characters = over === 1 ? "1 character" : `${over.toLocaleString("en")} characters`;
+  return over > 0 ? `This is ${characters} too long. Shorten it, or send it in parts.` : "";
 }
 
 function fit() {
@@ -113,7 +112,7 @@ form.addEventListener("submit", (event) => {
     cancel();
     return;
   }
-  if (running || pending || leavingPage || !field.value.trim() || excess() > 0) {
+  if (running || pending || leavingPage || !field.value.trim() || tooLong()) {
     event.preventDefault();
     field.focus();
   } else if (thread) {

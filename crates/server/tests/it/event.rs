@@ -113,7 +113,7 @@ async fn rendered_html_comes_beside_the_text(app: TestApp) {
         settled.push_str(event.data["settled"].as_str().unwrap());
         event.data["open"].as_str().unwrap().clone_into(&mut open);
     }
-    let html = settled + &open;
+    let html = settled + open.as_str();
     assert!(
         html.contains("<h3>Title</h3>") && html.contains("<em>words</em>") && html.contains("<li>a list</li>"),
         "{html}"

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod bad_input;
+mod browser;
 mod disk_full;
 mod event;
 mod kill;

@@ -108,7 +108,7 @@ fn migrations_go_up_and_down_and_ask_first() {
     let folder = folder();
     let run = |arguments: &[&str]| {
         let output = retinue(folder.path(), arguments, &[]);
-        (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+        (output.status.code(), String::from_utf8(output.stdout).unwrap() + str::from_utf8(&output.stderr).unwrap())
     };
     assert_eq!(run(&["migrate", "status"]), (Some(0), "   1  pending  0001_threads\n".to_owned()));
     assert!(!folder.path().join("data").exists(), "looking changes nothing");

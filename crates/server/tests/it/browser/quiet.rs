@@ -1,0 +1,22 @@
+//! No page has anything to complain of, and none asks anybody else.
+
+use super::tour;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; `cargo xtask test` provides it"]
+async fn no_page_complains_or_asks_another_origin() {
+    tour(async |browser, name| {
+        browser.until("document.readyState === 'complete'").await;
+        let origin = browser.text_of("location.origin").await;
+        let asked = browser.requests().await;
+        assert!(!asked.is_empty(), "{name}");
+        for url in asked.iter().filter(|url| url.starts_with("http") || url.starts_with("ws")) {
+            assert!(url.starts_with(&format!("{origin}/")), "{name} asked for {url}");
+        }
+        let mut complaints = browser.complaints().await;
+        // That the page itself is an error is the browser's own note.
+        complaints.retain(|complaint| name != "error" || !complaint.contains("status of 404"));
+        assert_eq!(complaints, [""; 0], "{name}");
+    })
+    .await;
+}
