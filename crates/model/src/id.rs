@@ -65,12 +65,34 @@ fn decode(text: &str) -> Option<Uuid> {
     Some(Uuid::from_u128(value))
 }
 
+/// The longest prefix of a noun.
+const MAX_PREFIX: usize = 6;
+
+/// The text form, without allocating: ids are written more often than anything else.
+struct IdText {
+    bytes: [u8; MAX_PREFIX + 1 + SUFFIX_LEN],
+    length: usize,
+}
+
+impl IdText {
+    fn new<N: Noun>(uuid: Uuid) -> Self {
+        const { assert!(N::PREFIX.len() <= MAX_PREFIX, "make MAX_PREFIX longer") };
+        let mut bytes = [b'_'; MAX_PREFIX + 1 + SUFFIX_LEN];
+        let start = N::PREFIX.len() + 1;
+        bytes[..start - 1].copy_from_slice(N::PREFIX.as_bytes());
+        bytes[start..start + SUFFIX_LEN].copy_from_slice(&encode(uuid));
+        Self { bytes, length: start + SUFFIX_LEN }
+    }
+
+    fn as_str(&self) -> &str {
+        // Prefix, underscore and base32 are all ASCII.
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
 impl<N: Noun> fmt::Display for Id<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let suffix = encode(self.0);
-        f.write_str(N::PREFIX)?;
-        f.write_str("_")?;
-        f.write_str(std::str::from_utf8(&suffix).map_err(|_| fmt::Error)?)
+        f.write_str(IdText::new::<N>(self.0).as_str())
     }
 }
 
@@ -99,7 +121,7 @@ impl<N: Noun> FromStr for Id<N> {
 
 impl<N: Noun> Serialize for Id<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(IdText::new::<N>(self.0).as_str())
     }
 }
 

@@ -141,7 +141,7 @@ fn open_writer(path: &Path) -> Result<Connection> {
     connection
         .execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; \
-             PRAGMA cache_size = -32768; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
+             PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
         )
         .mapped()?;
     prepare_connection(&connection)?;

@@ -81,7 +81,7 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let driver = Driver::start();
         let session = WebDriver::builder(driver.url(), capabilities(&chromium, profile.path()))
-            .request_timeout(Duration::from_secs(60))
+            .request_timeout(Duration::from_mins(1))
             .await
             .unwrap();
         // Ending the driver ends the session, in a test that fails too.

@@ -35,11 +35,12 @@ async fn say(browser: &Browser, words: &str) {
 /// The page is no wider than the window.
 async fn assert_no_overflow(browser: &Browser, place: &str) {
     let excess = "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth";
-    let wide = "[...document.querySelectorAll('body *')].filter((found) => found.getBoundingClientRect().right > innerWidth && !found.parentElement.closest('pre, .table'))\
+    let wide = "[...document.querySelectorAll('body *')]
+        .filter((found) => found.getBoundingClientRect().right > innerWidth)
+        .filter((found) => !found.parentElement.closest('pre, .table'))
         .slice(0, 8).map((found) => found.cloneNode().outerHTML.slice(0, 120)).join('\\n')";
-    if browser.evaluate(excess).await != 0 {
-        panic!("{place} scrolls sideways, because of some of\n{}", browser.text_of(wide).await);
-    }
+    let fits = browser.evaluate(excess).await == 0;
+    assert!(fits, "{place} scrolls sideways, because of some of\n{}", browser.text_of(wide).await);
 }
 
 /// Shows each kind of page once, with what it holds in real life.

@@ -60,7 +60,7 @@ impl Drop for Driver {
 
 /// `ChromeDriver was started successfully on port 34567.`
 fn port(said: &mut impl BufRead) -> Option<u16> {
-    let lines = said.lines().map_while(Result::ok);
+    let mut lines = said.lines().map_while(Result::ok);
     let port = |line: String| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok();
-    lines.filter_map(port).next()
+    lines.find_map(port)
 }

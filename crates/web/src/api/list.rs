@@ -7,7 +7,7 @@ use retinue_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-const DEFAULT_LIMIT: usize = 50;
+const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 200;
 /// What an entry takes on the wire, so that most lists are written without making room twice.
 const ENTRY_BYTES: usize = 320;
@@ -17,8 +17,8 @@ const ENTRY_BYTES: usize = 320;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Range {
-    /// How many at most: 1 to 200, otherwise 50.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    /// How many at most: 1 to 200, otherwise 20.
+    #[param(minimum = 1, maximum = 200, default = 20)]
     pub(crate) limit: Option<usize>,
     /// Where the list goes on: the `next_cursor` of the answer before.
     pub(crate) cursor: Option<String>,

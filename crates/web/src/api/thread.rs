@@ -19,8 +19,8 @@ use crate::problem::{Answer, InRequest, Problem};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListThreads {
-    /// How many at most: 1 to 200, otherwise 50.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    /// How many at most: 1 to 200, otherwise 20.
+    #[param(minimum = 1, maximum = 200, default = 20)]
     limit: Option<usize>,
     /// Where the list goes on: the `next_cursor` of the answer before.
     cursor: Option<String>,

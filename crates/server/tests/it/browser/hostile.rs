@@ -55,8 +55,11 @@ fn answer_parts() -> Vec<String> {
         writeln!(code, "let line_{line} = \"{}\";", "x".repeat(line)).unwrap();
     }
     let mut table = format!("|{}\n|{}\n", " column |".repeat(30), "---|".repeat(30));
-    table.push_str(&format!("|{}\n", " a long value that does not wrap_{}{} |".repeat(30)));
-    let nested: String = (0..20).map(|depth| format!("{}- depth {depth}\n", "  ".repeat(depth))).collect();
+    writeln!(table, "|{}", " a long value that does not wrap |".repeat(30)).unwrap();
+    let mut nested = String::new();
+    for depth in 0..20 {
+        writeln!(nested, "{}- depth {depth}", "  ".repeat(depth)).unwrap();
+    }
     vec![
         format!("{MARKUP}\n\n[click](javascript:window.ran=1) ![pixel](https://evil.example/pixel.png)\n\n"),
         format!("# {}\n\n", "heading".repeat(100)),

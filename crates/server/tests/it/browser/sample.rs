@@ -6,7 +6,7 @@ use reqwest::Method;
 use retinue_testkit::{Answer, TestApp};
 use serde_json::json;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 const QUESTION: &str = "We want to cache the price list in our shop. It has about 40,000 entries and changes \
     twice a day. What would you do, and how do we notice when it goes wrong?\n\nOur stack: Rust, PostgreSQL, nginx.";
 const BETTER: &str = "Then nothing is served at all, so **run two** behind one address:\n\n\

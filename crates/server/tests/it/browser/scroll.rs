@@ -9,7 +9,7 @@ async fn the_end_is_followed_until_the_reader_leaves_it() {
     let thread = app.thread().await;
     app.say(&thread, "Count").await;
     let answer = app.model.next().await.begin();
-    let lines = |from: u32, to: u32| (from..to).map(|number| format!("Line {number}\n\n")).collect::<String>();
+    let lines = |from: u32, to: u32| (from..to).map(|number| format!("Line {number}\n\n")).collect::<Vec<_>>().concat();
     browser.open(&format!("/threads/{thread}")).await;
     for (from, to) in [(0, 20), (20, 40), (40, 60)] {
         answer.say(&lines(from, to)).await;
