@@ -189,6 +189,19 @@ impl Context {
         self.app.now()
     }
 
+    /// Runs work to its end even when the client hangs up: a transaction and what follows from it belong together.
+    pub(crate) async fn detached<T, F, W>(&self, work: F) -> retinue_model::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> W,
+        W: Future<Output = retinue_model::Result<T>> + Send + 'static,
+    {
+        if self.stopping.is_cancelled() {
+            return Err(stopping());
+        }
+        self.tasks.spawn(work(self.clone())).await.map_err(retinue_model::Error::internal)?
+    }
+
     /// A new id, later than all before it but for those of the same millisecond.
     pub(crate) fn new_id<N: Noun>(&self) -> Id<N> {
         self.app.new_id()

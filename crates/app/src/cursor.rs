@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 const CHECKSUM: usize = 6;
+/// The year 2999, in microseconds: both engines hold it, and no list does.
+const LATEST: i64 = 32_472_144_000_000_000;
 
 /// The place after a thread in a list of threads.
 #[must_use]
@@ -28,9 +30,12 @@ pub fn of_thread(place: Place) -> String {
 pub fn to_thread(text: &str) -> Result<Place> {
     let bytes: [u8; 24] = open("threads", text)?;
     let (micros, id) = bytes.split_at(8);
+    let micros = i64::from_be_bytes(micros.try_into().map_err(|_| invalid())?);
+    if !(0..=LATEST).contains(&micros) {
+        return Err(invalid());
+    }
     Ok(Place {
-        updated_at: Timestamp::from_microsecond(i64::from_be_bytes(micros.try_into().map_err(|_| invalid())?))
-            .map_err(|_| invalid())?,
+        updated_at: Timestamp::from_microsecond(micros).map_err(|_| invalid())?,
         id: ThreadId::new(Uuid::from_slice(id).map_err(|_| invalid())?),
     })
 }

@@ -12,6 +12,8 @@ use crate::{App, Context, run};
 
 /// Events read from the table at once.
 const PAGE: i64 = 256;
+/// How long a reader waits for an event that is written again.
+const HOLE: Duration = Duration::from_millis(50);
 /// How often the table is asked for the events of a run that another process works on.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -43,13 +45,17 @@ impl Follow {
     /// What keeps the table from being read.
     pub async fn next(&mut self) -> Result<Option<Vec<Event>>> {
         while !self.done {
-            let mut events = match self.tail_events().await {
-                Some(events) => events,
-                None => rows::list(&self.app.store, self.run, self.after, PAGE).await?,
+            // Reading SQLite never waits, so that without this a fault below would hold the thread for ever.
+            tokio::task::consume_budget().await;
+            let events = match self.watcher.as_ref().map(|watcher| watcher.run.after(self.after)) {
+                Some(Tail::Events(events)) => events,
+                Some(Tail::UpToDate) => {
+                    self.wait_for_tail().await;
+                    continue;
+                }
+                Some(Tail::Behind) => self.catch_up().await?,
+                None => self.read_table().await?,
             };
-            if events.is_empty() && self.watcher.is_none() {
-                events = self.wait_for_table().await?;
-            }
             if let Some(last) = events.last() {
                 self.after = self.after.max(last.seq);
                 self.done = last.name.is_terminal();
@@ -59,21 +65,35 @@ impl Follow {
         Ok(None)
     }
 
-    /// Events from memory, once there are any; none if the table must be read.
-    async fn tail_events(&mut self) -> Option<Vec<Event>> {
-        loop {
-            let watcher = self.watcher.as_mut()?;
-            match watcher.run.after(self.after) {
-                Tail::Events(events) => return Some(events),
-                Tail::Behind => return None,
-                Tail::UpToDate => {
-                    if !watcher.wait(self.after).await {
-                        // It has ended: whatever is missing is in the table.
-                        self.watcher = None;
-                    }
-                }
+    async fn wait_for_tail(&mut self) {
+        if let Some(watcher) = &mut self.watcher
+            && !watcher.wait(self.after).await
+        {
+            // It has ended: whatever is missing is in the table.
+            self.watcher = None;
+        }
+    }
+
+    /// What is older than the tail. A hole is an event whose commit failed and will be tried again: it is waited for.
+    async fn catch_up(&mut self) -> Result<Vec<Event>> {
+        let mut events = rows::list(&self.app.store, self.run, self.after, PAGE).await?;
+        if events.is_empty() {
+            // What left the tail was committed; if it is not there, the run was deleted.
+            self.watcher = None;
+        } else {
+            let next = self.after + 1;
+            let whole = (next..).zip(&events).take_while(|(seq, event)| *seq == event.seq).count();
+            events.truncate(whole);
+            if events.is_empty() {
+                tokio::time::sleep(HOLE).await;
             }
         }
+        Ok(events)
+    }
+
+    async fn read_table(&mut self) -> Result<Vec<Event>> {
+        let events = rows::list(&self.app.store, self.run, self.after, PAGE).await?;
+        if events.is_empty() { self.wait_for_table().await } else { Ok(events) }
     }
 
     /// What the table has once a run that is not under way here has more, or has ended.

@@ -119,35 +119,32 @@ impl Catalog {
     /// The model of that name, or the default one.
     pub(crate) fn entry(&self, name: Option<&str>) -> Result<Entry> {
         let name = name.or(self.default_model.as_deref());
-        self.refuse_silent_source(name)?;
         let mut entries = self.entries();
         let found = match name {
             Some(name) => entries.iter().position(|entry| entry.model.name == name),
+            // Somebody configured a server: its silence is not covered up by a model that happens to be found.
+            None if self.declared.is_empty() && self.silence().is_some() => None,
             None => (!entries.is_empty()).then_some(0),
         };
-        found.map(|index| entries.swap_remove(index)).ok_or_else(|| unknown(name))
+        match found {
+            Some(index) => Ok(entries.swap_remove(index)),
+            None => Err(self.silence().unwrap_or_else(|| unknown(name))),
+        }
     }
 
-    /// Somebody configured a server and it does not answer: say so, rather than answer with something else.
-    fn refuse_silent_source(&self, name: Option<&str>) -> Result<()> {
-        let is_declared = match name {
-            Some(name) => self.declared.iter().any(|entry| entry.model.name == name),
-            None => !self.declared.is_empty(),
-        };
-        if is_declared {
-            return Ok(());
-        }
-        match self.states().into_iter().find(|state| state.source.expected && !matches!(state.answer, Some(Ok(_)))) {
-            None => Ok(()),
-            Some(SourceState { answer: Some(Err(failure)), .. }) => Err(Error::unavailable(
-                "model_unreachable",
-                format!("The models could not be listed. {} Retinue asks again every few seconds.", failure.message),
-            )),
-            Some(_) => Err(Error::unavailable(
-                "model_unreachable",
-                "The models are still being listed. Try again in a few seconds.",
-            )),
-        }
+    /// Why a server that somebody configured has not listed its models, if one has not.
+    fn silence(&self) -> Option<Error> {
+        let silent = |state: &SourceState| state.source.expected && !matches!(state.answer, Some(Ok(_)));
+        let state = self.states().into_iter().find(silent)?;
+        Some(Error::unavailable(
+            "model_unreachable",
+            match state.answer {
+                Some(Err(failure)) => {
+                    format!("The models could not be listed. {} Retinue asks again every few seconds.", failure.message)
+                }
+                _ => "The models are still being listed. Try again in a few seconds.".to_owned(),
+            },
+        ))
     }
 }
 
@@ -217,7 +214,10 @@ async fn refresh_one(app: &App, index: usize, source: Source) -> bool {
     let answer = ask(&app.client, &source).await;
     let answered = answer.is_ok();
     if let Ok(mut sources) = app.catalog.sources.write() {
-        sources[index].answer = Some(answer);
+        // A server that is too busy to list its models still has them.
+        if answered || !matches!(sources[index].answer, Some(Ok(_))) {
+            sources[index].answer = Some(answer);
+        }
     }
     answered
 }

@@ -54,17 +54,13 @@ impl Recorder {
     /// # Errors
     /// Why earlier pieces could not be kept; the run should end then.
     pub(crate) async fn delta(&mut self, text: &str) -> Result<()> {
+        // Waits here, before anything is shown: whoever is stopped while waiting has said nothing.
+        let place = self.app.store.reserve().await?;
+        let event = Event::new(self.run.id, self.next_seq, Name::MessageDelta, &Data::Delta { text }, self.app.now())?;
+        self.next_seq += 1;
         self.text.push_str(text);
-        let event = self.next_event(Name::MessageDelta, &Data::Delta { text })?;
         self.live.push(event.clone(), self.committed);
-        let acknowledgement = self.app.store.append(Batch::of_event(event.clone())).await;
-        match acknowledgement {
-            Ok(acknowledgement) => self.on_their_way.push_back((event, acknowledgement)),
-            Err(error) => {
-                self.failed.push(event);
-                return Err(error);
-            }
-        }
+        self.on_their_way.push_back((event.clone(), place.append(Batch::of_event(event))));
         while let Some((event, acknowledgement)) = self.on_their_way.front_mut() {
             let Some(result) = acknowledgement.poll() else { break };
             let (seq, failed) = (event.seq, result.is_err());
@@ -109,12 +105,17 @@ impl Recorder {
     /// Writes the run's last events, with everything else that `batch` holds and what failed before, and then shows them.
     pub(crate) async fn close(&mut self, mut batch: Batch, last: &[Event]) -> Result<()> {
         self.failed.iter().chain(last).for_each(|event| batch.event(event.clone()));
-        self.app.store.append(batch).await?.wait().await?;
+        self.app.store.reserve().await?.append(batch).wait().await?;
         self.failed.clear();
         for event in last {
             self.live.push(event.clone(), event.seq);
         }
         Ok(())
+    }
+
+    /// Lets readers go.
+    pub(crate) fn end(&self) {
+        self.live.end();
     }
 
     /// Whether the run's row is still there: deleting a thread takes it away.

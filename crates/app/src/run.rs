@@ -13,7 +13,6 @@ use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Error, MessageId, Result, RunId, ThreadId};
 use retinue_store::{Tx, event as event_rows, message as message_rows, run as rows, thread as thread_rows};
 
-use crate::context::stopping;
 use crate::provider::Entry;
 use crate::thread::{Change, NewThread};
 use crate::{Context, thread, work};
@@ -40,7 +39,8 @@ pub struct NewRun {
 /// # Errors
 /// `not_found`, `run_in_progress`, `agent_unknown`, `model_unknown`, `model_unreachable`, `shutting_down`.
 pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
-    detached(ctx, move |ctx| async move {
+    ctx.detached(move |ctx| async move {
+        end_orphan(&ctx, id).await?;
         let mut tx = ctx.store.begin().await?;
         let mut thread = lock_idle_thread(&ctx, &mut tx, id).await?;
         thread::apply(&mut thread, Change { title: None, agent_id: new.agent_id, model: new.model });
@@ -61,7 +61,7 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
 /// # Errors
 /// Those of [`start`] and of [`thread::create`].
 pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result<Run> {
-    detached(ctx, move |ctx| async move {
+    ctx.detached(move |ctx| async move {
         let mut thread = thread::plan(&ctx, new)?;
         thread.title.get_or_insert_with(|| Title::of_input(&input).into());
         let chosen = choose(&ctx, &thread)?;
@@ -79,8 +79,9 @@ pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result
 /// # Errors
 /// `not_found`, `run_in_progress`, `not_the_latest_run`, and those of [`start`].
 pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
-    detached(ctx, move |ctx| async move {
+    ctx.detached(move |ctx| async move {
         let earlier = get(&ctx, id).await?;
+        end_orphan(&ctx, earlier.thread_id).await?;
         let mut tx = ctx.store.begin().await?;
         let thread = lock_idle_thread(&ctx, &mut tx, earlier.thread_id).await?;
         let latest = rows::latest_of_thread(&mut tx, thread.id).await?;
@@ -117,23 +118,23 @@ pub fn threads_at_work(ctx: &Context) -> HashSet<ThreadId> {
 /// `not_found`.
 pub async fn cancel(ctx: &Context, id: RunId) -> Result<Run> {
     let run = get(ctx, id).await?;
-    let Some(mut watcher) = ctx.live.watch(id) else { return Ok(run) };
+    let Some(mut watcher) = ctx.live.watch(id) else {
+        end_orphan(ctx, run.thread_id).await?;
+        return get(ctx, id).await;
+    };
     watcher.run.cancel.cancel();
     // Only as long as it takes to close a connection and commit.
     drop(tokio::time::timeout(CANCEL_WAIT, watcher.wait(i64::MAX)).await);
     get(ctx, id).await
 }
 
-/// Runs work to its end even when the client hangs up: the transaction and the task it leads to belong together.
-async fn detached<F, W>(ctx: &Context, work: F) -> Result<Run>
-where
-    F: FnOnce(Context) -> W,
-    W: Future<Output = Result<Run>> + Send + 'static,
-{
-    if ctx.stopping.is_cancelled() {
-        return Err(stopping());
+/// Ends a run that is under way by the table and on which nobody works, as after a commit whose answer was lost: this is
+/// the only process that could.
+async fn end_orphan(ctx: &Context, thread: ThreadId) -> Result<()> {
+    match rows::active_of(&ctx.store, thread).await? {
+        Some(run) if ctx.live.get(run.id).is_none() => work::interrupt(ctx.app(), run).await,
+        _ => Ok(()),
     }
-    ctx.tasks.spawn(work(ctx.clone())).await.map_err(Error::internal)?
 }
 
 async fn lock_idle_thread(ctx: &Context, tx: &mut Tx, id: ThreadId) -> Result<Thread> {
@@ -204,6 +205,7 @@ async fn begin(ctx: Context, mut tx: Tx, planned: Planned) -> Result<Run> {
     // Known before it is committed, so that nobody finds it committed and not under way.
     let live = ctx.live.insert(run.id, run.thread_id);
     if let Err(error) = tx.commit().await {
+        // The answer may have been lost and not the commit: then the next one who comes by ends it as interrupted.
         ctx.live.remove(run.id);
         return Err(error);
     }

@@ -61,10 +61,13 @@ pub struct Found {
 /// `agent_unknown`, `model_unknown`.
 pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
     let thread = plan(ctx, new)?;
-    let mut tx = ctx.store.begin().await?;
-    rows::insert(&mut tx, &thread).await?;
-    tx.commit().await?;
-    Ok(thread)
+    ctx.detached(|ctx| async move {
+        let mut tx = ctx.store.begin().await?;
+        rows::insert(&mut tx, &thread).await?;
+        tx.commit().await?;
+        Ok(thread)
+    })
+    .await
 }
 
 /// A new thread that is not yet written down.
@@ -110,10 +113,17 @@ pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<P
 /// `invalid_cursor`.
 pub async fn search(ctx: &Context, words: &Search, cursor: Option<&str>, limit: usize) -> Result<Page> {
     let after = cursor.map(cursor::to_thread).transpose()?;
-    let hits = retinue_store::search::threads(&ctx.store, words, after, one_more(limit)).await?;
-    let found = hits
-        .into_iter()
-        .map(|hit| Found { thread: hit.thread, excerpt: hit.message.map(|message| excerpt::around(&message, words)) });
+    let mut hits = retinue_store::search::threads(&ctx.store, words, after, one_more(limit)).await?;
+    let words = words.clone();
+    // Long messages take a while to look through, which other requests should not wait for.
+    let excerpts = tokio::task::spawn_blocking(move || {
+        let messages = hits.iter_mut().map(|hit| hit.message.take());
+        let excerpts: Vec<_> =
+            messages.map(|message| message.map(|message| excerpt::around(&message, &words))).collect();
+        (hits, excerpts)
+    });
+    let (hits, excerpts) = excerpts.await.map_err(Error::internal)?;
+    let found = hits.into_iter().zip(excerpts).map(|(hit, excerpt)| Found { thread: hit.thread, excerpt });
     Ok(page(found.collect(), limit))
 }
 
@@ -142,12 +152,15 @@ pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Threa
     if change.is_empty() {
         return get(ctx, id).await;
     }
-    let mut tx = ctx.store.begin().await?;
-    let mut thread = lock(ctx, &mut tx, id).await?;
-    apply(&mut thread, change);
-    rows::update(&mut tx, &thread).await?;
-    tx.commit().await?;
-    Ok(thread)
+    ctx.detached(move |ctx| async move {
+        let mut tx = ctx.store.begin().await?;
+        let mut thread = lock(&ctx, &mut tx, id).await?;
+        apply(&mut thread, change);
+        rows::update(&mut tx, &thread).await?;
+        tx.commit().await?;
+        Ok(thread)
+    })
+    .await
 }
 
 /// Reads a thread for a change and keeps others from changing it meanwhile.
@@ -201,9 +214,7 @@ pub async fn contents(ctx: &Context, id: ThreadId) -> Result<Contents> {
 /// # Errors
 /// `not_found`.
 pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
-    let ctx = ctx.clone();
-    // Goes on when the client hangs up: half of it would leave a run without its thread.
-    ctx.tasks.clone().spawn(async move { delete_now(&ctx, id).await }).await.map_err(Error::internal)?
+    ctx.detached(move |ctx| async move { delete_now(&ctx, id).await }).await
 }
 
 async fn delete_now(ctx: &Context, id: ThreadId) -> Result<()> {

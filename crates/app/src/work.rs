@@ -206,19 +206,27 @@ pub async fn recover(app: &App) -> Result<usize> {
     let runs = rows::active(&app.store).await?;
     let count = runs.len();
     for run in runs {
-        let events = crate::event::stored(&app.store, run.id).await?;
-        // Readers may have seen events that were never committed. Their numbers are not used again, so that whoever
-        // comes back with one of them still gets what is kept in their place.
-        let uncertain = i64::try_from(UNCERTAIN + 1).unwrap_or(i64::MAX);
-        let next_seq = events.last().map_or(0, |event| event.seq) + 1 + uncertain;
-        let live = app.live.insert(run.id, run.thread_id);
-        let mut recorder = Recorder::new(app.clone(), live, run.clone(), next_seq);
-        recorder.text = crate::event::text_of(&events)?;
-        let ending = Ending::from(Outcome::Interrupted);
-        let last = last_events(app, &mut recorder, &ending)?;
-        recorder.close(last_batch(app, &run, &last, &ending), &last.events).await?;
-        app.live.remove(run.id);
-        metrics::counter!("retinue_runs_total", "status" => "interrupted").increment(1);
+        interrupt(app, run).await?;
     }
     Ok(count)
+}
+
+/// Ends a run on which nobody works any more, with what is in the table of it.
+pub(crate) async fn interrupt(app: &App, run: Run) -> Result<()> {
+    let events = crate::event::stored(&app.store, run.id).await?;
+    // Readers may have seen events that were never committed. Their numbers are not used again, so that whoever comes
+    // back with one of them still gets what is kept in their place.
+    let uncertain = i64::try_from(UNCERTAIN + 1).unwrap_or(i64::MAX);
+    let next_seq = events.last().map_or(0, |event| event.seq) + 1 + uncertain;
+    let live = app.live.insert(run.id, run.thread_id);
+    let mut recorder = Recorder::new(app.clone(), live, run.clone(), next_seq);
+    recorder.text = crate::event::text_of(&events)?;
+    let ending = Ending::from(Outcome::Interrupted);
+    let last = last_events(app, &mut recorder, &ending)?;
+    let closed = recorder.close(last_batch(app, &run, &last, &ending), &last.events).await;
+    recorder.end();
+    app.live.remove(run.id);
+    closed?;
+    metrics::counter!("retinue_runs_total", "status" => "interrupted").increment(1);
+    Ok(())
 }

@@ -9,6 +9,8 @@ use crate::error::{Error, Kind, Result};
 pub const MAX_TITLE_CHARS: usize = 200;
 /// The longest message of a person, in characters.
 pub const MAX_INPUT_CHARS: usize = 100_000;
+/// The most words that a search may have.
+pub const MAX_SEARCH_WORDS: usize = 10;
 /// The longest search, in characters.
 pub const MAX_SEARCH_CHARS: usize = 200;
 
@@ -118,7 +120,7 @@ pub struct Search(Vec<String>);
 
 impl Search {
     /// # Errors
-    /// `invalid_search` if it is over 200 characters or has no letter and no digit.
+    /// `invalid_search` if it is over 200 characters or 10 words, or has no letter and no digit.
     pub fn new(text: &str) -> Result<Self> {
         if text.chars().count() > MAX_SEARCH_CHARS {
             return Err(Error::invalid(
@@ -126,8 +128,14 @@ impl Search {
                 format!("A search has at most {MAX_SEARCH_CHARS} characters."),
             ));
         }
-        let words: Vec<String> =
+        let mut words: Vec<String> =
             text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        // A word that stands twice finds no less and no more.
+        let mut seen = std::collections::HashSet::new();
+        words.retain(|word| seen.insert(word.to_lowercase()));
+        if words.len() > MAX_SEARCH_WORDS {
+            return Err(Error::invalid("invalid_search", format!("A search has at most {MAX_SEARCH_WORDS} words.")));
+        }
         if words.is_empty() {
             return Err(Error::invalid("invalid_search", "Search for a word: at least one letter or digit."));
         }

@@ -70,7 +70,10 @@ enum ConfigCommand {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let environment: Environment = std::env::vars().collect();
+    let environment: Environment = std::env::vars_os()
+        // What is not UTF-8 is none of our names or values.
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     match cli.command.unwrap_or(Command::Serve) {
         Command::Openapi => openapi(),
         Command::Config { command: ConfigCommand::Reference } => print(&reference::markdown()),

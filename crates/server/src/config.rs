@@ -225,6 +225,15 @@ impl Config {
                 ),
             ));
         }
+        if let MetricsListen::At(address) = self.metrics.listen
+            && !address.ip().is_loopback()
+            && !self.auth.single_user.allow_remote
+        {
+            return Err(ConfigError::new(
+                "metrics.listen",
+                "can be reached from other machines. Use 127.0.0.1, or set auth.single_user.allow_remote = true.",
+            ));
+        }
         let url = &self.server.public_url;
         if !url.is_empty() && public_host(url).is_none() {
             return Err(ConfigError::new(

@@ -31,7 +31,9 @@ impl Layers {
     pub fn read(named: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         let defaults = defaults()?;
         let mut layers = Self { table: defaults.clone(), origins: BTreeMap::new(), file: None };
-        let named = named.map(Path::to_owned).or_else(|| environment.get("RETINUE_CONFIG").map(PathBuf::from));
+        let named = named
+            .map(Path::to_owned)
+            .or_else(|| environment.get("RETINUE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
         if let Some(path) = named.or_else(|| Some(PathBuf::from(USUAL_FILE)).filter(|path| path.exists())) {
             layers.add_file(path, &defaults)?;
         }

@@ -56,20 +56,26 @@ fn shown(key: &str, value: &Value) -> String {
     }
 }
 
-/// `postgres://user:(hidden)@host/…`. A password may also stand in the query.
+/// `postgres://user:(hidden)@host/…`; what is not of that form is hidden as a whole.
 pub(crate) fn without_password(url: &str) -> String {
-    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
-    let address = match (address.find("://"), address.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => match address[scheme + 3..at].split_once(':') {
-            Some((user, _)) => format!("{}{user}:(hidden){}", &address[..scheme + 3], &address[at..]),
-            None => address.to_owned(),
-        },
-        _ => address.to_owned(),
+    if url.is_empty() {
+        return String::new();
+    }
+    let Some((scheme, rest)) = url.split_once("://") else { return "(hidden)".to_owned() };
+    // A password may hold any character; the last @ ends it.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, rest)) => {
+            (user.split_once(':').map_or(user.to_owned(), |(user, _)| format!("{user}:(hidden)")) + "@", rest)
+        }
+        None => (String::new(), rest),
     };
-    let Some(query) = query else { return address };
     let hide =
         |pair: &str| if pair.starts_with("password=") { "password=(hidden)".to_owned() } else { pair.to_owned() };
-    format!("{address}?{}", query.split('&').map(hide).collect::<Vec<_>>().join("&"))
+    let rest = match rest.split_once('?') {
+        Some((address, query)) => format!("{address}?{}", query.split('&').map(hide).collect::<Vec<_>>().join("&")),
+        None => rest.to_owned(),
+    };
+    format!("{scheme}://{user}{rest}")
 }
 
 #[cfg(test)]
@@ -82,6 +88,8 @@ mod tests {
             ("postgres://u:p:w@h/d", "postgres://u:(hidden)@h/d"),
             ("postgres://u:p@ss@h/d", "postgres://u:(hidden)@h/d"),
             ("postgres://u@h/d?password=x&sslmode=require", "postgres://u@h/d?password=(hidden)&sslmode=require"),
+            ("postgres://u:hun?ter2@h/d", "postgres://u:(hidden)@h/d"),
+            ("host=db.example user=u password=hunter2", "(hidden)"),
             ("", ""),
         ] {
             assert_eq!(without_password(url), shown);

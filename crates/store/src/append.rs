@@ -3,11 +3,15 @@
 //! A commit that waits for the disk costs the same for one row and for thousands. While one group is being committed
 //! the next one gathers; nobody waits for a timer.
 
+use std::time::Duration;
+
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::try_join_all;
+use retinue_model::error::Kind;
 use retinue_model::event::Event;
 use retinue_model::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
 use crate::fault::{self, Mapped};
@@ -51,6 +55,12 @@ impl Batch {
     }
 }
 
+/// How often a group is written again after its connection was lost, and the pause before.
+const RETRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long PostgreSQL may take for a group.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[derive(Debug)]
 struct Job {
     batch: Batch,
@@ -91,10 +101,35 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    pub(crate) async fn append(&self, batch: Batch) -> Result<Acknowledgement> {
+    pub(crate) async fn reserve(&self) -> Result<Place<'_>> {
+        self.jobs.reserve().await.map(Place).map_err(|_| ended())
+    }
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+pub struct Place<'a>(mpsc::Permit<'a, Job>);
+
+impl Place<'_> {
+    /// Hands the rows over. They are durable when the acknowledgement resolves; batches of one caller are committed in
+    /// order.
+    #[must_use]
+    pub fn append(self, batch: Batch) -> Acknowledgement {
         let (acknowledge, acknowledgement) = oneshot::channel();
-        self.jobs.send(Job { batch, acknowledge }).await.map_err(|_| ended())?;
-        Ok(Acknowledgement(acknowledgement))
+        self.0.send(Job { batch, acknowledge });
+        Acknowledgement(acknowledgement)
+    }
+}
+
+/// Whether the next batch would fare no better.
+fn concerns_all(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Unavailable | Kind::StorageFull)
+}
+
+fn refuse_all(group: Vec<Job>, error: &Error) {
+    tracing::error!(?error, batches = group.len(), "rows could not be written");
+    for job in group {
+        drop(job.acknowledge.send(Err(Error::new(error.kind(), error.code(), error.detail()))));
     }
 }
 
@@ -121,8 +156,10 @@ pub(crate) fn sqlite(writer: sqlite::Writer) -> Result<Appender> {
 }
 
 fn commit_sqlite(connection: &rusqlite::Connection, group: Vec<Job>) {
-    if write_sqlite(connection, &group).is_ok() {
-        return acknowledge_all(group);
+    match write_sqlite(connection, &group) {
+        Ok(()) => return acknowledge_all(group),
+        Err(error) if concerns_all(&error) => return refuse_all(group, &error),
+        Err(_) => {}
     }
     // One bad batch must not take the others with it.
     for job in group {
@@ -163,8 +200,19 @@ pub(crate) fn postgres(pool: Pool) -> Appender {
 }
 
 async fn commit_postgres(pool: &Pool, group: Vec<Job>) {
-    if write_postgres(pool, &group).await.is_ok() {
-        return acknowledge_all(group);
+    let mut written = write_postgres(pool, &group).await;
+    // A connection that was lost says nothing of the rows: all are written again, and those that are there stay.
+    for _ in 0..RETRIES {
+        if !written.as_ref().is_err_and(|error| error.kind() == Kind::Unavailable) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        written = write_postgres(pool, &group).await;
+    }
+    match written {
+        Ok(()) => return acknowledge_all(group),
+        Err(error) if concerns_all(&error) => return refuse_all(group, &error),
+        Err(_) => {}
     }
     for job in group {
         let result = write_postgres(pool, std::slice::from_ref(&job)).await;
@@ -174,7 +222,7 @@ async fn commit_postgres(pool: &Pool, group: Vec<Job>) {
 
 async fn write_postgres(pool: &Pool, group: &[Job]) -> Result<()> {
     let connection = pool.get().await.map_err(fault::pool)?;
-    let written = fill_postgres(&connection, group).await;
+    let written = timeout(PATIENCE, fill_postgres(&connection, group)).await.unwrap_or_else(|_| Err(fault::silent()));
     if written.is_err() {
         // Its transaction is in an unknown state; closing it rolls back.
         drop(Object::take(connection));

@@ -10,7 +10,8 @@ use crate::{Store, Tx};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO events (run_id, seq, name, data, created_at) VALUES ($1, $2, $3, $4, $5)";
+        INSERT = "INSERT INTO events (run_id, seq, name, data, created_at) VALUES ($1, $2, $3, $4, $5) \
+            ON CONFLICT (run_id, seq) DO NOTHING";
         LIST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
         LAST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 ORDER BY seq DESC LIMIT 1";
     }
@@ -18,7 +19,8 @@ pub(crate) mod sql {
 
 /// The same for many rows at once, which SQLite has no need of.
 pub(crate) const INSERT_MANY_POSTGRES: &str = "INSERT INTO events (run_id, seq, name, data, created_at) \
-    SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])";
+    SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) \
+    ON CONFLICT (run_id, seq) DO NOTHING";
 
 fn read(row: &Row<'_>) -> Result<Event> {
     let mut columns = row.columns();

@@ -99,6 +99,11 @@ fn is_connection_fault(error: &tokio_postgres::Error) -> bool {
     error.is_closed() || std::error::Error::source(error).is_none_or(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
+/// The database took too long.
+pub(crate) fn silent() -> Error {
+    unavailable().because("no answer in time")
+}
+
 pub(crate) fn pool(error: deadpool_postgres::PoolError) -> Error {
     unavailable().because(error)
 }

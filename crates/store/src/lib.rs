@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use retinue_model::Result;
 
-pub use append::{Acknowledgement, Batch};
+pub use append::{Acknowledgement, Batch, Place};
 pub use statement::Statement;
 pub use tx::Tx;
 
@@ -144,15 +144,14 @@ impl Store {
         }
     }
 
-    /// Hands rows to the appender, which commits many callers' rows together. Waits only while its queue is full;
-    /// the rows are durable when the acknowledgement resolves. Batches of one caller are committed in order.
+    /// A place in the queue of the appender, which commits many callers' rows together. Waits while the queue is full.
     ///
     /// # Errors
     /// `shutting_down` if the appender has ended.
-    pub async fn append(&self, batch: Batch) -> Result<Acknowledgement> {
+    pub async fn reserve(&self) -> Result<Place<'_>> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.appender().append(batch).await,
-            Engine::Postgres(postgres) => postgres.appender().append(batch).await,
+            Engine::Sqlite(sqlite) => sqlite.appender().reserve().await,
+            Engine::Postgres(postgres) => postgres.appender().reserve().await,
         }
     }
 

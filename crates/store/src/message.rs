@@ -13,7 +13,8 @@ use crate::{Store, Tx};
 pub(crate) mod sql {
     super::statements! {
         INSERT = "INSERT INTO messages (id, thread_id, run_id, role, content, position, created_at) \
-            VALUES ($1, $2, $3, $4, $5, (SELECT COALESCE(MAX(position), 0) + 1 FROM messages WHERE thread_id = $2), $6)";
+            VALUES ($1, $2, $3, $4, $5, (SELECT COALESCE(MAX(position), 0) + 1 FROM messages WHERE thread_id = $2), $6) \
+            ON CONFLICT (id) DO NOTHING";
         GET = "SELECT position, id, thread_id, run_id, role, content, created_at FROM messages WHERE id = $1";
         LIST = "SELECT position, id, thread_id, run_id, role, content, created_at FROM messages \
             WHERE thread_id = $1 AND position > $2 ORDER BY position LIMIT $3";

@@ -21,6 +21,8 @@ use crate::value::Value;
 /// The advisory lock of the one server of a database ("retinue" in ASCII).
 const SERVER_LOCK: i64 = 0x72_6574_696e_7565;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long sent data may stay unacknowledged, and a connection idle before it is probed.
+const SILENCE: Duration = Duration::from_secs(30);
 /// How long a killed predecessor's connection may take to be noticed.
 const LOCK_TRIES: u32 = 25;
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
@@ -64,9 +66,10 @@ impl Postgres {
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx> {
-        let connection = self.connection().await?;
-        connection.batch_execute("BEGIN").await.mapped()?;
-        Ok(Tx::postgres(connection))
+        // A transaction from here on: if the caller leaves while BEGIN is on its way, the connection is not used again.
+        let mut tx = Tx::postgres(self.connection().await?);
+        tx.run_script("", "BEGIN").await?;
+        Ok(tx)
     }
 
     async fn connection(&self) -> Result<Object> {
@@ -130,7 +133,9 @@ impl Target {
             None | Some("prefer") => SslMode::Prefer,
             Some(other) => return Err(unknown_mode(other)),
         });
-        config.application_name("retinue").connect_timeout(CONNECT_TIMEOUT);
+        // A server that is gone without a farewell is noticed, rather than waited for.
+        config.application_name("retinue").connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENCE);
+        config.keepalives(true).keepalives_idle(SILENCE);
         // The operating system's certificates are read only when TLS may be used.
         let tls = tls::connector(root_certificate.as_deref(), config.get_ssl_mode() != SslMode::Disable)?;
         Ok(Self { config, tls })

@@ -107,6 +107,14 @@ pub async fn active_of_thread(tx: &mut Tx, thread: ThreadId) -> Result<Option<Ru
     tx.query_one(&sql::ACTIVE_OF_THREAD, &params![thread], read).await
 }
 
+/// The run that a thread has under way.
+///
+/// # Errors
+/// What the engine says.
+pub async fn active_of(store: &Store, thread: ThreadId) -> Result<Option<Run>> {
+    store.query_one(&sql::ACTIVE_OF_THREAD, &params![thread], read).await
+}
+
 /// The runs of a thread that were accepted at `from` or later, in order.
 ///
 /// # Errors

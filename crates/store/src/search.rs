@@ -20,7 +20,7 @@ pub(crate) mod sql {
                 SELECT t.id, NULL FROM thread_search s JOIN threads t ON t.number = s.rowid \
                 WHERE s.thread_search MATCH $1) \
             SELECT t.id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
-                (SELECT content FROM messages WHERE thread_id = t.id AND position = f.position) \
+                (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \
             WHERE (t.updated_at, t.id) < ($2, $3) ORDER BY t.updated_at DESC, t.id DESC LIMIT $4"
@@ -29,7 +29,7 @@ pub(crate) mod sql {
                 UNION ALL \
                 SELECT id, NULL FROM threads WHERE search @@ to_tsquery('simple', $1)) \
             SELECT t.id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
-                (SELECT content FROM messages WHERE thread_id = t.id AND position = f.position) \
+                (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \
             WHERE (t.updated_at, t.id) < ($2, $3) ORDER BY t.updated_at DESC, t.id DESC LIMIT $4";
@@ -41,7 +41,7 @@ pub(crate) mod sql {
 pub struct Hit {
     /// The thread.
     pub thread: Thread,
-    /// The newest message in it that has all the words; none if only the title has.
+    /// The beginning of the newest message in it that has all the words; none if only the title has.
     pub message: Option<String>,
 }
 

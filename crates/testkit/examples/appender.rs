@@ -90,7 +90,7 @@ async fn write(store: Store, run: RunId, window: usize, end: Instant) -> Outcome
     while Instant::now() < end {
         seq += 1;
         let event = Event::new(run, seq, Name::MessageDelta, &Data::Delta { text: TEXT }, Timestamp::UNIX_EPOCH)?;
-        under_way.push_back(store.append(Batch::of_event(event)).await?);
+        under_way.push_back(store.reserve().await?.append(Batch::of_event(event)));
         if under_way.len() >= window
             && let Some(mut oldest) = under_way.pop_front()
         {

@@ -22,8 +22,8 @@ use crate::problem::Failed;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Only what the pages use, only from here; nothing inline.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Which `Host` headers are answered. A page elsewhere can make a browser come here under a name of its own (DNS
 /// rebinding), but not under one of these.
@@ -71,7 +71,7 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let wants_page = page::is_wanted(&request);
 
-    let mut response = match check_host(&door.hosts, &request) {
+    let mut response = match check_host(&door.hosts, &request).and_then(|()| check_reader(&request)) {
         Ok(()) => next.run(request).await,
         Err(error) => refuse(error, &id, wants_page),
     };
@@ -106,13 +106,27 @@ fn check_host(hosts: &Hosts, request: &Request) -> Result<(), Error> {
     }
 }
 
-fn cross_site(error: &ProtectionError) -> Error {
+/// Reading across sites: a link may lead here, but no other page may load anything from here, even unseen. Writing is
+/// checked by the layer within.
+fn check_reader(request: &Request) -> Result<(), Error> {
+    let header = |name: &str| request.headers().get(name).map_or(&b""[..], HeaderValue::as_bytes);
+    let from_elsewhere = matches!(header("sec-fetch-site"), b"cross-site" | b"same-site");
+    if from_elsewhere && request.method().is_safe() && header("sec-fetch-mode") != b"navigate" {
+        return Err(refused_site());
+    }
+    Ok(())
+}
+
+fn refused_site() -> Error {
     Error::new(
         Kind::Forbidden,
         "cross_site",
         "This came from another site, so it was refused. Do it on Retinue's own page.",
     )
-    .because(error.to_string())
+}
+
+fn cross_site(error: &ProtectionError) -> Error {
+    refused_site().because(error.to_string())
 }
 
 fn add_headers(response: &mut Response, id: &str) {

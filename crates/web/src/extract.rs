@@ -1,14 +1,16 @@
 //! Extractors: the context of a request, and its path, query and body with errors that say what is wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::RequestPartsExt;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use bytes::BytesMut;
+use futures_util::StreamExt;
 use retinue_app::{App, Context};
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
@@ -16,6 +18,14 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::{Failed, InRequest};
 
+/// The largest body that is taken, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaxBody(pub(crate) usize);
+
+/// How much of a body that is too large is read all the same, in bytes.
+const FORGOTTEN_BYTES: usize = 32 << 20;
+/// How long a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How deep JSON may be nested.
 const MAX_JSON_DEPTH: usize = 32;
 
@@ -88,7 +98,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
         let ctx = context(&mut parts, app).await;
         let read = async {
             require_type(&parts.headers, "application/json")?;
-            let bytes = bytes(Request::from_parts(parts, body), app).await?;
+            let bytes = bytes(Request::from_parts(parts, body)).await?;
             parse_json(&bytes)
         };
         read.await.map(Self).in_request(&ctx)
@@ -96,19 +106,38 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
 }
 
 /// What a form sent.
-pub(crate) async fn form<T: DeserializeOwned>(request: Request, app: &App) -> Result<T> {
+pub(crate) async fn form<T: DeserializeOwned>(request: Request) -> Result<T> {
     require_type(request.headers(), "application/x-www-form-urlencoded")?;
-    let bytes = bytes(request, app).await?;
+    let bytes = bytes(request).await?;
     serde_urlencoded::from_bytes(&bytes)
         .map_err(|error| Error::invalid("invalid_form", sentence("The form is not understood", &error.to_string())))
 }
 
-async fn bytes(request: Request, app: &App) -> Result<Bytes> {
-    Bytes::from_request(request, app).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => body_too_large(),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => body_too_large(),
-        other => Error::invalid("body_unreadable", "The request's body broke off. Send it again.").because(other),
+async fn bytes(request: Request) -> Result<Bytes> {
+    let max = request.extensions().get::<MaxBody>().map_or(0, |max| max.0);
+    let read = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), max)).await;
+    read.unwrap_or_else(|_| {
+        Err(Error::invalid("body_timeout", "The request's body did not come within 30 seconds. Send it again."))
     })
+}
+
+/// Reads a body. One that is too large is read on for a while and forgotten: a client that is still sending when the
+/// connection closes would not see the answer.
+async fn read(body: HttpBody, max: usize) -> Result<Bytes> {
+    let mut stream = body.into_data_stream();
+    let (mut bytes, mut length) = (BytesMut::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| {
+            Error::invalid("body_unreadable", "The request's body broke off. Send it again.").because(error)
+        })?;
+        length += chunk.len();
+        if length <= max {
+            bytes.extend_from_slice(&chunk);
+        } else if length > max + FORGOTTEN_BYTES {
+            break;
+        }
+    }
+    if length > max { Err(body_too_large()) } else { Ok(bytes.freeze()) }
 }
 
 fn body_too_large() -> Error {

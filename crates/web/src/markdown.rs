@@ -156,10 +156,27 @@ create_formatter!(Formatter, {
     },
 });
 
+/// How many characters of quote signs, list signs and indentation a line may begin with. Nesting deeper than anybody
+/// reads costs more the deeper it is.
+const MAX_NESTING: usize = 200;
+
+/// Whether blocks within blocks are too many.
+fn is_too_deep(text: &str) -> bool {
+    let nests = |c: char| matches!(c, '>' | ' ' | '\t' | '-' | '+' | '*' | '.' | ')') || c.is_ascii_digit();
+    let is_deep = |line: &str| {
+        let opening = line.find(|c| !nests(c)).unwrap_or(line.len());
+        opening > MAX_NESTING && line[..opening].contains(['>', ' ', '\t'])
+    };
+    text.lines().any(is_deep)
+}
+
 /// The HTML of a whole text.
 pub(crate) fn to_html(text: &str) -> String {
     if text.trim().is_empty() {
         return String::new();
+    }
+    if is_too_deep(text) {
+        return format!("<pre tabindex=\"0\">{}</pre>\n", code::escaped(text));
     }
     let arena = Arena::new();
     let root = parse_document(&arena, text, &OPTIONS);
@@ -174,6 +191,9 @@ pub(crate) fn to_html(text: &str) -> String {
 /// may still turn out to belong to the block before it.
 pub(crate) fn settled(text: &str) -> usize {
     let whole_lines = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+    if is_too_deep(whole_lines) {
+        return 0;
+    }
     let arena = Arena::new();
     let root: &AstNode<'_> = parse_document(&arena, whole_lines, &OPTIONS);
     let Some(last) = root.last_child() else { return 0 };
@@ -234,6 +254,15 @@ mod tests {
         ] {
             assert!(html.contains(piece), "{piece} is not in {html}");
         }
+    }
+
+    #[test]
+    fn nesting_that_nobody_reads_is_shown_as_text() {
+        for text in [">".repeat(100_000), "- ".repeat(50_000), format!("{}x", " ".repeat(100_000))] {
+            assert!(to_html(&text).starts_with("<pre"), "{}", &text[..10]);
+        }
+        assert!(to_html("> > > deep enough").contains("<blockquote>"));
+        assert!(to_html(&"-".repeat(300)).contains("<hr"));
     }
 
     proptest! {

@@ -82,7 +82,6 @@ struct ErrorPage<'a> {
     heading: &'a str,
     detail: &'a str,
     request_id: &'a str,
-    back_href: &'a str,
 }
 
 /// The page of an error.
@@ -108,7 +107,6 @@ pub(crate) fn error(error: &Error, request_id: &str) -> Response {
         heading,
         detail: error.detail(),
         request_id,
-        back_href: "/",
     };
     html(status, &page).unwrap_or_else(|_| status.into_response())
 }

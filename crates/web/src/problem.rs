@@ -47,6 +47,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
     match (error.kind(), error.code()) {
         (Kind::Invalid, "unsupported_media_type") => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         (Kind::Invalid, "method_not_allowed") => StatusCode::METHOD_NOT_ALLOWED,
+        (Kind::Invalid, "body_timeout") => StatusCode::REQUEST_TIMEOUT,
         (Kind::Invalid, "host_not_allowed") => StatusCode::MISDIRECTED_REQUEST,
         (Kind::Invalid, _) => StatusCode::BAD_REQUEST,
         (Kind::NotFound, _) => StatusCode::NOT_FOUND,

@@ -1,9 +1,17 @@
 //! The HTML of an answer that is still being written: blocks that are settled, and the open one that may still change.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::markdown;
+
+/// How long a small piece waits for more of a short block.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// The length from which a block is worth another thread, in bytes.
+const HEAVY: usize = 4 * 1024;
 
 /// What to change on a page that shows the answer. Sanitised HTML.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -17,7 +25,7 @@ pub(crate) struct Rendered {
     open: String,
 }
 
-/// Renders a growing text. The cost of a text of n bytes is in the order of n log n, however small its pieces are.
+/// Renders a growing text. A block is rendered anew when it has grown by a part of its length, or has waited the longer the longer it is.
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
     text: String,
@@ -36,6 +44,16 @@ impl Renderer {
     /// Whether there is text that [`Renderer::take`] has not given out yet.
     pub(crate) const fn has_unsent(&self) -> bool {
         self.rendered < self.text.len()
+    }
+
+    /// Whether rendering the open block takes so long that it is better done elsewhere.
+    pub(crate) const fn is_heavy(&self) -> bool {
+        self.text.len() - self.settled > HEAVY
+    }
+
+    /// How long a small piece may wait for more of its block: longer for a long block, which is rendered as a whole.
+    pub(crate) fn patience(&self) -> Duration {
+        SETTLE + Duration::from_micros(4 * (self.text.len() - self.settled) as u64)
     }
 
     /// What changed since the last time; with `all`, even if it is little.

@@ -1,7 +1,6 @@
 //! Every route.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use retinue_app::App;
@@ -12,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::door::{self, Door};
+use crate::extract::MaxBody;
 use crate::{Settings, api, assets, openapi, page};
 
 /// JSON and events; these are in the OpenAPI document.
@@ -59,7 +59,7 @@ pub fn router(app: App, settings: Settings) -> Router {
         .fallback(page::missing)
         .method_not_allowed_fallback(page::wrong_method)
         .layer(CatchPanicLayer::custom(page::panicked))
-        .layer(DefaultBodyLimit::max(settings.max_body_bytes))
+        .layer(axum::Extension(MaxBody(settings.max_body_bytes)))
         .layer(axum::Extension(page::Advice(settings.advice.into())))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(door, door::pass))

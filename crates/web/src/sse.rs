@@ -21,8 +21,6 @@ use crate::rendered::Renderer;
 
 /// How long a connection is silent at most, so that proxies keep it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a piece of rendered text may wait for more of its block.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// A run's events on their way to one client.
 pub(crate) struct RunStream {
@@ -49,29 +47,28 @@ impl RunStream {
     }
 
     async fn advance(&mut self, text: &mut String) {
-        let unsent = self.renderer.as_ref().is_some_and(Renderer::has_unsent);
-        let patience = if unsent { SETTLE } else { KEEP_ALIVE };
-        match timeout(patience, self.follow.next()).await {
-            Ok(Ok(Some(events))) => self.write(&events, text),
+        let unsent = self.renderer.as_ref().filter(|renderer| renderer.has_unsent()).map(Renderer::patience);
+        match timeout(unsent.unwrap_or(KEEP_ALIVE), self.follow.next()).await {
+            Ok(Ok(Some(events))) => self.write(&events, text).await,
             Ok(Ok(None)) => self.ended = true,
             Ok(Err(error)) => {
                 // The client comes back with the number of its last event.
                 tracing::warn!(?error, "can_fail(events): a stream ended early");
                 self.ended = true;
             }
-            Err(_) if unsent => self.write_rendered(text, true),
+            Err(_) if unsent.is_some() => self.write_rendered(text, true).await,
             Err(_) => text.push_str(":\n\n"),
         }
     }
 
-    fn write(&mut self, events: &[Event], text: &mut String) {
+    async fn write(&mut self, events: &[Event], text: &mut String) {
         for event in events {
             if let Some(renderer) = &mut self.renderer {
                 if let Ok(Some(delta)) = event.delta_text() {
                     renderer.push(&delta);
                 }
                 if event.name == Name::MessageCompleted || event.name.is_terminal() {
-                    self.write_rendered(text, true);
+                    self.write_rendered(text, true).await;
                 }
             }
             // How it ended is told even to a client that knows it, or it would ask again and again.
@@ -81,12 +78,20 @@ impl RunStream {
             }
             self.ended |= event.name.is_terminal();
         }
-        self.write_rendered(text, false);
+        self.write_rendered(text, false).await;
     }
 
-    fn write_rendered(&mut self, text: &mut String, all: bool) {
-        let Some(piece) = self.renderer.as_mut().and_then(|renderer| renderer.take(all)) else { return };
-        if let Ok(data) = serde_json::to_string(&piece) {
+    async fn write_rendered(&mut self, text: &mut String, all: bool) {
+        let Some(mut renderer) = self.renderer.take() else { return };
+        // A long block takes milliseconds, which the other streams should not wait for.
+        let taken = if renderer.is_heavy() {
+            tokio::task::spawn_blocking(move || (renderer.take(all), renderer)).await
+        } else {
+            Ok((renderer.take(all), renderer))
+        };
+        let Ok((piece, renderer)) = taken else { return };
+        self.renderer = Some(renderer);
+        if let Some(Ok(data)) = piece.as_ref().map(serde_json::to_string) {
             let _ = write!(text, "event: message.rendered\ndata: {data}\n\n");
         }
     }

@@ -146,6 +146,12 @@ async fn requests_from_other_sites_and_under_other_names(app: TestApp) {
         assert_eq!(answer(request).await, (421, json!("host_not_allowed")), "{host}");
     }
     assert_eq!(app.get("/api/threads").await["data"], json!([]));
+    // A page elsewhere may link here, and load nothing.
+    let read = || app.request(Method::GET, "/api/threads").header("sec-fetch-site", "cross-site");
+    assert_eq!(answer(read().header("sec-fetch-mode", "no-cors")).await, (403, json!("cross_site")));
+    let link =
+        app.request(Method::GET, "/").header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "navigate");
+    assert_eq!(link.send().await.unwrap().status(), 200);
     let own = new().header("sec-fetch-site", "same-origin").send().await.unwrap();
     assert_eq!(own.status(), 201);
 }

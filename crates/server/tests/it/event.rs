@@ -12,6 +12,7 @@ on_both_engines! {
     a_reader_who_left_stops_nothing,
     rendered_html_comes_beside_the_text,
     a_slow_reader_misses_nothing,
+    a_slow_reader_of_what_was_deleted_is_let_go,
 }
 
 async fn events_are_the_same_live_and_later(app: TestApp) {
@@ -136,4 +137,23 @@ async fn a_slow_reader_misses_nothing(app: TestApp) {
     // Nobody has read a byte of it, and the run is over.
     assert_eq!(app.ended(&run).await["status"], "completed");
     assert_eq!(text_of(&slow.rest().await).len(), 800_000);
+}
+
+async fn a_slow_reader_of_what_was_deleted_is_let_go(app: TestApp) {
+    let thread = app.thread().await;
+    let run = app.say(&thread, "Hello").await;
+    let ctx = app.app.context("test".into());
+    let mut slow = retinue_app::event::follow(&ctx, run.parse().unwrap(), 0).await.unwrap();
+    let mut quick = app.follow(&run, None).await;
+    let answer = app.model.next().await.begin();
+    // Far more than is kept in memory, so that the slow reader would have to read the table.
+    let mut seen = 0;
+    while seen < 60 {
+        answer.say(&"x".repeat(300)).await;
+        seen = quick.until("message.delta").await.id.unwrap();
+    }
+    app.send(Method::DELETE, &format!("/api/threads/{thread}"), &json!({}), 204).await;
+    let next = tokio::time::timeout(std::time::Duration::from_secs(10), slow.next()).await;
+    assert!(next.expect("the reader goes round and round").unwrap().is_none());
+    app.get("/healthz").await;
 }

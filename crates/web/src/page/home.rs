@@ -1,10 +1,10 @@
 //! `/`: a new conversation, and the list of those there are.
 
 use askama::Template;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use retinue_app::{App, Context, provider, run, thread};
+use retinue_app::{Context, provider, run, thread};
 use retinue_model::provider::Origin;
 use retinue_model::{Error, Result};
 use serde::Deserialize;
@@ -68,8 +68,8 @@ fn notice(ctx: &Context) -> Option<String> {
 }
 
 /// `POST /threads`: begin a conversation with what is said first.
-pub(crate) async fn start(Ctx(ctx): Ctx, State(app): State<App>, request: Request) -> Page {
-    let form = form::<Form>(request, &app).await.on_page(&ctx)?;
+pub(crate) async fn start(Ctx(ctx): Ctx, request: Request) -> Page {
+    let form = form::<Form>(request).await.on_page(&ctx)?;
     match begin(&ctx, &form).await {
         Ok(location) => Ok(Redirect::to(&location).into_response()),
         Err(error) => refused(&ctx, form, &error).await.on_page(&ctx),

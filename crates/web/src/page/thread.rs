@@ -1,10 +1,10 @@
 //! `/threads/{id}`: a conversation.
 
 use askama::Template;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use retinue_app::{App, Context, run, thread, turn};
+use retinue_app::{Context, run, thread, turn};
 use retinue_model::text::Title;
 use retinue_model::{Error, Result, RunId, ThreadId};
 use serde::Deserialize;
@@ -99,8 +99,8 @@ fn running(turns: &[turn::Turn]) -> Option<RunId> {
 }
 
 /// `POST /threads/{id}/runs`: say something.
-pub(crate) async fn say(Ctx(ctx): Ctx, State(app): State<App>, Param(id): Param<ThreadId>, request: Request) -> Page {
-    let form = form::<Form>(request, &app).await.on_page(&ctx)?;
+pub(crate) async fn say(Ctx(ctx): Ctx, Param(id): Param<ThreadId>, request: Request) -> Page {
+    let form = form::<Form>(request).await.on_page(&ctx)?;
     match start(&ctx, id, &form).await {
         Ok(()) => Ok(Redirect::to(&format!("/threads/{id}")).into_response()),
         Err(error) if error.code() == "not_found" => Err(error).on_page(&ctx),
@@ -123,13 +123,8 @@ struct Rename {
 }
 
 /// `POST /threads/{id}/title`
-pub(crate) async fn rename(
-    Ctx(ctx): Ctx,
-    State(app): State<App>,
-    Param(id): Param<ThreadId>,
-    request: Request,
-) -> Page {
-    let form = form::<Rename>(request, &app).await.on_page(&ctx)?;
+pub(crate) async fn rename(Ctx(ctx): Ctx, Param(id): Param<ThreadId>, request: Request) -> Page {
+    let form = form::<Rename>(request).await.on_page(&ctx)?;
     let title = Title::new(&form.title).on_page(&ctx)?;
     let change = thread::Change { title: Some(title), ..thread::Change::default() };
     thread::change(&ctx, id, change).await.on_page(&ctx)?;
