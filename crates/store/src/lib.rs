@@ -24,6 +24,7 @@ pub mod run;
 pub mod search;
 pub mod thread;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ use row::Row;
 use value::Value;
 
 /// Where the data is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Location {
     /// A database file; its folder must exist.
     Sqlite(PathBuf),
@@ -48,6 +49,18 @@ pub enum Location {
         /// The largest number of connections.
         connections: usize,
     },
+}
+
+/// The address may carry a password, so it is not shown.
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres { connections, .. } => {
+                f.debug_struct("Postgres").field("connections", connections).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 impl Location {
@@ -195,4 +208,15 @@ impl Store {
 #[must_use]
 pub fn statements() -> Vec<&'static Statement> {
     [migrate::sql::ALL, thread::sql::ALL, message::sql::ALL, run::sql::ALL, event::sql::ALL, search::sql::ALL].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Location;
+
+    #[test]
+    fn a_password_is_not_shown_to_whoever_debugs() {
+        let location = Location::Postgres { url: "postgres://u:hunter2@h/d".to_owned(), connections: 4 };
+        assert!(!format!("{location:?}").contains("hunter2"));
+    }
 }
