@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use retinue_model::event::{Event, Name};
+use retinue_model::event::Event;
 use retinue_model::run::Run;
 use retinue_model::{Result, RunId};
 use retinue_store::{Store, event as rows, run as run_rows};
@@ -134,12 +134,16 @@ pub(crate) async fn stored(store: &Store, id: RunId) -> Result<Vec<Event>> {
 }
 
 /// What has been said in these events.
-pub(crate) fn text_of(events: &[Event]) -> Result<String> {
+pub(crate) fn text_of(events: &[Event]) -> String {
     let mut text = String::new();
-    for event in events.iter().filter(|event| event.name == Name::MessageDelta) {
-        text.push_str(&event.delta_text()?.unwrap_or_default());
+    for event in events {
+        match event.delta_text() {
+            Ok(delta) => text.push_str(&delta.unwrap_or_default()),
+            // One row that someone spoiled by hand does not take the rest with it.
+            Err(error) => tracing::error!(run = %event.run_id, seq = event.seq, ?error, "an event can't be read"),
+        }
     }
-    Ok(text)
+    text
 }
 
 /// What a run that is under way has said so far, as far as it is in the table.
@@ -147,5 +151,5 @@ pub(crate) fn text_of(events: &[Event]) -> Result<String> {
 /// # Errors
 /// What keeps the table from being read.
 pub async fn text_so_far(ctx: &Context, run: &Run) -> Result<String> {
-    text_of(&stored(&ctx.store, run.id).await?)
+    Ok(text_of(&stored(&ctx.store, run.id).await?))
 }

@@ -4,13 +4,17 @@
 //! tail what it reaches and everything older from the table; so a slow reader costs nobody anything, and nobody ever
 //! misses an event.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retinue_model::event::Event;
+use retinue_model::run::Run;
 use retinue_model::{RunId, ThreadId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::App;
 
 /// Committed events that stay at hand for readers who are almost up to date.
 const KEEP: usize = 16;
@@ -93,10 +97,41 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
+    /// Waits until the run has ended.
+    pub(crate) async fn ended(&mut self) {
+        // The sender goes with the run, so that an error is an end, too.
+        drop(self.progress.wait_for(|progress| progress.ended).await);
+    }
+
     /// Waits until there is an event after number `after`. False if there will be none.
     pub(crate) async fn wait(&mut self, after: i64) -> bool {
         let progress = self.progress.wait_for(|progress| progress.latest > after || progress.ended).await;
         progress.is_ok_and(|progress| progress.latest > after)
+    }
+}
+
+/// A run's place among those under way, which it leaves when this is dropped, by a panic too.
+#[derive(Debug)]
+pub(crate) struct Underway {
+    app: App,
+    id: RunId,
+    pub(crate) live: Arc<LiveRun>,
+}
+
+impl Underway {
+    /// None if someone is at work on this run already.
+    pub(crate) fn enter(app: &App, run: &Run) -> Option<Self> {
+        let live = app.live.insert(run.id, run.thread_id)?;
+        metrics::gauge!("retinue_runs_active").increment(1.0);
+        Some(Self { app: app.clone(), id: run.id, live })
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.app.live.remove(self.id);
+        self.live.end();
+        metrics::gauge!("retinue_runs_active").decrement(1.0);
     }
 }
 
@@ -111,17 +146,19 @@ impl Registry {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, id: RunId, thread: ThreadId) -> Arc<LiveRun> {
-        let run = Arc::new(LiveRun::new(thread));
-        self.runs().insert(id, Arc::clone(&run));
-        run
+    /// None if the run is there already.
+    fn insert(&self, id: RunId, thread: ThreadId) -> Option<Arc<LiveRun>> {
+        match self.runs().entry(id) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(LiveRun::new(thread))))),
+        }
     }
 
     pub(crate) fn get(&self, id: RunId) -> Option<Arc<LiveRun>> {
         self.runs().get(&id).cloned()
     }
 
-    pub(crate) fn remove(&self, id: RunId) {
+    fn remove(&self, id: RunId) {
         self.runs().remove(&id);
     }
 
@@ -173,7 +210,8 @@ mod tests {
     async fn a_watcher_hears_of_events_and_of_the_end() {
         let registry = Registry::default();
         let id = RunId::new(Uuid::nil());
-        let run = registry.insert(id, ThreadId::new(Uuid::nil()));
+        let run = registry.insert(id, ThreadId::new(Uuid::nil())).unwrap();
+        assert!(registry.insert(id, ThreadId::new(Uuid::nil())).is_none());
         let mut watcher = registry.watch(id).unwrap();
         run.push(event(1), 0);
         assert!(watcher.wait(0).await);

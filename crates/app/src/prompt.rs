@@ -7,19 +7,37 @@ use retinue_model::{Error, Result};
 use retinue_store::Store;
 use retinue_store::message::{self, Placed};
 
-/// Messages looked at, newest first; the agent crate trims what is too long for the model.
-const MESSAGES: i64 = 1_000;
+/// Messages read at once.
+const PAGE: i64 = 50;
+/// More text than a token ever stands for; the agent crate trims by tokens what is within this.
+const BYTES_PER_TOKEN: usize = 16;
 
-/// The conversation that `run` continues, oldest first; the message it answers is the last.
-pub(crate) async fn conversation(store: &Store, run: &Run) -> Result<Vec<Spoken>> {
+/// The conversation that `run` continues, oldest first, as much of it as could fit into `context_tokens`; the message it
+/// answers is the last.
+pub(crate) async fn conversation(store: &Store, run: &Run, context_tokens: u32) -> Result<Vec<Spoken>> {
     let input = message::get(store, run.input_message_id)
         .await?
         .ok_or_else(|| Error::internal("the message that a run answers is gone"))?;
-    let mut earlier = message::list_back(store, run.thread_id, input.position, MESSAGES).await?;
-    earlier.reverse();
-    let mut conversation = one_answer_each(earlier);
+    let room = usize::try_from(context_tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
+    let mut conversation = one_answer_each(earlier(store, &input, room).await?);
     conversation.push(spoken(input));
     Ok(conversation)
+}
+
+/// What was said before a message, oldest first, up to about so many bytes of it.
+async fn earlier(store: &Store, input: &Placed, room: usize) -> Result<Vec<Placed>> {
+    let (mut earlier, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
+    while bytes < room {
+        let before = earlier.last().unwrap_or(input).position;
+        let page = message::list_back(store, input.message.thread_id, before, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        bytes += page.iter().map(|placed| placed.message.content.len()).sum::<usize>();
+        earlier.extend(page);
+    }
+    earlier.reverse();
+    Ok(earlier)
 }
 
 /// A message that was tried again has several answers; the newest one counts.

@@ -112,14 +112,4 @@ impl Recorder {
         }
         Ok(())
     }
-
-    /// Lets readers go.
-    pub(crate) fn end(&self) {
-        self.live.end();
-    }
-
-    /// Whether the run's row is still there: deleting a thread takes it away.
-    pub(crate) async fn is_deleted(&self) -> Result<bool> {
-        Ok(retinue_store::run::get(&self.app.store, self.run.id).await?.is_none())
-    }
 }

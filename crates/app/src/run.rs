@@ -1,6 +1,7 @@
 //! Runs: start, try again, cancel, and pick up what a crash left behind.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,8 +12,10 @@ use retinue_model::run::{Run, Status};
 use retinue_model::text::{Input, Title};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Error, MessageId, Result, RunId, ThreadId};
-use retinue_store::{Tx, event as event_rows, message as message_rows, run as rows, thread as thread_rows};
+use retinue_store::{Batch, message as message_rows, run as rows, thread as thread_rows};
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::live::{Underway, Watcher};
 use crate::provider::Entry;
 use crate::thread::{Change, NewThread};
 use crate::{Context, thread, work};
@@ -40,18 +43,18 @@ pub struct NewRun {
 /// `not_found`, `run_in_progress`, `agent_unknown`, `model_unknown`, `model_unreachable`, `shutting_down`.
 pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
     ctx.detached(move |ctx| async move {
-        end_orphan(&ctx, id).await?;
-        let mut tx = ctx.store.begin().await?;
-        let mut thread = lock_idle_thread(&ctx, &mut tx, id).await?;
-        thread::apply(&mut thread, Change { title: None, agent_id: new.agent_id, model: new.model });
-        if thread.title.is_none() {
-            thread.title = Some(Title::of_input(&new.input).into());
+        let mut thread = idle_thread(&ctx, id).await?;
+        let change = Change { title: None, agent_id: new.agent_id, model: new.model };
+        let mut batch = Batch::default();
+        thread_rows::touch_with(&mut batch, id, ctx.now());
+        thread_rows::name_with(&mut batch, id, Title::of_input(&new.input));
+        if !change.is_empty() {
+            thread_rows::change_with(&mut batch, id, &change, ctx.now());
+            change.apply_to(&mut thread);
         }
-        let chosen = choose(&ctx, &thread)?;
         let message = spoken_by_person(&ctx, id, &new.input);
-        thread_rows::update(&mut tx, &thread).await?;
-        message_rows::insert(&mut tx, &message).await?;
-        begin(ctx, tx, Planned { thread: id, agent: thread.agent_id, chosen, input: message.id }).await
+        message_rows::insert_with(&mut batch, &message);
+        Planned::new(&ctx, &thread, message.id)?.begin(&ctx, batch).await
     })
     .await
 }
@@ -64,12 +67,11 @@ pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result
     ctx.detached(move |ctx| async move {
         let mut thread = thread::plan(&ctx, new)?;
         thread.title.get_or_insert_with(|| Title::of_input(&input).into());
-        let chosen = choose(&ctx, &thread)?;
+        let mut batch = Batch::default();
+        thread_rows::insert_with(&mut batch, &thread);
         let message = spoken_by_person(&ctx, thread.id, &input);
-        let mut tx = ctx.store.begin().await?;
-        thread_rows::insert(&mut tx, &thread).await?;
-        message_rows::insert(&mut tx, &message).await?;
-        begin(ctx, tx, Planned { thread: thread.id, agent: thread.agent_id, chosen, input: message.id }).await
+        message_rows::insert_with(&mut batch, &message);
+        Planned::new(&ctx, &thread, message.id)?.begin(&ctx, batch).await
     })
     .await
 }
@@ -81,19 +83,12 @@ pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result
 pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
     ctx.detached(move |ctx| async move {
         let earlier = get(&ctx, id).await?;
-        end_orphan(&ctx, earlier.thread_id).await?;
-        let mut tx = ctx.store.begin().await?;
-        let thread = lock_idle_thread(&ctx, &mut tx, earlier.thread_id).await?;
-        let latest = rows::latest_of_thread(&mut tx, thread.id).await?;
-        if latest.is_none_or(|latest| latest.id != id) {
-            return Err(Error::conflict(
-                "not_the_latest_run",
-                "Only the newest answer of a conversation can be tried again. Reload to see what came after it.",
-            ));
-        }
-        let chosen = choose(&ctx, &thread)?;
-        let input = earlier.input_message_id;
-        begin(ctx, tx, Planned { thread: thread.id, agent: thread.agent_id, chosen, input }).await
+        let thread = idle_thread(&ctx, earlier.thread_id).await?;
+        let planned = Planned::new(&ctx, &thread, earlier.input_message_id)?;
+        let mut batch = Batch::default();
+        thread_rows::touch_with(&mut batch, thread.id, ctx.now());
+        rows::require_latest_with(&mut batch, &planned.run, id);
+        planned.begin(&ctx, batch).await
     })
     .await
 }
@@ -118,34 +113,39 @@ pub fn threads_at_work(ctx: &Context) -> HashSet<ThreadId> {
 /// `not_found`.
 pub async fn cancel(ctx: &Context, id: RunId) -> Result<Run> {
     let run = get(ctx, id).await?;
-    let Some(mut watcher) = ctx.live.watch(id) else {
-        end_orphan(ctx, run.thread_id).await?;
-        return get(ctx, id).await;
-    };
-    watcher.run.cancel.cancel();
-    // Only as long as it takes to close a connection and commit.
-    drop(tokio::time::timeout(CANCEL_WAIT, watcher.wait(i64::MAX)).await);
+    match ctx.live.watch(id) {
+        Some(watcher) => stop(watcher).await,
+        None => end_orphan(ctx, &run).await?,
+    }
     get(ctx, id).await
+}
+
+/// Cancels a run and waits until it has ended: only as long as it takes to close a connection and commit.
+pub(crate) async fn stop(mut watcher: Watcher) {
+    watcher.run.cancel.cancel();
+    if tokio::time::timeout(CANCEL_WAIT, watcher.ended()).await.is_err() {
+        tracing::warn!("a run that was stopped is still waiting for the database");
+    }
 }
 
 /// Ends a run that is under way by the table and on which nobody works, as after a commit whose answer was lost: this is
 /// the only process that could.
-async fn end_orphan(ctx: &Context, thread: ThreadId) -> Result<()> {
-    match rows::active_of(&ctx.store, thread).await? {
-        Some(run) if ctx.live.get(run.id).is_none() => work::interrupt(ctx.app(), run).await,
-        _ => Ok(()),
+async fn end_orphan(ctx: &Context, run: &Run) -> Result<()> {
+    if run.status.is_active() && ctx.live.get(run.id).is_none() {
+        work::interrupt(ctx.app(), run.clone()).await?;
     }
+    Ok(())
 }
 
-async fn lock_idle_thread(ctx: &Context, tx: &mut Tx, id: ThreadId) -> Result<Thread> {
-    let thread = thread::lock(ctx, tx, id).await?;
-    match rows::active_of_thread(tx, id).await? {
-        None => Ok(thread),
-        Some(_) => Err(Error::conflict(
-            "run_in_progress",
-            "An answer is still being written in this conversation. Wait for it or stop it first.",
-        )),
+/// A thread in which no answer is under way. Two who pass here at once are told apart when they are written down.
+async fn idle_thread(ctx: &Context, id: ThreadId) -> Result<Thread> {
+    if let Some(active) = rows::active_of(&ctx.store, id).await? {
+        if ctx.live.get(active.id).is_some() {
+            return Err(rows::in_progress());
+        }
+        end_orphan(ctx, &active).await?;
     }
+    thread::get(ctx, id).await
 }
 
 /// The model that a thread's next run asks.
@@ -168,52 +168,50 @@ fn spoken_by_person(ctx: &Context, thread_id: ThreadId, input: &Input) -> Messag
 
 /// A run that was decided on and is not yet written down.
 struct Planned {
-    thread: ThreadId,
-    agent: AgentId,
-    chosen: Entry,
-    input: MessageId,
+    run: Run,
+    entry: Entry,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Planned {
-    fn run(&self, ctx: &Context, begins_now: bool) -> Run {
+    fn new(ctx: &Context, thread: &Thread, input: MessageId) -> Result<Self> {
+        let entry = choose(ctx, thread)?;
+        let place = Arc::clone(&ctx.places).try_acquire_owned().ok();
         let now = ctx.now();
-        Run {
+        let run = Run {
             id: ctx.new_id(),
-            thread_id: self.thread,
-            input_message_id: self.input,
-            agent_id: self.agent,
-            model: self.chosen.model.name.clone(),
-            status: if begins_now { Status::Running } else { Status::Queued },
+            thread_id: thread.id,
+            input_message_id: input,
+            agent_id: thread.agent_id,
+            model: entry.model.name.clone(),
+            status: if place.is_some() { Status::Running } else { Status::Queued },
             error: None,
             usage: None,
             created_at: now,
-            started_at: begins_now.then_some(now),
+            started_at: place.is_some().then_some(now),
             finished_at: None,
-        }
+        };
+        Ok(Self { run, entry, place })
     }
-}
 
-/// Writes the run down and sets it to work.
-async fn begin(ctx: Context, mut tx: Tx, planned: Planned) -> Result<Run> {
-    let place = std::sync::Arc::clone(&ctx.places).try_acquire_owned().ok();
-    let run = planned.run(&ctx, place.is_some());
-    rows::insert(&mut tx, &run).await?;
-    let started = started_event(&run, ctx.now())?;
-    if place.is_some() {
-        event_rows::insert(&mut tx, &started).await?;
+    /// Writes the run down together with the rest of the batch, and sets it to work.
+    async fn begin(self, ctx: &Context, mut batch: Batch) -> Result<Run> {
+        let Self { run, entry, place } = self;
+        rows::insert_with(&mut batch, &run);
+        let started = place.as_ref().map(|_| started_event(&run, ctx.now())).transpose()?;
+        if let Some(started) = &started {
+            batch.event(started.clone());
+        }
+        // Known before it is committed, so that nobody finds it committed and not under way.
+        let underway = Underway::enter(ctx.app(), &run).ok_or_else(|| Error::internal("two runs with one id"))?;
+        // If the answer is lost and not the commit, the next one who comes by ends the run as interrupted.
+        ctx.store.write(batch).await?;
+        if let Some(started) = started {
+            underway.live.push(started, 1);
+        }
+        work::spawn(ctx, work::Job { run: run.clone(), entry, underway, place });
+        Ok(run)
     }
-    // Known before it is committed, so that nobody finds it committed and not under way.
-    let live = ctx.live.insert(run.id, run.thread_id);
-    if let Err(error) = tx.commit().await {
-        // The answer may have been lost and not the commit: then the next one who comes by ends it as interrupted.
-        ctx.live.remove(run.id);
-        return Err(error);
-    }
-    if place.is_some() {
-        live.push(started, 1);
-    }
-    work::spawn(&ctx, work::Job { run: run.clone(), entry: planned.chosen, live, place });
-    Ok(run)
 }
 
 /// The first event of a run.

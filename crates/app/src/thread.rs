@@ -1,13 +1,15 @@
 //! Conversations: create, list, search, rename, delete.
 
-use retinue_model::provider::Choice;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, Error, Result, RunId, ThreadId};
+use retinue_model::{AgentId, Error, Result, ThreadId};
+use retinue_store::Batch;
 use retinue_store::thread as rows;
 use retinue_store::thread::Place;
 
-use crate::{Context, cursor, excerpt};
+use crate::{Context, cursor, excerpt, run};
+
+pub use retinue_model::thread::Change;
 
 /// What may be said of a new thread.
 #[derive(Clone, Debug, Default)]
@@ -18,23 +20,6 @@ pub struct NewThread {
     pub agent_id: Option<AgentId>,
     /// The model; the agent's own if none.
     pub model: Option<String>,
-}
-
-/// What is to change of a thread; `None` leaves it.
-#[derive(Clone, Debug, Default)]
-pub struct Change {
-    /// Another title.
-    pub title: Option<Title>,
-    /// Another agent.
-    pub agent_id: Option<AgentId>,
-    /// Another model.
-    pub model: Choice,
-}
-
-impl Change {
-    const fn is_empty(&self) -> bool {
-        self.title.is_none() && self.agent_id.is_none() && matches!(self.model, Choice::Unchanged)
-    }
 }
 
 /// Some threads of a list, and where it goes on.
@@ -62,9 +47,9 @@ pub struct Found {
 pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
     let thread = plan(ctx, new)?;
     ctx.detached(|ctx| async move {
-        let mut tx = ctx.store.begin().await?;
-        rows::insert(&mut tx, &thread).await?;
-        tx.commit().await?;
+        let mut batch = Batch::default();
+        rows::insert_with(&mut batch, &thread);
+        ctx.store.write(batch).await?;
         Ok(thread)
     })
     .await
@@ -153,32 +138,12 @@ pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Threa
         return get(ctx, id).await;
     }
     ctx.detached(move |ctx| async move {
-        let mut tx = ctx.store.begin().await?;
-        let mut thread = lock(&ctx, &mut tx, id).await?;
-        apply(&mut thread, change);
-        rows::update(&mut tx, &thread).await?;
-        tx.commit().await?;
-        Ok(thread)
+        let mut batch = Batch::default();
+        rows::change_with(&mut batch, id, &change, ctx.now());
+        ctx.store.write(batch).await?;
+        get(&ctx, id).await
     })
     .await
-}
-
-/// Reads a thread for a change and keeps others from changing it meanwhile.
-pub(crate) async fn lock(ctx: &Context, tx: &mut retinue_store::Tx, id: ThreadId) -> Result<Thread> {
-    if !rows::touch(tx, id, ctx.now()).await? {
-        return Err(not_found());
-    }
-    rows::get_in(tx, id).await?.ok_or_else(not_found)
-}
-
-pub(crate) fn apply(thread: &mut Thread, change: Change) {
-    if let Some(title) = change.title {
-        thread.title = Some(title.into());
-    }
-    if let Some(agent_id) = change.agent_id {
-        thread.agent_id = agent_id;
-    }
-    thread.model = change.model.apply_to(thread.model.take());
 }
 
 pub(crate) fn known_agent(ctx: &Context, id: AgentId) -> Result<AgentId> {
@@ -209,24 +174,26 @@ pub async fn contents(ctx: &Context, id: ThreadId) -> Result<Contents> {
     Ok(Contents { messages, runs })
 }
 
-/// Deletes a conversation with all its messages, runs and events. An answer under way is stopped.
+/// Deletes a conversation with all its messages, runs and events. An answer under way is stopped first.
 ///
 /// # Errors
 /// `not_found`.
 pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
-    ctx.detached(move |ctx| async move { delete_now(&ctx, id).await }).await
+    ctx.detached(move |ctx| async move {
+        stop_answer(&ctx, id).await?;
+        let mut batch = Batch::default();
+        rows::delete_with(&mut batch, id);
+        ctx.store.write_alone(batch).await
+    })
+    .await
 }
 
-async fn delete_now(ctx: &Context, id: ThreadId) -> Result<()> {
-    let mut tx = ctx.store.begin().await?;
-    if !rows::touch(&mut tx, id, ctx.now()).await? {
-        return Err(not_found());
-    }
-    let active: Option<RunId> = retinue_store::run::active_of_thread(&mut tx, id).await?.map(|run| run.id);
-    rows::delete(&mut tx, id).await?;
-    tx.commit().await?;
-    if let Some(live) = active.and_then(|run| ctx.live.get(run)) {
-        live.cancel.cancel();
+/// Stops the answer that a conversation has under way, if it has one.
+async fn stop_answer(ctx: &Context, id: ThreadId) -> Result<()> {
+    if let Some(active) = retinue_store::run::active_of(&ctx.store, id).await?
+        && let Some(watcher) = ctx.live.watch(active.id)
+    {
+        run::stop(watcher).await;
     }
     Ok(())
 }

@@ -1,32 +1,36 @@
 //! The work of a run, from asking the model to the last event, in a task of its own that no client can end by leaving.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use retinue_agent::{Request, Step};
 use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::run::{Failure, Outcome, Run, Usage};
 use retinue_model::{Error, Result};
-use retinue_store::{Batch, message as message_rows, run as rows};
+use retinue_store::{Batch, message as message_rows, run as rows, thread as thread_rows};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::live::LiveRun;
+use crate::live::Underway;
 use crate::provider::Entry;
 use crate::recorder::{Recorder, UNCERTAIN};
 use crate::{App, Context, prompt};
 
 /// The longest pause before a run's end is tried to be written once more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How many of the runs that a crash left behind are ended at once.
+const RECOVERED_AT_ONCE: usize = 256;
 
 /// A run that is to be worked on.
 pub(crate) struct Job {
     pub(crate) run: Run,
     pub(crate) entry: Entry,
-    pub(crate) live: Arc<LiveRun>,
+    pub(crate) underway: Underway,
     /// Its place among those under way; none if it has to wait for one.
     pub(crate) place: Option<OwnedSemaphorePermit>,
 }
@@ -46,20 +50,22 @@ impl From<Outcome> for Ending {
 /// Sets a run to work.
 pub(crate) fn spawn(ctx: &Context, job: Job) {
     let app = ctx.app().clone();
-    metrics::gauge!("retinue_runs_active").increment(1.0);
     ctx.tasks.spawn(async move {
-        let (id, live) = (job.run.id, Arc::clone(&job.live));
-        work(&app, job).await;
-        app.live.remove(id);
-        live.end();
-        metrics::gauge!("retinue_runs_active").decrement(1.0);
+        let run = job.run.clone();
+        if AssertUnwindSafe(work(&app, job)).catch_unwind().await.is_err() {
+            tracing::error!(run = %run.id, "the work on a run panicked");
+            if let Err(error) = interrupt(&app, run).await {
+                tracing::error!(?error, "the end of a run that panicked can't be written");
+            }
+        }
     });
 }
 
 async fn work(app: &App, mut job: Job) {
     let first_seq = if job.place.is_some() { 2 } else { 1 };
-    let mut recorder = Recorder::new(app.clone(), Arc::clone(&job.live), job.run.clone(), first_seq);
-    let cancel = job.live.cancel.clone();
+    let live = Arc::clone(&job.underway.live);
+    let cancel = live.cancel.clone();
+    let mut recorder = Recorder::new(app.clone(), live, job.run.clone(), first_seq);
     let ending = tokio::select! {
         biased;
         () = app.interrupt.cancelled() => Outcome::Interrupted.into(),
@@ -111,7 +117,7 @@ async fn request(app: &App, job: &Job) -> Result<Request> {
         backend: job.entry.backend.clone(),
         upstream_model: job.entry.model.upstream_name.clone(),
         instructions: agent.map(|agent| agent.instructions.clone()).unwrap_or_default(),
-        conversation: prompt::conversation(&app.store, &job.run).await?,
+        conversation: prompt::conversation(&app.store, &job.run, job.entry.model.context_tokens).await?,
         context_tokens: job.entry.model.context_tokens,
         max_output_tokens: job.entry.max_output_tokens,
         limits: app.settings.run,
@@ -130,71 +136,74 @@ fn failure(error: &Error) -> Failure {
 }
 
 /// Writes the run's end, however long that takes: until then it is not over for anybody.
-async fn finish(app: &App, mut recorder: Recorder, mut ending: Ending) {
-    if let Err(error) = recorder.settle_all().await
-        && ending.outcome == Outcome::Completed
-    {
-        // Whole, but not all of it was kept at once. The batch below keeps the rest, or the run stays open.
-        tracing::warn!(run = %recorder.run.id, ?error, "events of a run had to be written again");
+async fn finish(app: &App, mut recorder: Recorder, ending: Ending) {
+    if let Err(error) = recorder.settle_all().await {
+        // The batch below has what was not kept.
+        tracing::warn!(run = %recorder.run.id, ?error, "events of a run have to be written again");
     }
-    let mut pause = Duration::from_millis(100);
-    let last = match last_events(app, &mut recorder, &ending) {
+    let last = match Last::new(app, &mut recorder, ending) {
         Ok(last) => last,
         Err(error) => return tracing::error!(run = %recorder.run.id, ?error, "a run's end can't be written"),
     };
-    loop {
-        let batch = last_batch(app, &recorder.run, &last, &ending);
-        let Err(error) = recorder.close(batch, &last.events).await else { break };
-        if matches!(recorder.is_deleted().await, Ok(true)) {
-            return;
+    let mut pause = Duration::from_millis(100);
+    while let Err(error) = last.write(&mut recorder).await {
+        if error.kind() == Kind::Conflict {
+            // Deleted with its conversation, or ended by whoever found it left alone.
+            return tracing::debug!(run = %recorder.run.id, ?error, "a run had ended already");
         }
         tracing::error!(run = %recorder.run.id, ?error, "a run's end could not be written; trying again");
-        if let Outcome::Failed(failure) = &mut ending.outcome
-            && failure.code.starts_with("storage")
-        {
-            *failure = self::failure(&error);
-        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = app.interrupt.cancelled() => return,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    metrics::counter!("retinue_runs_total", "status" => ending.outcome.status().as_str()).increment(1);
+    last.count();
 }
 
 /// A run's last words and events.
 struct Last {
+    ending: Ending,
     message: Option<Message>,
     events: Vec<Event>,
+    at: Timestamp,
 }
 
-fn last_events(app: &App, recorder: &mut Recorder, ending: &Ending) -> Result<Last> {
-    let message = (!recorder.text.is_empty()).then(|| Message {
-        id: app.new_id(),
-        thread_id: recorder.run.thread_id,
-        run_id: Some(recorder.run.id),
-        role: Role::Assistant,
-        content: recorder.text.clone(),
-        created_at: app.now(),
-    });
-    let mut events = Vec::new();
-    if let Some(message) = &message {
-        events.push(recorder.next_event(Name::MessageCompleted, &Data::Message { message })?);
+impl Last {
+    fn new(app: &App, recorder: &mut Recorder, ending: Ending) -> Result<Self> {
+        let at = app.now();
+        let message = (!recorder.text.is_empty()).then(|| Message {
+            id: app.new_id(),
+            thread_id: recorder.run.thread_id,
+            run_id: Some(recorder.run.id),
+            role: Role::Assistant,
+            content: recorder.text.clone(),
+            created_at: at,
+        });
+        let mut events = Vec::new();
+        if let Some(message) = &message {
+            events.push(recorder.next_event(Name::MessageCompleted, &Data::Message { message })?);
+        }
+        let (name, data) = Data::of_outcome(&ending.outcome, ending.usage);
+        events.push(recorder.next_event(name, &data)?);
+        Ok(Self { ending, message, events, at })
     }
-    let (name, data) = Data::of_outcome(&ending.outcome, ending.usage);
-    events.push(recorder.next_event(name, &data)?);
-    Ok(Last { message, events })
-}
 
-fn last_batch(app: &App, run: &Run, last: &Last, ending: &Ending) -> Batch {
-    let mut batch = Batch::default();
-    if let Some(message) = &last.message {
-        message_rows::insert_with(&mut batch, message);
+    /// The same however often it is written.
+    async fn write(&self, recorder: &mut Recorder) -> Result<()> {
+        let run = &recorder.run;
+        let mut batch = Batch::default();
+        rows::finish_with(&mut batch, run.id, &self.ending.outcome, self.ending.usage, self.at);
+        if let Some(message) = &self.message {
+            message_rows::insert_with(&mut batch, message);
+        }
+        thread_rows::touch_with(&mut batch, run.thread_id, self.at);
+        recorder.close(batch, &self.events).await
     }
-    rows::finish_with(&mut batch, run.id, &ending.outcome, ending.usage, app.now());
-    rows::touch_thread_with(&mut batch, run.thread_id, app.now());
-    batch
+
+    fn count(&self) {
+        metrics::counter!("retinue_runs_total", "status" => self.ending.outcome.status().as_str()).increment(1);
+    }
 }
 
 /// Ends the runs that were under way when the program last stopped, with what they had said so far, and tells how many
@@ -205,28 +214,27 @@ fn last_batch(app: &App, run: &Run, last: &Last, ending: &Ending) -> Batch {
 pub async fn recover(app: &App) -> Result<usize> {
     let runs = rows::active(&app.store).await?;
     let count = runs.len();
-    for run in runs {
-        interrupt(app, run).await?;
-    }
+    // Many at once, so that they are committed together.
+    let ended = stream::iter(runs).map(|run| interrupt(app, run)).buffer_unordered(RECOVERED_AT_ONCE);
+    ended.try_collect::<()>().await?;
     Ok(count)
 }
 
 /// Ends a run on which nobody works any more, with what is in the table of it.
 pub(crate) async fn interrupt(app: &App, run: Run) -> Result<()> {
+    // Or else someone is at it.
+    let Some(underway) = Underway::enter(app, &run) else { return Ok(()) };
     let events = crate::event::stored(&app.store, run.id).await?;
     // Readers may have seen events that were never committed. Their numbers are not used again, so that whoever comes
     // back with one of them still gets what is kept in their place.
     let uncertain = i64::try_from(UNCERTAIN + 1).unwrap_or(i64::MAX);
     let next_seq = events.last().map_or(0, |event| event.seq) + 1 + uncertain;
-    let live = app.live.insert(run.id, run.thread_id);
-    let mut recorder = Recorder::new(app.clone(), live, run.clone(), next_seq);
-    recorder.text = crate::event::text_of(&events)?;
-    let ending = Ending::from(Outcome::Interrupted);
-    let last = last_events(app, &mut recorder, &ending)?;
-    let closed = recorder.close(last_batch(app, &run, &last, &ending), &last.events).await;
-    recorder.end();
-    app.live.remove(run.id);
-    closed?;
-    metrics::counter!("retinue_runs_total", "status" => "interrupted").increment(1);
-    Ok(())
+    let mut recorder = Recorder::new(app.clone(), Arc::clone(&underway.live), run, next_seq);
+    recorder.text = crate::event::text_of(&events);
+    let last = Last::new(app, &mut recorder, Outcome::Interrupted.into())?;
+    match last.write(&mut recorder).await {
+        // It had ended after all.
+        Err(error) if error.kind() == Kind::Conflict => Ok(()),
+        written => written.map(|()| last.count()),
+    }
 }

@@ -3,10 +3,10 @@
 use retinue_model::event::{Event, Name};
 use retinue_model::{Result, RunId};
 
+use crate::Store;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::{Value, params};
-use crate::{Store, Tx};
 
 pub(crate) mod sql {
     super::statements! {
@@ -35,14 +35,6 @@ fn read(row: &Row<'_>) -> Result<Event> {
 
 pub(crate) fn params(event: &Event) -> [Value<'_>; 5] {
     params![event.run_id, event.seq, event.name.as_str(), &*event.data, event.created_at]
-}
-
-/// Adds an event within a transaction.
-///
-/// # Errors
-/// What the engine says.
-pub async fn insert(tx: &mut Tx, event: &Event) -> Result<()> {
-    tx.execute(&sql::INSERT, &params(event)).await.map(drop)
 }
 
 /// The events of a run after number `after` (0 for all), in order.

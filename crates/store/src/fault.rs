@@ -5,15 +5,13 @@ use retinue_model::{Error, Result};
 use rusqlite::ErrorCode;
 use tokio_postgres::error::SqlState;
 
+pub(crate) const RUN_IN_PROGRESS: &str =
+    "An answer is still being written in this conversation. Wait for it or stop it first.";
+
 /// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
 /// the columns that SQLite names instead.
 const CONFLICTS: [(&str, &str, &str, &str); 2] = [
-    (
-        "runs_one_active",
-        "runs.thread_id",
-        "run_in_progress",
-        "An answer is still being written in this conversation. Wait for it or stop it first.",
-    ),
+    ("runs_one_active", "runs.thread_id", "run_in_progress", RUN_IN_PROGRESS),
     (
         "messages_position",
         "messages.thread_id, messages.position",

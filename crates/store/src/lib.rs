@@ -4,6 +4,7 @@
 //! outside of here knows a database driver.
 
 mod append;
+mod batch;
 mod checkpoint;
 mod fault;
 mod lock;
@@ -11,6 +12,8 @@ mod postgres;
 #[cfg(test)]
 mod prepared;
 mod row;
+#[cfg(test)]
+mod scratch;
 mod sqlite;
 mod statement;
 mod tls;
@@ -30,7 +33,8 @@ use std::sync::Arc;
 
 use retinue_model::Result;
 
-pub use append::{Acknowledgement, Batch, Place};
+pub use append::{Acknowledgement, Place};
+pub use batch::Batch;
 pub use statement::Statement;
 pub use tx::Tx;
 
@@ -165,6 +169,26 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.appender().reserve().await,
             Engine::Postgres(postgres) => postgres.appender().reserve().await,
+        }
+    }
+
+    /// Writes a batch together with others' and waits until it is durable.
+    ///
+    /// # Errors
+    /// Those of [`Acknowledgement::wait`].
+    pub async fn write(&self, batch: Batch) -> Result<()> {
+        self.reserve().await?.append(batch).wait().await
+    }
+
+    /// Writes a batch that may take long, in a transaction of its own, so that others need not wait for it where the
+    /// engine has several writers.
+    ///
+    /// # Errors
+    /// Those of [`Acknowledgement::wait`].
+    pub async fn write_alone(&self, batch: Batch) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write_alone(batch).await,
+            Engine::Postgres(postgres) => postgres.write_alone(&batch).await,
         }
     }
 

@@ -4,11 +4,11 @@ use retinue_model::Result;
 use retinue_model::id::{MessageId, ThreadId};
 use retinue_model::message::{Message, Role};
 
-use crate::append::Batch;
+use crate::Store;
+use crate::batch::Batch;
 use crate::row::Row;
 use crate::statement::statements;
-use crate::value::{Value, params};
-use crate::{Store, Tx};
+use crate::value::params;
 
 pub(crate) mod sql {
     super::statements! {
@@ -20,7 +20,10 @@ pub(crate) mod sql {
             WHERE thread_id = $1 AND position > $2 ORDER BY position LIMIT $3";
         LIST_BACK = "SELECT position, id, thread_id, run_id, role, content, created_at FROM messages \
             WHERE thread_id = $1 AND position < $2 ORDER BY position DESC LIMIT $3";
-        OF_RUN = "SELECT position, id, thread_id, run_id, role, content, created_at FROM messages WHERE run_id = $1";
+        INPUTS_BACK = "SELECT position, id, thread_id, run_id, role, content, created_at FROM messages \
+            WHERE thread_id = $1 AND position < $2 AND role = 'user' ORDER BY position DESC LIMIT $3";
+        IS_LAST_INPUT = "SELECT COUNT(*) FROM (SELECT 1 FROM messages \
+            WHERE thread_id = $1 AND position > $2 AND role = 'user' LIMIT 1) later";
     }
 }
 
@@ -48,38 +51,19 @@ fn read(row: &Row<'_>) -> Result<Placed> {
     })
 }
 
-fn insert_params(message: &Message) -> [Value<'_>; 6] {
-    params![
-        message.id,
-        message.thread_id,
-        message.run_id,
-        message.role.as_str(),
-        message.content.as_str(),
-        message.created_at
-    ]
-}
-
-/// Adds a message at the end of its thread.
-///
-/// # Errors
-/// `run_in_progress` if another transaction did so at the same moment.
-pub async fn insert(tx: &mut Tx, message: &Message) -> Result<()> {
-    tx.execute(&sql::INSERT, &insert_params(message)).await.map(drop)
-}
-
 /// Adds a message at the end of its thread, when the batch is written.
 pub fn insert_with(batch: &mut Batch, message: &Message) {
-    let owned = message.content.clone();
-    let mut params: Vec<Value<'static>> = Vec::from(params![
-        message.id,
-        message.thread_id,
-        message.run_id,
-        message.role.as_str(),
-        Value::Null,
-        message.created_at
-    ]);
-    params[4] = Value::from(owned);
-    batch.write(&sql::INSERT, params);
+    batch.write(
+        &sql::INSERT,
+        params![
+            message.id,
+            message.thread_id,
+            message.run_id,
+            message.role.as_str(),
+            message.content.clone(),
+            message.created_at
+        ],
+    );
 }
 
 /// One message.
@@ -106,10 +90,20 @@ pub async fn list_back(store: &Store, thread: ThreadId, before: i64, limit: i64)
     store.query(&sql::LIST_BACK, &params![thread, before, limit], read).await
 }
 
-/// What a run wrote, if it has ended and wrote anything.
+/// What people said in a thread before a position (`i64::MAX` for the end), newest first.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn of_run(store: &Store, run: retinue_model::RunId) -> Result<Option<Placed>> {
-    store.query_one(&sql::OF_RUN, &params![run], read).await
+pub async fn inputs_back(store: &Store, thread: ThreadId, before: i64, limit: i64) -> Result<Vec<Placed>> {
+    store.query(&sql::INPUTS_BACK, &params![thread, before, limit], read).await
+}
+
+/// Whether nobody said anything in a thread after a position.
+///
+/// # Errors
+/// What the engine says.
+pub async fn is_last_input(store: &Store, thread: ThreadId, position: i64) -> Result<bool> {
+    let later: Option<i64> =
+        store.query_one(&sql::IS_LAST_INPUT, &params![thread, position], |row| row.columns().take()).await?;
+    Ok(later == Some(0))
 }

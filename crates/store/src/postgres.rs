@@ -10,6 +10,7 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::append::{self, Appender};
+use crate::batch::Batch;
 use crate::fault::{self, Mapped};
 use crate::lock;
 use crate::row::Row;
@@ -63,6 +64,10 @@ impl Postgres {
         map: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         query(&self.connection().await?, statement, params, map).await
+    }
+
+    pub(crate) async fn write_alone(&self, batch: &Batch) -> Result<()> {
+        append::write_alone_on_postgres(&self.pool, batch).await
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx> {

@@ -2,23 +2,17 @@
 
 use rusqlite::Connection;
 
-use crate::{Location, Store, Tx, migrate, statements};
+use crate::{Location, scratch, statements};
 
-/// A migrated database with a writable transaction on it.
-async fn migrated(location: &Location) -> (Store, Tx) {
-    let store = Store::open(location).await.unwrap();
-    migrate::up(&store).await.unwrap();
-    let tx = store.begin().await.unwrap();
-    (store, tx)
+fn connect(location: &Location) -> Connection {
+    let Location::Sqlite(path) = location else { panic!("{location:?} is no file") };
+    Connection::open(path).unwrap()
 }
 
 #[tokio::test]
 async fn on_sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("retinue.db");
-    let (_store, tx) = migrated(&Location::Sqlite(path.clone())).await;
-    drop(tx);
-    let connection = Connection::open(path).unwrap();
+    let (_folder, location, _store) = scratch::sqlite().await;
+    let connection = connect(&location);
     for statement in statements() {
         let prepared =
             connection.prepare(statement.sqlite).unwrap_or_else(|error| panic!("{}: {error}", statement.name));
@@ -33,22 +27,11 @@ async fn on_sqlite() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
 async fn on_postgres_with_the_same_columns_and_parameters() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("retinue.db");
-    drop(migrated(&Location::Sqlite(path.clone())).await);
-    let sqlite = Connection::open(path).unwrap();
-
-    let server = std::env::var("RETINUE_TEST_POSTGRES").unwrap();
-    let (admin, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
-    let name = format!("prepared_{}", std::process::id());
-    admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-    let url = server.replace("/postgres?", &format!("/{name}?"));
-    let url = url.strip_suffix("/postgres").map_or(url.clone(), |server| format!("{server}/{name}"));
-    drop(migrated(&Location::Postgres { url: url.clone(), connections: 2 }).await);
+    let (_folder, location, _store) = scratch::sqlite().await;
+    let sqlite = connect(&location);
+    let (url, _store) = scratch::postgres().await;
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-
     for statement in statements() {
         let on_postgres =
             client.prepare(statement.postgres).await.unwrap_or_else(|error| panic!("{}: {error:?}", statement.name));

@@ -5,16 +5,18 @@ use retinue_model::id::{RunId, ThreadId};
 use retinue_model::run::{Failure, Outcome, Run, Status, Usage};
 use retinue_model::{Error, Result};
 
-use crate::append::Batch;
+use crate::Store;
+use crate::batch::Batch;
+use crate::fault;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::{Value, params};
-use crate::{Store, Tx};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO runs (id, thread_id, input_message_id, agent_id, model, status, created_at, started_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        INSERT = "INSERT INTO runs (id, thread_id, input_message_id, agent_id, model, status, position, created_at, started_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(position), 0) + 1 FROM runs WHERE thread_id = $2), $7, $8) \
+            ON CONFLICT (id) DO NOTHING";
         GET = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
             input_tokens, output_tokens, created_at, started_at, finished_at FROM runs WHERE id = $1";
         ACTIVE = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
@@ -23,17 +25,23 @@ pub(crate) mod sql {
         ACTIVE_OF_THREAD = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
             input_tokens, output_tokens, created_at, started_at, finished_at FROM runs \
             WHERE thread_id = $1 AND status IN ('queued', 'running')";
-        OF_THREAD_FROM = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
-            input_tokens, output_tokens, created_at, started_at, finished_at FROM runs \
-            WHERE thread_id = $1 AND created_at >= $2 ORDER BY created_at, id";
-        LATEST_OF_THREAD = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
-            input_tokens, output_tokens, created_at, started_at, finished_at FROM runs \
-            WHERE thread_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1";
-        START = "UPDATE runs SET status = 'running', started_at = $1 WHERE id = $2 AND status = 'queued'";
+        OF_INPUTS = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.model, r.status, r.error_code, \
+            r.error_message, r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at, a.content \
+            FROM messages m JOIN runs r ON r.input_message_id = m.id LEFT JOIN messages a ON a.run_id = r.id \
+            WHERE m.thread_id = $1 AND m.position >= $2 AND m.position <= $3 AND m.role = 'user' \
+            AND r.position > (SELECT MAX(position) FROM runs WHERE input_message_id = m.id) - $4 ORDER BY r.position";
+        REQUIRE_LATEST = "UPDATE threads SET updated_at = $1 WHERE id = $2 \
+            AND (SELECT id FROM runs WHERE thread_id = $2 ORDER BY position DESC LIMIT 1) IN ($3, $4)";
+        START = "UPDATE runs SET status = 'running', started_at = $1 WHERE id = $2 \
+            AND (status = 'queued' OR (status = 'running' AND started_at = $1))";
         FINISH = "UPDATE runs SET status = $1, error_code = $2, error_message = $3, input_tokens = $4, \
-            output_tokens = $5, finished_at = $6 WHERE id = $7 AND status IN ('queued', 'running')";
+            output_tokens = $5, finished_at = $6 WHERE id = $7 \
+            AND (status IN ('queued', 'running') OR (status = $1 AND finished_at = $6))";
     }
 }
+
+/// How many columns [`read`] takes.
+const COLUMNS: usize = 13;
 
 fn read(row: &Row<'_>) -> Result<Run> {
     let mut columns = row.columns();
@@ -65,22 +73,51 @@ fn usage(input: i64, output: i64) -> Result<Usage> {
     Ok(Usage { input_tokens: count(input)?, output_tokens: count(output)? })
 }
 
-/// Adds a run.
-///
-/// # Errors
-/// `run_in_progress` if the thread has one under way.
-pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
-    let params = params![
-        run.id,
-        run.thread_id,
-        run.input_message_id,
-        run.agent_id,
-        run.model.as_str(),
-        run.status.as_str(),
-        run.created_at,
-        run.started_at
-    ];
-    tx.execute(&sql::INSERT, &params).await.map(drop)
+/// A run with what it answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The run.
+    pub run: Run,
+    /// Its message, if it has ended and said anything.
+    pub answer: Option<String>,
+}
+
+fn read_answered(row: &Row<'_>) -> Result<Answered> {
+    Ok(Answered { run: read(row)?, answer: row.columns().skip(COLUMNS).take()? })
+}
+
+/// Adds a run, when the batch is written. Requires that its thread has none under way: `run_in_progress`.
+pub fn insert_with(batch: &mut Batch, run: &Run) {
+    batch.write(
+        &sql::INSERT,
+        params![
+            run.id,
+            run.thread_id,
+            run.input_message_id,
+            run.agent_id,
+            run.model.clone(),
+            run.status.as_str(),
+            run.created_at,
+            run.started_at
+        ],
+    );
+}
+
+/// Why a thread takes no other run at the moment.
+#[must_use]
+pub fn in_progress() -> Error {
+    Error::conflict("run_in_progress", fault::RUN_IN_PROGRESS)
+}
+
+/// Requires that a thread's newest run is `earlier`, whose message `next` shall answer anew, when the batch is written:
+/// `not_the_latest_run`.
+pub fn require_latest_with(batch: &mut Batch, next: &Run, earlier: RunId) {
+    batch.require(&sql::REQUIRE_LATEST, params![next.created_at, next.thread_id, earlier, next.id], || {
+        Error::conflict(
+            "not_the_latest_run",
+            "Only the newest answer of a conversation can be tried again. Reload to see what came after it.",
+        )
+    });
 }
 
 /// One run.
@@ -99,14 +136,6 @@ pub async fn active(store: &Store) -> Result<Vec<Run>> {
     store.query(&sql::ACTIVE, &[], read).await
 }
 
-/// The run that a thread has under way, as the transaction sees it.
-///
-/// # Errors
-/// What the engine says.
-pub async fn active_of_thread(tx: &mut Tx, thread: ThreadId) -> Result<Option<Run>> {
-    tx.query_one(&sql::ACTIVE_OF_THREAD, &params![thread], read).await
-}
-
 /// The run that a thread has under way.
 ///
 /// # Errors
@@ -115,32 +144,24 @@ pub async fn active_of(store: &Store, thread: ThreadId) -> Result<Option<Run>> {
     store.query_one(&sql::ACTIVE_OF_THREAD, &params![thread], read).await
 }
 
-/// The runs of a thread that were accepted at `from` or later, in order.
+/// The runs that answer what people said at the positions `first` to `last`, in order, at most `newest` of each.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn of_thread_from(store: &Store, thread: ThreadId, from: Timestamp) -> Result<Vec<Run>> {
-    store.query(&sql::OF_THREAD_FROM, &params![thread, from], read).await
+pub async fn of_inputs(store: &Store, thread: ThreadId, range: (i64, i64), newest: i64) -> Result<Vec<Answered>> {
+    store.query(&sql::OF_INPUTS, &params![thread, range.0, range.1, newest], read_answered).await
 }
 
-/// The newest run of a thread, as the transaction sees it.
-///
-/// # Errors
-/// What the engine says.
-pub async fn latest_of_thread(tx: &mut Tx, thread: ThreadId) -> Result<Option<Run>> {
-    tx.query_one(&sql::LATEST_OF_THREAD, &params![thread], read).await
-}
-
-/// Notes that a queued run begins, when the batch is written.
+/// Notes that a queued run begins, when the batch is written. Requires that it is still to begin: `run_ended`.
 pub fn start_with(batch: &mut Batch, id: RunId, now: Timestamp) {
-    batch.write(&sql::START, params![now, id]);
+    batch.require(&sql::START, params![now, id], ended);
 }
 
-/// Notes how a run ended, when the batch is written.
+/// Notes how a run ended, when the batch is written. Requires that it has not ended otherwise: `run_ended`.
 pub fn finish_with(batch: &mut Batch, id: RunId, outcome: &Outcome, usage: Option<Usage>, now: Timestamp) {
     let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let failure = outcome.failure();
-    batch.write(
+    batch.require(
         &sql::FINISH,
         [
             Value::from(outcome.status().as_str()),
@@ -151,10 +172,10 @@ pub fn finish_with(batch: &mut Batch, id: RunId, outcome: &Outcome, usage: Optio
             Value::from(now),
             Value::from(id),
         ],
+        ended,
     );
 }
 
-/// Notes that something happened in a thread, when the batch is written.
-pub fn touch_thread_with(batch: &mut Batch, thread: ThreadId, now: Timestamp) {
-    batch.write(&crate::thread::sql::TOUCH, params![now, thread]);
+fn ended() -> Error {
+    Error::conflict("run_ended", "This run has already ended, or its conversation was deleted.")
 }

@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::append::{self, Appender};
+use crate::batch::Batch;
 use crate::checkpoint::Checkpointer;
 use crate::fault::Mapped;
 use crate::lock::FileLock;
@@ -80,6 +81,13 @@ impl Sqlite {
         map: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         tokio::task::spawn_blocking(move || query(&self.long_readers.borrow(), statement, &params, map))
+            .await
+            .map_err(Error::internal)?
+    }
+
+    pub(crate) async fn write_alone(&self, batch: Batch) -> Result<()> {
+        let connection = Arc::clone(&self.writer).lock_owned().await;
+        tokio::task::spawn_blocking(move || append::write_alone_on_sqlite(&connection, &batch))
             .await
             .map_err(Error::internal)?
     }
@@ -187,16 +195,21 @@ fn not_writable(path: &Path, reason: &str) -> Error {
     )
 }
 
+/// Executes a statement without parameters.
+pub(crate) fn run(connection: &Connection, text: &str) -> Result<()> {
+    connection.prepare_cached(text).and_then(|mut statement| statement.execute([])).mapped().map(drop)
+}
+
 pub(crate) fn begin(connection: &Connection) -> Result<()> {
-    connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])).mapped().map(drop)
+    run(connection, "BEGIN IMMEDIATE")
 }
 
 pub(crate) fn commit(connection: &Connection) -> Result<()> {
-    let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).mapped();
+    let committed = run(connection, "COMMIT");
     if committed.is_err() {
         rollback(connection);
     }
-    committed.map(drop)
+    committed
 }
 
 pub(crate) fn rollback(connection: &Connection) {

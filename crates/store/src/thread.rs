@@ -1,24 +1,30 @@
 //! Threads in storage.
 
 use jiff::Timestamp;
-use retinue_model::Result;
 use retinue_model::id::{AgentId, ThreadId};
-use retinue_model::thread::Thread;
+use retinue_model::provider::Choice;
+use retinue_model::text::Title;
+use retinue_model::thread::{Change, Thread};
+use retinue_model::{Error, Result};
 
+use crate::Store;
+use crate::batch::Batch;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Store, Tx};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO threads (id, title, agent_id, model, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)";
+        INSERT = "INSERT INTO threads (id, title, agent_id, model, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6) \
+            ON CONFLICT (id) DO NOTHING";
         GET = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads WHERE id = $1";
         LIST_FIRST = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads \
             ORDER BY updated_at DESC, id DESC LIMIT $1";
         LIST_AFTER = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads \
             WHERE (updated_at, id) < ($1, $2) ORDER BY updated_at DESC, id DESC LIMIT $3";
-        UPDATE = "UPDATE threads SET title = $1, agent_id = $2, model = $3, updated_at = $4 WHERE id = $5";
+        CHANGE = "UPDATE threads SET title = COALESCE($1, title), agent_id = COALESCE($2, agent_id), \
+            model = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $4 ELSE model END, updated_at = $5 WHERE id = $6";
+        NAME = "UPDATE threads SET title = $1 WHERE id = $2 AND title IS NULL";
         TOUCH = "UPDATE threads SET updated_at = $1 WHERE id = $2";
         DELETE = "DELETE FROM threads WHERE id = $1";
         COUNT_MESSAGES = "SELECT COUNT(*) FROM messages WHERE thread_id = $1";
@@ -50,20 +56,23 @@ pub(crate) fn read(row: &Row<'_>) -> Result<Thread> {
     })
 }
 
-/// Adds a thread.
-///
-/// # Errors
-/// What the engine says.
-pub async fn insert(tx: &mut Tx, thread: &Thread) -> Result<()> {
-    let params = params![
-        thread.id,
-        thread.title.as_deref(),
-        thread.agent_id,
-        thread.model.as_deref(),
-        thread.created_at,
-        thread.updated_at
-    ];
-    tx.execute(&sql::INSERT, &params).await.map(drop)
+fn missing() -> Error {
+    Error::not_found("conversation")
+}
+
+/// Adds a thread, when the batch is written.
+pub fn insert_with(batch: &mut Batch, thread: &Thread) {
+    batch.write(
+        &sql::INSERT,
+        params![
+            thread.id,
+            thread.title.clone(),
+            thread.agent_id,
+            thread.model.clone(),
+            thread.created_at,
+            thread.updated_at
+        ],
+    );
 }
 
 /// One thread.
@@ -72,14 +81,6 @@ pub async fn insert(tx: &mut Tx, thread: &Thread) -> Result<()> {
 /// What the engine says.
 pub async fn get(store: &Store, id: ThreadId) -> Result<Option<Thread>> {
     store.query_one(&sql::GET, &params![id], read).await
-}
-
-/// One thread as the transaction sees it.
-///
-/// # Errors
-/// What the engine says.
-pub async fn get_in(tx: &mut Tx, id: ThreadId) -> Result<Option<Thread>> {
-    tx.query_one(&sql::GET, &params![id], read).await
 }
 
 /// Threads, the last changed first, from the beginning or after a place.
@@ -93,31 +94,28 @@ pub async fn list(store: &Store, after: Option<Place>, limit: i64) -> Result<Vec
     }
 }
 
-/// Writes what may change of a thread. False if there is none.
-///
-/// # Errors
-/// What the engine says.
-pub async fn update(tx: &mut Tx, thread: &Thread) -> Result<bool> {
-    let params =
-        params![thread.title.as_deref(), thread.agent_id, thread.model.as_deref(), thread.updated_at, thread.id];
-    Ok(tx.execute(&sql::UPDATE, &params).await? > 0)
+/// Changes a thread, when the batch is written. Requires that there is one: `not_found`.
+pub fn change_with(batch: &mut Batch, id: ThreadId, change: &Change, now: Timestamp) {
+    let title = change.title.clone().map(String::from);
+    let chooses = i64::from(change.model != Choice::Unchanged);
+    let model = change.model.name().map(str::to_owned);
+    batch.require(&sql::CHANGE, params![title, change.agent_id, chooses, model, now, id], missing);
 }
 
-/// Notes that something happened in a thread, and keeps others from writing to it until the transaction ends. False if
-/// there is none.
-///
-/// # Errors
-/// What the engine says.
-pub async fn touch(tx: &mut Tx, id: ThreadId, now: Timestamp) -> Result<bool> {
-    Ok(tx.execute(&sql::TOUCH, &params![now, id]).await? > 0)
+/// Names a thread that nobody has named, when the batch is written.
+pub fn name_with(batch: &mut Batch, id: ThreadId, title: Title) {
+    batch.write(&sql::NAME, params![String::from(title), id]);
 }
 
-/// Deletes a thread with its messages, runs and events. False if there is none.
-///
-/// # Errors
-/// What the engine says.
-pub async fn delete(tx: &mut Tx, id: ThreadId) -> Result<bool> {
-    Ok(tx.execute(&sql::DELETE, &params![id]).await? > 0)
+/// Notes that something happened in a thread, when the batch is written. Requires that there is one: `not_found`.
+pub fn touch_with(batch: &mut Batch, id: ThreadId, now: Timestamp) {
+    batch.require(&sql::TOUCH, params![now, id], missing);
+}
+
+/// Deletes a thread with its messages, runs and events, when the batch is written. Requires that there is one:
+/// `not_found`.
+pub fn delete_with(batch: &mut Batch, id: ThreadId) {
+    batch.require(&sql::DELETE, params![id], missing);
 }
 
 /// How many messages and runs would go with a thread.

@@ -51,7 +51,7 @@ fn say(acknowledged: u64, stored: u64, seconds: f64) {
 
 /// Conversations with a run each, as an application would have written them.
 async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<RunId>> {
-    let mut tx = store.begin().await?;
+    let mut batch = Batch::default();
     let mut ids = Vec::new();
     let now = Timestamp::UNIX_EPOCH;
     for number in 0..count {
@@ -60,10 +60,10 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<RunId>> {
         let (thread_id, message_id, agent_id) =
             (ThreadId::new(id(8)), MessageId::new(id(9)), AgentId::new(Uuid::from_u128(1)));
         let thread = Thread { id: thread_id, title: None, agent_id, model: None, created_at: now, updated_at: now };
-        thread::insert(&mut tx, &thread).await?;
+        thread::insert_with(&mut batch, &thread);
         let content = String::from("x");
         let said = Message { id: message_id, thread_id, run_id: None, role: Role::User, content, created_at: now };
-        message::insert(&mut tx, &said).await?;
+        message::insert_with(&mut batch, &said);
         let run = Run {
             id: RunId::new(id(10)),
             thread_id,
@@ -77,10 +77,10 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<RunId>> {
             started_at: Some(now),
             finished_at: None,
         };
-        run::insert(&mut tx, &run).await?;
+        run::insert_with(&mut batch, &run);
         ids.push(run.id);
     }
-    tx.commit().await?;
+    store.write(batch).await?;
     Ok(ids)
 }
 

@@ -19,11 +19,13 @@ CREATE TABLE runs (
   error_message text,
   input_tokens bigint,
   output_tokens bigint,
+  position bigint NOT NULL,
   created_at timestamptz NOT NULL,
   started_at timestamptz,
   finished_at timestamptz
 );
-CREATE INDEX runs_thread ON runs (thread_id, created_at, id);
+CREATE UNIQUE INDEX runs_position ON runs (thread_id, position);
+CREATE INDEX runs_input ON runs (input_message_id, position);
 CREATE UNIQUE INDEX runs_one_active ON runs (thread_id) WHERE status IN ('queued', 'running');
 CREATE INDEX runs_active ON runs (status) WHERE status IN ('queued', 'running');
 

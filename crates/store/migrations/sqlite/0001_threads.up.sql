@@ -24,11 +24,13 @@ CREATE TABLE runs (
   error_message TEXT,
   input_tokens INTEGER,
   output_tokens INTEGER,
+  position INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   finished_at INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX runs_thread ON runs (thread_id, created_at, id);
+CREATE UNIQUE INDEX runs_position ON runs (thread_id, position);
+CREATE INDEX runs_input ON runs (input_message_id, position);
 CREATE UNIQUE INDEX runs_one_active ON runs (thread_id) WHERE status IN ('queued', 'running');
 CREATE INDEX runs_active ON runs (status) WHERE status IN ('queued', 'running');
 

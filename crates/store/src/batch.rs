@@ -1,0 +1,63 @@
+//! Rows that are written together or not at all.
+
+use retinue_model::event::Event;
+use retinue_model::{Error, Result};
+
+use crate::statement::Statement;
+use crate::value::Value;
+
+/// Statements and events that are written together or not at all, the statements first and in order.
+///
+/// Writing a batch twice leaves what writing it once does: after a COMMIT whose answer was lost, that is what happens.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(crate) writes: Vec<Write>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// One statement of a batch.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) statement: &'static Statement,
+    pub(crate) params: Vec<Value<'static>>,
+    /// What it means if no row was there to be changed; none if that is as well.
+    otherwise: Option<fn() -> Error>,
+}
+
+impl Batch {
+    /// Only this event.
+    #[must_use]
+    pub fn of_event(event: Event) -> Self {
+        Self { writes: Vec::new(), events: vec![event] }
+    }
+
+    /// Adds an event.
+    pub fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Adds a statement.
+    pub(crate) fn write(&mut self, statement: &'static Statement, params: impl Into<Vec<Value<'static>>>) {
+        self.writes.push(Write { statement, params: params.into(), otherwise: None });
+    }
+
+    /// Adds a statement that must change a row, or else nothing of the batch is written.
+    pub(crate) fn require(
+        &mut self,
+        statement: &'static Statement,
+        params: impl Into<Vec<Value<'static>>>,
+        otherwise: fn() -> Error,
+    ) {
+        self.writes.push(Write { statement, params: params.into(), otherwise: Some(otherwise) });
+    }
+}
+
+impl Write {
+    /// Whether the number of rows that it changed will do.
+    pub(crate) fn check(&self, rows: u64) -> Result<()> {
+        match self.otherwise {
+            Some(otherwise) if rows == 0 => Err(otherwise()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Databases for this crate's own tests.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+use crate::{Location, Store, migrate};
+
+/// A migrated database on SQLite; it goes with the folder.
+pub(crate) async fn sqlite() -> (TempDir, Location, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::Sqlite(folder.path().join("retinue.db"));
+    let store = migrated(&location).await;
+    (folder, location, store)
+}
+
+/// A migrated database on the PostgreSQL of the tests, and its address.
+pub(crate) async fn postgres() -> (String, Store) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let server = std::env::var("RETINUE_TEST_POSTGRES").unwrap();
+    let (admin, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let name = format!("store_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let url = server.replace("/postgres?", &format!("/{name}?"));
+    let url = url.strip_suffix("/postgres").map_or(url.clone(), |server| format!("{server}/{name}"));
+    let store = migrated(&Location::Postgres { url: url.clone(), connections: 2 }).await;
+    (url, store)
+}
+
+async fn migrated(location: &Location) -> Store {
+    let store = Store::open(location).await.unwrap();
+    migrate::up(&store).await.unwrap();
+    store
+}
