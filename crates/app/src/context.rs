@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use retinue_agent::{Client, Limits};
+use retinue_model::Error;
 use retinue_model::id::{Id, Noun};
-use retinue_store::Store;
+use retinue_store::{Batch, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::live::Registry;
 use crate::provider::Catalog;
+
+/// How long a write may take before the server is called unready.
+const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tells the time. Wall-clock time, to the microsecond; what is stored and shown.
 pub trait Clock: Send + Sync {
@@ -121,7 +125,7 @@ impl App {
         Context { app: self.clone(), request_id }
     }
 
-    /// Whether the database answers and has the schema that this program works with.
+    /// Whether the database answers, has the schema that this program works with, and gets to what is to be written.
     ///
     /// # Errors
     /// Why requests would fail now.
@@ -129,7 +133,12 @@ impl App {
         if self.stopping.is_cancelled() {
             return Err(stopping());
         }
-        retinue_store::migrate::check(&self.store).await
+        retinue_store::migrate::check(&self.store).await?;
+        // It writes nothing, but takes its turn.
+        let written = tokio::time::timeout(WRITE_PATIENCE, self.store.write(Batch::default())).await;
+        written.unwrap_or_else(|_| {
+            Err(Error::unavailable("database_stalled", "The database answers, but nothing can be written to it."))
+        })
     }
 
     /// Resolves when no new work is taken any more.
@@ -159,8 +168,8 @@ impl App {
     }
 }
 
-pub(crate) fn stopping() -> retinue_model::Error {
-    retinue_model::Error::unavailable("shutting_down", "The server is stopping. Try again in a few seconds.")
+pub(crate) fn stopping() -> Error {
+    Error::unavailable("shutting_down", "The server is stopping. Try again in a few seconds.")
 }
 
 /// One request's view of the program.
@@ -199,7 +208,7 @@ impl Context {
         if self.stopping.is_cancelled() {
             return Err(stopping());
         }
-        self.tasks.spawn(work(self.clone())).await.map_err(retinue_model::Error::internal)?
+        self.tasks.spawn(work(self.clone())).await.map_err(Error::internal)?
     }
 
     /// A new id, later than all before it but for those of the same millisecond.

@@ -53,6 +53,7 @@ pub(crate) fn sqlite(error: rusqlite::Error) -> Error {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => {
             Some(unavailable())
         }
+        ErrorCode::OperationInterrupted => Some(too_slow()),
         ErrorCode::ReadOnly => Some(Error::new(
             Kind::StorageFull,
             "storage_read_only",
@@ -100,6 +101,11 @@ fn is_connection_fault(error: &tokio_postgres::Error) -> bool {
 /// The database took too long.
 pub(crate) fn silent() -> Error {
     unavailable().because("no answer in time")
+}
+
+/// A read took longer than anybody should wait.
+pub(crate) fn too_slow() -> Error {
+    Error::unavailable("database_too_slow", "This took the database too long. Ask for less, or try again later.")
 }
 
 pub(crate) fn pool(error: deadpool_postgres::PoolError) -> Error {

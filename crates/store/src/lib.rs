@@ -11,6 +11,7 @@ mod lock;
 mod postgres;
 #[cfg(test)]
 mod prepared;
+mod readers;
 mod row;
 #[cfg(test)]
 mod scratch;

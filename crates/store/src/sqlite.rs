@@ -1,19 +1,19 @@
 //! The SQLite engine: one writer, several readers, write-ahead log.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::append::{self, Appender};
 use crate::batch::Batch;
 use crate::checkpoint::Checkpointer;
 use crate::fault::Mapped;
 use crate::lock::FileLock;
+use crate::readers::{self, Readers};
 use crate::row::Row;
 use crate::statement::Statement;
 use crate::tx::Tx;
@@ -21,7 +21,7 @@ use crate::value::Value;
 
 /// Short reads run on the runtime's own threads, so a few more connections than threads keep them from waiting.
 const READERS: usize = 6;
-const LONG_READERS: usize = 2;
+const LONG_READERS: usize = 4;
 
 pub(crate) type Writer = Arc<tokio::sync::Mutex<Connection>>;
 
@@ -80,9 +80,8 @@ impl Sqlite {
         params: Vec<Value<'static>>,
         map: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        tokio::task::spawn_blocking(move || query(&self.long_readers.borrow(), statement, &params, map))
-            .await
-            .map_err(Error::internal)?
+        let read = move |connection: &Connection| query(connection, statement, &params, map);
+        readers::read_long(move |wait| wait.run(&self.long_readers, read)).await
     }
 
     pub(crate) async fn write_alone(&self, batch: Batch) -> Result<()> {
@@ -96,30 +95,6 @@ impl Sqlite {
         let connection = Arc::clone(&self.writer).lock_owned().await;
         begin(&connection)?;
         Ok(Tx::sqlite(connection))
-    }
-}
-
-/// A fixed set of connections that only read.
-#[derive(Debug)]
-struct Readers {
-    connections: Vec<Mutex<Connection>>,
-    next: AtomicUsize,
-}
-
-impl Readers {
-    fn open(path: &Path, count: usize) -> Result<Self> {
-        let connections = (0..count).map(|_| open_reader(path).map(Mutex::new)).collect::<Result<_>>()?;
-        Ok(Self { connections, next: AtomicUsize::new(0) })
-    }
-
-    /// A free connection, or the wait for one.
-    fn borrow(&self) -> MutexGuard<'_, Connection> {
-        let start = self.next.fetch_add(1, Ordering::Relaxed);
-        let nth = |step: usize| &self.connections[start.wrapping_add(step) % self.connections.len()];
-        (0..self.connections.len())
-            .find_map(|step| nth(step).try_lock().ok())
-            // A reader that panicked left no transaction behind that could hurt the next one.
-            .unwrap_or_else(|| nth(0).lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -156,15 +131,7 @@ fn open_writer(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn open_reader(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).mapped()?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;").mapped()?;
-    prepare_connection(&connection)?;
-    Ok(connection)
-}
-
-fn prepare_connection(connection: &Connection) -> Result<()> {
+pub(crate) fn prepare_connection(connection: &Connection) -> Result<()> {
     // Or else SQLite parses a statement anew each time that its `LIMIT $1` is bound, because the plan might depend on it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).mapped()?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).mapped()?;

@@ -1,0 +1,138 @@
+//! Connections that only read SQLite, and reads that may take long.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use retinue_model::{Error, Result};
+use rusqlite::{Connection, InterruptHandle, OpenFlags};
+
+use crate::fault::{self, Mapped};
+use crate::sqlite;
+
+/// How long a read may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A fixed set of connections that only read.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    connections: Vec<Mutex<Connection>>,
+    next: AtomicUsize,
+}
+
+impl Readers {
+    pub(crate) fn open(path: &Path, count: usize) -> Result<Self> {
+        let connections = (0..count).map(|_| open_reader(path).map(Mutex::new)).collect::<Result<_>>()?;
+        Ok(Self { connections, next: AtomicUsize::new(0) })
+    }
+
+    /// A free connection, or the wait for one.
+    pub(crate) fn borrow(&self) -> MutexGuard<'_, Connection> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        let nth = |step: usize| &self.connections[start.wrapping_add(step) % self.connections.len()];
+        (0..self.connections.len())
+            .find_map(|step| nth(step).try_lock().ok())
+            // A reader that panicked left no transaction behind that could hurt the next one.
+            .unwrap_or_else(|| nth(0).lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).mapped()?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;").mapped()?;
+    sqlite::prepare_connection(&connection)?;
+    Ok(connection)
+}
+
+/// Reads on a thread that may wait. Whoever asks gets an answer in a bounded time, and when nobody waits for it any more
+/// the read ends.
+///
+/// # Errors
+/// `database_too_slow`, or what the read says.
+pub(crate) async fn read_long<T: Send + 'static>(read: impl FnOnce(&Wait) -> Result<T> + Send + 'static) -> Result<T> {
+    let wait = Arc::new(Wait::default());
+    let _abandon = Abandon(Arc::clone(&wait));
+    let reading = tokio::task::spawn_blocking(move || read(&wait));
+    match tokio::time::timeout(PATIENCE, reading).await {
+        Ok(read) => read.map_err(Error::internal)?,
+        Err(_) => Err(fault::too_slow()),
+    }
+}
+
+/// A read that someone waits for.
+#[derive(Default)]
+pub(crate) struct Wait(Mutex<State>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Queued,
+    Reading(InterruptHandle),
+    Over,
+}
+
+impl Wait {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads with the next free connection, if someone waits for it still.
+    pub(crate) fn run<T>(&self, readers: &Readers, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let connection = readers.borrow();
+        {
+            let mut state = self.state();
+            if matches!(*state, State::Over) {
+                return Err(fault::too_slow());
+            }
+            *state = State::Reading(connection.get_interrupt_handle());
+        }
+        let result = read(&connection);
+        // Before the connection goes to the next one, who is not to be interrupted.
+        *self.state() = State::Over;
+        result
+    }
+}
+
+/// Ends the read when it is dropped.
+struct Abandon(Arc<Wait>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if let State::Reading(handle) = &*state {
+            handle.interrupt();
+        }
+        *state = State::Over;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
+
+    #[tokio::test]
+    async fn a_read_ends_when_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        drop(Connection::open(&path).unwrap());
+        let readers = Arc::new(Readers::open(&path, 1).unwrap());
+        let borrowed = Arc::clone(&readers);
+        let endless = |connection: &Connection| connection.query_row(ENDLESS, [], |_| Ok(())).mapped();
+        let reading = tokio::spawn(read_long(move |wait| wait.run(&borrowed, endless)));
+        while readers.connections[0].try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        reading.abort();
+        // Free again, and not interrupted for the next one.
+        let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).mapped();
+        let begun = Instant::now();
+        assert_eq!(read_long(move |wait| wait.run(&readers, one)).await.unwrap(), 1);
+        assert!(begun.elapsed() < PATIENCE);
+    }
+}
