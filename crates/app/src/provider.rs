@@ -1,6 +1,5 @@
 //! Models and where they come from: declared, listed by a server, or built in.
 
-use std::sync::RwLock;
 use std::time::Duration;
 
 use retinue_agent::{Backend, Client, Endpoint};
@@ -8,6 +7,7 @@ use retinue_model::agent::Agent;
 use retinue_model::provider::{Model, Origin};
 use retinue_model::run::Failure;
 use retinue_model::{AgentId, Error, Result};
+use tokio::sync::watch;
 
 use crate::{App, Context};
 
@@ -60,13 +60,13 @@ pub struct SourceState {
 pub struct Catalog {
     agents: Vec<Agent>,
     declared: Vec<Entry>,
-    sources: RwLock<Vec<SourceState>>,
+    sources: watch::Sender<Vec<SourceState>>,
     echo: Option<Entry>,
     default_model: Option<String>,
 }
 
 impl Catalog {
-    /// A catalog of what was declared; `sources` are asked by [`watch`].
+    /// A catalog of what was declared; `sources` are asked by [`keep_asking`].
     #[must_use]
     pub fn new(
         agents: Vec<Agent>,
@@ -76,7 +76,7 @@ impl Catalog {
         default_model: Option<String>,
     ) -> Self {
         let sources = sources.into_iter().map(|source| SourceState { source, answer: None }).collect();
-        Self { agents, declared, sources: RwLock::new(sources), echo, default_model }
+        Self { agents, declared, sources: watch::Sender::new(sources), echo, default_model }
     }
 
     pub(crate) fn agents(&self) -> &[Agent] {
@@ -92,7 +92,7 @@ impl Catalog {
     }
 
     fn states(&self) -> Vec<SourceState> {
-        self.sources.read().map(|sources| sources.clone()).unwrap_or_default()
+        self.sources.borrow().clone()
     }
 
     /// Every model that can be asked now; the built-in one only when there is no other.
@@ -187,14 +187,15 @@ pub fn sources(ctx: &Context) -> Vec<SourceState> {
     ctx.catalog.states()
 }
 
-/// Asks every source once, all at the same time.
-pub async fn refresh(app: &App) {
-    let sources = app.catalog.states().into_iter().enumerate();
-    futures_util::future::join_all(sources.map(|(index, state)| refresh_one(app, index, state.source))).await;
+/// Waits until every source has answered, or has not in time.
+pub async fn heard_from_all(app: &App) {
+    let mut sources = app.catalog.sources.subscribe();
+    // The sender is part of the catalog and lives as long.
+    drop(sources.wait_for(|states| states.iter().all(|state| state.answer.is_some())).await);
 }
 
 /// Asks every source for its models, again and again, until the program stops.
-pub async fn watch(app: App) {
+pub async fn keep_asking(app: App) {
     let sources = app.catalog.states().into_iter().enumerate();
     let loops = sources.map(|(index, state)| watch_one(&app, index, state.source));
     tokio::select! {
@@ -213,12 +214,12 @@ async fn watch_one(app: &App, index: usize, source: Source) {
 async fn refresh_one(app: &App, index: usize, source: Source) -> bool {
     let answer = ask(&app.client, &source).await;
     let answered = answer.is_ok();
-    if let Ok(mut sources) = app.catalog.sources.write() {
+    app.catalog.sources.send_modify(|sources| {
         // A server that is too busy to list its models still has them.
         if answered || !matches!(sources[index].answer, Some(Ok(_))) {
             sources[index].answer = Some(answer);
         }
-    }
+    });
     answered
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
         tokio::spawn(listen::serve(listener, metrics_router(metrics), std::future::pending()));
     }
     greet(&config, &app, address, &location);
-    tokio::spawn(provider::watch(app.clone()));
+    tokio::spawn(provider::keep_asking(app.clone()));
     serve(&config, app, listener).await
 }
 
@@ -113,7 +113,7 @@ fn greet(config: &Config, app: &App, address: SocketAddr, location: &Location) {
     }
     let (app, config) = (app.clone(), config.clone());
     tokio::spawn(async move {
-        provider::refresh(&app).await;
+        provider::heard_from_all(&app).await;
         if for_people {
             say(&greeting::models(&app, &config));
         } else {
