@@ -22,6 +22,12 @@ impl FakeClock {
         let mut now = self.0.lock().unwrap();
         *now += duration;
     }
+
+    /// Sets the time back, as a machine does whose clock was wrong.
+    pub fn set_back(&self, duration: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now -= duration;
+    }
 }
 
 impl Clock for FakeClock {

@@ -12,6 +12,7 @@ on_both_engines! {
     a_stopped_answer_keeps_its_text_and_closes_the_connection,
     a_failed_answer_says_why_and_keeps_its_text,
     trying_again_answers_the_same_message,
+    the_newest_answer_is_the_last_one_whatever_the_clock_says,
     a_crash_leaves_interrupted_runs_with_their_text,
     a_stop_of_the_server_interrupts_and_keeps,
     another_agent_and_model_answer_from_then_on,
@@ -126,6 +127,21 @@ async fn trying_again_answers_the_same_message(app: TestApp) {
     let told = app.model.next().await.messages();
     let texts: Vec<_> = told[1..].iter().map(|(_, text)| text.as_str()).collect();
     assert_eq!(texts, ["Question", "Good answer", "Next"], "the newest answer counts");
+}
+
+async fn the_newest_answer_is_the_last_one_whatever_the_clock_says(app: TestApp) {
+    let (thread, mut run) = app.conversation("Question", "Answer 0").await;
+    for number in 1..=12 {
+        app.clock.set_back(std::time::Duration::from_secs(3_600));
+        let next = app.send(Method::POST, &format!("/api/runs/{run}/retry"), &json!({}), 201).await;
+        app.model.next().await.answer(&format!("Answer {number}")).await;
+        run = app.ended(next["id"].as_str().unwrap()).await["id"].as_str().unwrap().to_owned();
+    }
+    let page = app.request(Method::GET, &format!("/threads/{thread}")).header("accept", "text/html");
+    let page = page.send().await.unwrap().text().await.unwrap();
+    let places: Vec<_> = (0..=12).map(|number| page.find(&format!("Answer {number}<"))).collect();
+    assert!(places[..3].iter().all(Option::is_none), "only the newest ten are shown: {places:?}");
+    assert!(places[3..].is_sorted_by(|one, next| one.is_some() && one < next), "oldest first: {places:?}");
 }
 
 async fn a_crash_leaves_interrupted_runs_with_their_text(app: TestApp) {
