@@ -1,6 +1,7 @@
 //! PostgreSQL, or the way there, fails: nothing is lost or doubled, what can't be had is refused within the limit, and all
 //! goes on when it is back.
 
+mod commit;
 mod hang_up;
 mod lock;
 mod outage;
