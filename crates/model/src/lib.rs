@@ -12,5 +12,7 @@ pub mod run;
 pub mod text;
 pub mod thread;
 
+mod time;
+
 pub use error::{Error, Result};
 pub use id::{AgentId, MessageId, RunId, ThreadId};
