@@ -197,9 +197,17 @@ async fn metrics_are_served_on_a_listener_of_their_own() {
         .start()
         .await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.get(format!("http://{}/api/threads", program.address())).send().await.unwrap();
+    let ask = async |path: &str| client.get(format!("http://{}{path}", program.address())).send().await.unwrap();
+    for path in ["/api/threads", "/api/threads", "/api/threads?limit=0", "/api/threads/thr_x", "/nothing"] {
+        ask(path).await;
+    }
     let metrics = client.get(format!("http://{free}/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("retinue_http_request_seconds_bucket{route=\"/api/threads\""), "{metrics}");
-    let public = client.get(format!("http://{}/metrics", program.address())).send().await.unwrap();
-    assert_eq!(public.status(), 404);
+    for (route, status, count) in
+        [("/api/threads", 200, 2), ("/api/threads", 400, 1), ("/api/threads/{id}", 404, 1), ("", 404, 1)]
+    {
+        let line = format!("retinue_http_request_seconds_count{{route=\"{route}\",status=\"{status}\"}} {count}");
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+    assert_eq!(ask("/metrics").await.status(), 404);
 }

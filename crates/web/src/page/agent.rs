@@ -11,7 +11,8 @@ use retinue_model::provider::{Model, Origin};
 
 use super::rail::{Rail, View};
 use super::turn::grouped;
-use super::{Advice, OnPage, Page, VERSION, html, with_code};
+use super::{OnPage, Page, VERSION, html, with_code};
+use crate::asked::Asked;
 use crate::extract::Ctx;
 
 #[derive(Template)]
@@ -47,11 +48,11 @@ struct ModelView {
 }
 
 /// `GET /agents`
-pub(crate) async fn list(Ctx(ctx): Ctx, Extension(advice): Extension<Advice>) -> Page {
-    render(&ctx, &advice).await.on_page(&ctx)
+pub(crate) async fn list(Ctx(ctx): Ctx, Extension(asked): Extension<Asked>) -> Page {
+    render(&ctx, &asked.settings.advice).await.on_page(&ctx)
 }
 
-async fn render(ctx: &Context, advice: &Advice) -> Result<Response> {
+async fn render(ctx: &Context, advice: &[String]) -> Result<Response> {
     let page = AgentsPage {
         title: "Agents",
         assets: crate::assets::BASE,
@@ -60,7 +61,7 @@ async fn render(ctx: &Context, advice: &Advice) -> Result<Response> {
         rail: Rail::load(ctx, View::of("agents")).await?,
         agents: agents(ctx),
         models: models(ctx),
-        advice: advice.0.iter().map(|line| with_code(line)).collect(),
+        advice: advice.iter().map(|line| with_code(line)).collect(),
     };
     html(StatusCode::OK, &page)
 }
