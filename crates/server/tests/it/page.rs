@@ -105,6 +105,11 @@ async fn errors_are_pages_for_browsers(app: TestApp) {
     for (path, status, words) in [
         ("/threads/thr_01h455vb4pex5vsknk084sn02q", 404, "It may have been deleted"),
         ("/nothing", 404, "Nothing is here"),
+        ("/threads/thr_x", 404, "This address leads nowhere"),
+        ("/threads/%FF", 404, "This address leads nowhere"),
+        ("/threads/thr_01h455vb4pex5vsknk084sn02q?no=1", 400, "That was not understood"),
+        ("/threads", 405, "GET is not possible here"),
+        ("/assets/old/app.css", 404, "There is nothing at this address"),
     ] {
         let response = app.request(Method::GET, path).header(ACCEPT, "text/html,*/*").send().await.unwrap();
         assert_eq!(response.status(), status);
