@@ -69,6 +69,7 @@ sections! {
         public_url: String,
         allowed_hosts: Vec<String>,
         max_body_bytes: usize,
+        max_connections: usize,
         shutdown_seconds: u64,
     }
     Data { dir: PathBuf, }
@@ -257,6 +258,7 @@ impl Config {
     fn check_bounds(&self) -> Result<(), ConfigError> {
         let least: [(&str, u64, u64); 7] = [
             ("server.max_body_bytes", self.server.max_body_bytes as u64, 1024),
+            ("server.max_connections", self.server.max_connections as u64, 1),
             ("database.connections", self.database.connections as u64, 2),
             ("database.statement_seconds", self.database.statement_seconds, 1),
             ("runs.max_concurrent", self.runs.max_concurrent as u64, 1),

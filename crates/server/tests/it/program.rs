@@ -35,7 +35,7 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 
 #[test]
 fn wrong_configurations_are_refused_by_key_with_the_mend() {
-    let cases: [Case<'_>; 23] = [
+    let cases: [Case<'_>; 24] = [
         ("", &[("RETINUE_LISTEN", "8080")], &["server.listen", "such as 127.0.0.1:8080"]),
         ("", &[("DATABASE_URL", "sqlite://x")], &["database.url", "postgres://"]),
         ("", &[("OPENAI_BASE_URL", "localhost:8000")], &["providers.openai_base_url", "http"]),
@@ -53,6 +53,7 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         ("", &[("OIDC_ISSUER_URL", "https://idp.example")], &["OIDC_ISSUER_URL", "no sign-in yet"]),
         ("", &[("DISABLE_AUTH", "maybe")], &["DISABLE_AUTH", "true or false"]),
         ("", &[("RETINUE__SERVER__NO", "1")], &["RETINUE__SERVER__NO", "no key"]),
+        ("", &[("RETINUE__SERVER__MAX_CONNECTIONS", "0")], &["server.max_connections", "at least 1"]),
         ("", &[("RETINUE__RUNS__RETRIES", "two")], &["RETINUE__RUNS__RETRIES", "whole number"]),
         (
             "",
