@@ -80,6 +80,9 @@ fn one_turn(ctx: &Context, turn: turn::Turn, can_retry: bool, htmls: &mut impl I
         let mut shown = one_attempt(ctx, attempt, htmls.next().unwrap_or_default());
         shown.latest = is_newest;
         shown.retry_action = shown.retry_action.filter(|_| is_newest && can_retry);
+        if shown.retry_action.is_some() {
+            shown.notice = shown.notice.map(beside_button);
+        }
         shown
     });
     Turn {
@@ -127,6 +130,14 @@ fn notice(run: &Run, text: &str) -> Option<String> {
             Some("The server stopped while this was being written. Try again for a whole answer.".to_owned())
         }
         Status::Queued | Status::Running | Status::Completed => None,
+    }
+}
+
+/// The words beside a button that says “Try again” do not say it too.
+fn beside_button(notice: String) -> String {
+    match notice.strip_suffix(" Try again.") {
+        Some(rest) => rest.to_owned(),
+        None => notice,
     }
 }
 
