@@ -8,6 +8,7 @@ mod code;
 mod door;
 mod extract;
 mod hosts;
+mod kept;
 mod markdown;
 mod openapi;
 mod page;
