@@ -35,7 +35,12 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 
 #[test]
 fn wrong_configurations_are_refused_by_key_with_the_mend() {
-    let cases: [Case<'_>; 24] = [
+    let cases: &[Case<'_>] = &[
+        (
+            "",
+            &[("RETINUE__PROVIDERS__OLLAMA_CONTEXT_TOKENS", "0")],
+            &["providers.ollama_context_tokens", "at least 256"],
+        ),
         ("", &[("RETINUE_LISTEN", "8080")], &["server.listen", "such as 127.0.0.1:8080"]),
         ("", &[("DATABASE_URL", "sqlite://x")], &["database.url", "postgres://"]),
         ("", &[("OPENAI_BASE_URL", "localhost:8000")], &["providers.openai_base_url", "http"]),
@@ -73,7 +78,7 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         let folder = folder();
         fs::write(folder.path().join("retinue.toml"), file).unwrap();
         let said = complaint(&retinue(folder.path(), &["config", "check"], environment), 2);
-        for word in words {
+        for word in *words {
             assert!(said.contains(word), "{word} is not in: {said}");
         }
         assert!(!folder.path().join("data").exists(), "nothing was touched");
