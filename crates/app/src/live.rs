@@ -43,8 +43,9 @@ pub(crate) enum Tail {
     Events(Vec<Event>),
     /// The reader has all there are.
     UpToDate,
-    /// The reader's next event is older than the tail: it is in the table.
-    Behind,
+    /// The reader's next event is older than the tail, which begins with this number: it is in the table, if there is
+    /// one.
+    Behind(i64),
 }
 
 impl LiveRun {
@@ -77,7 +78,7 @@ impl LiveRun {
                 if oldest.seq <= after + 1 {
                     Tail::Events(tail.iter().filter(|event| event.seq > after).cloned().collect())
                 } else {
-                    Tail::Behind
+                    Tail::Behind(oldest.seq)
                 }
             }
             _ => Tail::UpToDate,
@@ -162,6 +163,11 @@ impl Registry {
         self.runs().remove(&id);
     }
 
+    /// The runs that a thread has under way: one at most, or one more that is about to find that out.
+    pub(crate) fn of_thread(&self, thread: ThreadId) -> Vec<Arc<LiveRun>> {
+        self.runs().values().filter(|run| run.thread == thread).cloned().collect()
+    }
+
     /// The threads with a run under way.
     pub(crate) fn threads(&self) -> HashSet<ThreadId> {
         self.runs().values().map(|run| run.thread).collect()
@@ -201,7 +207,7 @@ mod tests {
         (1..=100).for_each(|seq| run.push(event(seq), 0));
         assert_eq!(numbers(run.after(0)), (1..=100).collect::<Vec<_>>());
         (101..=110).for_each(|seq| run.push(event(seq), 90));
-        assert!(matches!(run.after(0), Tail::Behind));
+        assert!(matches!(run.after(0), Tail::Behind(_)));
         assert_eq!(numbers(run.after(90)), (91..=110).collect::<Vec<_>>());
         assert!(matches!(run.after(110), Tail::UpToDate));
     }

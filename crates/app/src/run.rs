@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::provider::Choice;
@@ -112,10 +113,16 @@ pub fn threads_at_work(ctx: &Context) -> HashSet<ThreadId> {
 /// # Errors
 /// `not_found`.
 pub async fn cancel(ctx: &Context, id: RunId) -> Result<Run> {
+    // Stopped even when the database does not answer.
+    if let Some(watcher) = ctx.live.watch(id) {
+        stop(watcher).await;
+        return get(ctx, id).await;
+    }
     let run = get(ctx, id).await?;
-    match ctx.live.watch(id) {
-        Some(watcher) => stop(watcher).await,
-        None => end_orphan(ctx, &run).await?,
+    end_orphan(ctx, &run).await?;
+    // Somebody else may be about to end it.
+    if let Some(watcher) = ctx.live.watch(id) {
+        stop(watcher).await;
     }
     get(ctx, id).await
 }
@@ -204,8 +211,13 @@ impl Planned {
         }
         // Known before it is committed, so that nobody finds it committed and not under way.
         let underway = Underway::enter(ctx.app(), &run).ok_or_else(|| Error::internal("two runs with one id"))?;
-        // If the answer is lost and not the commit, the next one who comes by ends the run as interrupted.
-        ctx.store.write(batch).await?;
+        if let Err(error) = ctx.store.write(batch).await {
+            if error.kind() == Kind::Unavailable {
+                // Written down or not: nobody knows now, and nobody waits for an answer any more.
+                ctx.tasks.spawn(work::abandon(ctx.app().clone(), underway, run));
+            }
+            return Err(error);
+        }
         if let Some(started) = started {
             underway.live.push(started, 1);
         }

@@ -183,7 +183,12 @@ pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
         stop_answer(&ctx, id).await?;
         let mut batch = Batch::default();
         rows::delete_with(&mut batch, id);
-        ctx.store.write_alone(batch).await
+        ctx.store.write_alone(batch).await?;
+        // One that began in between.
+        for live in ctx.live.of_thread(id) {
+            live.cancel.cancel();
+        }
+        Ok(())
     })
     .await
 }
