@@ -2,6 +2,7 @@
 //! goes on when it is back.
 
 mod commit;
+mod deletion;
 mod hang_up;
 mod lock;
 mod outage;
