@@ -24,7 +24,7 @@ use crate::statement::Statement;
 use crate::tx::Tx;
 use crate::value::Value;
 
-use pool::Source;
+use pool::{Asked, Source};
 use server_lock::{ServerLock, Standing};
 use target::{Settings, Target};
 
@@ -113,16 +113,16 @@ impl Postgres {
         timeout(self.limit, begin).await.unwrap_or_else(|_| Err(fault::silent()))
     }
 
-    /// Asks for something outside of any transaction. Whoever leaves before the answer leaves a session that others can
-    /// use: it has nothing open, and the answer is passed over.
+    /// Asks for something outside of any transaction. A session whose answer did not come, or is not waited for, is
+    /// closed; one whose statement the server ended for taking too long is as it was.
     async fn read<T>(&self, work: impl AsyncFnOnce(&Object) -> Result<T>) -> Result<T> {
         let deadline = Instant::now() + self.limit;
         self.wait_for_lock().await?;
         let session = timeout_at(deadline, self.readers.get()).await.map_err(|_| fault::silent())?;
-        let session = session.map_err(fault::pool)?;
-        let answer = timeout_at(deadline, work(&session)).await.unwrap_or_else(|_| Err(fault::silent()));
-        if answer.as_ref().is_err_and(|error| error.kind() == Kind::Unavailable) {
-            pool::discard(session);
+        let asked = Asked::new(session.map_err(fault::pool)?);
+        let answer = timeout_at(deadline, work(asked.session()?)).await.unwrap_or_else(|_| Err(fault::silent()));
+        if answer.as_ref().err().is_none_or(leaves_session_usable) {
+            asked.give_back();
         }
         answer
     }
@@ -151,6 +151,10 @@ fn writers(connections: usize) -> usize {
 
 fn readers(connections: usize) -> usize {
     connections.saturating_sub(1 + writers(connections)).max(1)
+}
+
+fn leaves_session_usable(error: &Error) -> bool {
+    error.kind() != Kind::Unavailable || error.code() == fault::too_slow().code()
 }
 
 pub(crate) async fn execute(connection: &Object, statement: &Statement, params: &[Value<'_>]) -> Result<u64> {
