@@ -4,9 +4,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
 use retinue_app::{App, provider, run};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
@@ -52,7 +49,8 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     if let Some(listener) = metrics_listener {
         tokio::spawn(listen::serve(
             listener,
-            metrics_router(metrics),
+            // Who reads metrics comes to any address of the machine; a name can be made to lead here, an address can't.
+            retinue_web::metrics_router(app.clone(), settings(&config, true), move || metrics.render()),
             Bounds::new(METRICS_CONNECTIONS),
             std::future::pending(),
         ));
@@ -82,15 +80,7 @@ async fn start(config: &Config, environment: &Environment, store: Store) -> anyh
 }
 
 async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Result<()> {
-    let any_address = config.auth.single_user.allow_remote;
-    let router = retinue_web::router(
-        app.clone(),
-        retinue_web::Settings {
-            hosts: Hosts::new(config.host_names(), any_address),
-            max_body_bytes: config.server.max_body_bytes,
-            advice: wiring::advice(config),
-        },
-    );
+    let router = retinue_web::router(app.clone(), settings(config, config.auth.single_user.allow_remote));
     let server = tokio::spawn(listen::serve(listener, router, Bounds::new(config.server.max_connections), {
         let app = app.clone();
         async move { app.stopped().await }
@@ -104,6 +94,15 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Resu
             tracing::warn!("stopping at once");
             Err(StoppedAtOnce.into())
         }
+    }
+}
+
+/// What the doors need to know; with `any_address`, they answer under every address of the machine.
+fn settings(config: &Config, any_address: bool) -> retinue_web::Settings {
+    retinue_web::Settings {
+        hosts: Hosts::new(config.host_names(), any_address),
+        max_body_bytes: config.server.max_body_bytes,
+        advice: wiring::advice(config),
     }
 }
 
@@ -134,10 +133,6 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-fn metrics_router(handle: PrometheusHandle) -> Router {
-    Router::new().route("/metrics", get(move || std::future::ready(handle.render())))
 }
 
 /// Says that the server is there; and, when they were looked for, which models it found.

@@ -21,7 +21,7 @@ mod when;
 
 pub use hosts::Hosts;
 pub use openapi::document as openapi;
-pub use routes::router;
+pub use routes::{metrics_router, router};
 
 /// What the doors need to know of the configuration.
 #[derive(Clone, Debug)]

@@ -46,11 +46,30 @@ fn pages() -> Router<App> {
         .layer(CompressionLayer::new().gzip(true))
 }
 
+/// What is counted and measured, for whoever runs the server, on a listener of its own; `render` writes it.
+pub fn metrics_router(
+    app: App,
+    settings: Settings,
+    render: impl Fn() -> String + Clone + Send + Sync + 'static,
+) -> Router {
+    let door = door(&app, settings);
+    Router::new()
+        .route("/metrics", get(move || std::future::ready(render())))
+        .fallback(page::missing)
+        .method_not_allowed_fallback(page::wrong_method)
+        .layer(door)
+        .with_state(app)
+}
+
+fn door(app: &App, settings: Settings) -> Door {
+    let ids = app.clone();
+    Door::new(settings, move || ids.new_request_id())
+}
+
 /// The whole server.
 pub fn router(app: App, settings: Settings) -> Router {
     let (api, _) = api().split_for_parts();
-    let ids = app.clone();
-    let door = Door::new(settings, move || ids.new_request_id());
+    let door = door(&app, settings);
     api.merge(pages())
         .route("/assets/{hash}/{name}", get(assets::get))
         .fallback(page::missing)

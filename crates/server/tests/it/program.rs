@@ -264,4 +264,8 @@ async fn metrics_are_served_on_a_listener_of_their_own() {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
     assert_eq!(ask("/metrics").await.status(), 404);
+    let rebound =
+        client.get(format!("http://{free}/metrics")).header("host", "elsewhere.example").send().await.unwrap();
+    assert_eq!(rebound.status(), 421, "no page elsewhere reads them under a name of its own");
+    assert_eq!(rebound.headers()["x-content-type-options"], "nosniff");
 }
