@@ -40,7 +40,7 @@ use tokio::time::timeout;
 pub use append::{Acknowledgement, Place};
 pub use batch::Batch;
 pub use statement::Statement;
-pub use tx::Tx;
+use tx::Tx;
 
 use row::Row;
 use value::Value;
@@ -159,22 +159,11 @@ impl Store {
         }
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// Whatever keeps it from answering.
-    pub async fn ping(&self) -> Result<()> {
-        match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.ping(),
-            Engine::Postgres(postgres) => postgres.ping().await,
-        }
-    }
-
     /// Begins a transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
     ///
     /// # Errors
     /// `database_unreachable`, or what the engine says.
-    pub async fn begin(&self) -> Result<Tx> {
+    pub(crate) async fn begin(&self) -> Result<Tx> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.begin().await,
             Engine::Postgres(postgres) => postgres.begin().await,

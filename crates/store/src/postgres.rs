@@ -24,7 +24,8 @@ use crate::statement::Statement;
 use crate::tx::Tx;
 use crate::value::Value;
 
-use pool::{Asked, Source};
+pub(crate) use pool::Lease;
+use pool::Source;
 use server_lock::{ServerLock, Standing};
 use target::{Settings, Target};
 
@@ -81,10 +82,6 @@ impl Postgres {
         self.lock.lost().await
     }
 
-    pub(crate) async fn ping(&self) -> Result<()> {
-        self.read(async |session| session.batch_execute("SELECT 1").await.mapped()).await
-    }
-
     pub(crate) async fn query<T>(
         &self,
         statement: &'static Statement,
@@ -106,7 +103,7 @@ impl Postgres {
     /// Begins a transaction on a session that is closed if it is not committed, whatever becomes of whoever asked.
     pub(crate) async fn begin(&self) -> Result<Tx> {
         let begin = async {
-            let mut tx = Tx::postgres(self.writers.get().await.map_err(fault::pool)?);
+            let mut tx = Tx::postgres(Lease::of(&self.writers).await?);
             tx.run_script("", "BEGIN").await?;
             Ok(tx)
         };
@@ -118,11 +115,10 @@ impl Postgres {
     async fn read<T>(&self, work: impl AsyncFnOnce(&Object) -> Result<T>) -> Result<T> {
         let deadline = Instant::now() + self.limit;
         self.wait_for_lock().await?;
-        let session = timeout_at(deadline, self.readers.get()).await.map_err(|_| fault::silent())?;
-        let asked = Asked::new(session.map_err(fault::pool)?);
-        let answer = timeout_at(deadline, work(asked.session()?)).await.unwrap_or_else(|_| Err(fault::silent()));
+        let lease = timeout_at(deadline, Lease::of(&self.readers)).await.unwrap_or_else(|_| Err(fault::silent()))?;
+        let answer = timeout_at(deadline, work(lease.session()?)).await.unwrap_or_else(|_| Err(fault::silent()));
         if answer.as_ref().err().is_none_or(leaves_session_usable) {
-            asked.give_back();
+            lease.give_back();
         }
         answer
     }

@@ -67,10 +67,6 @@ impl Sqlite {
         &self.appender
     }
 
-    pub(crate) fn ping(&self) -> Result<()> {
-        self.readers.borrow().query_row("SELECT 1", [], |_| Ok(())).mapped()
-    }
-
     pub(crate) fn query<T>(
         &self,
         statement: &'static Statement,

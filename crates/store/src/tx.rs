@@ -1,11 +1,11 @@
-//! A transaction is a value, and its end is visible: [`Tx::commit`], or else it is rolled back.
+//! A transaction of a migration is a value, and its end is visible: [`Tx::commit`], or else it is rolled back.
 
-use deadpool_postgres::Object;
 use retinue_model::{Error, Result};
 use rusqlite::Connection;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::fault::Mapped;
+use crate::postgres::Lease;
 use crate::row::Row;
 use crate::statement::Statement;
 use crate::value::Value;
@@ -13,7 +13,7 @@ use crate::{postgres, sqlite};
 
 /// A transaction that may write.
 #[derive(Debug)]
-pub struct Tx {
+pub(crate) struct Tx {
     // None once it was committed.
     open: Option<Open>,
 }
@@ -21,7 +21,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum Open {
     Sqlite(OwnedMutexGuard<Connection>),
-    Postgres(Box<Object>),
+    Postgres(Box<Lease>),
 }
 
 impl Tx {
@@ -29,26 +29,24 @@ impl Tx {
         Self { open: Some(Open::Sqlite(connection)) }
     }
 
-    pub(crate) fn postgres(connection: Object) -> Self {
-        Self { open: Some(Open::Postgres(Box::new(connection))) }
+    pub(crate) fn postgres(lease: Lease) -> Self {
+        Self { open: Some(Open::Postgres(Box::new(lease))) }
     }
 
     /// Makes it last. When this returns, what was written survives a crash.
     ///
     /// # Errors
     /// `storage_full`, `database_unavailable`, or what the engine says; nothing was written then.
-    pub async fn commit(mut self) -> Result<()> {
+    pub(crate) async fn commit(mut self) -> Result<()> {
         match self.open.take() {
             Some(Open::Sqlite(connection)) => {
                 // Waits for the disk, which the runtime's threads must not.
                 tokio::task::spawn_blocking(move || sqlite::commit(&connection)).await.map_err(Error::internal)?
             }
-            Some(Open::Postgres(connection)) => {
-                let committed = connection.batch_execute("COMMIT").await.mapped();
-                if committed.is_err() {
-                    discard(*connection);
-                }
-                committed
+            Some(Open::Postgres(lease)) => {
+                lease.session()?.batch_execute("COMMIT").await.mapped()?;
+                lease.give_back();
+                Ok(())
             }
             None => Ok(()),
         }
@@ -57,7 +55,7 @@ impl Tx {
     pub(crate) async fn execute(&mut self, statement: &'static Statement, params: &[Value<'_>]) -> Result<u64> {
         match &self.open {
             Some(Open::Sqlite(connection)) => sqlite::execute(connection, statement, params),
-            Some(Open::Postgres(connection)) => postgres::execute(connection, statement, params).await,
+            Some(Open::Postgres(lease)) => postgres::execute(lease.session()?, statement, params).await,
             None => Err(ended()),
         }
     }
@@ -70,7 +68,7 @@ impl Tx {
     ) -> Result<Vec<T>> {
         match &self.open {
             Some(Open::Sqlite(connection)) => sqlite::query(connection, statement, params, map),
-            Some(Open::Postgres(connection)) => postgres::query(connection, statement, params, map).await,
+            Some(Open::Postgres(lease)) => postgres::query(lease.session()?, statement, params, map).await,
             None => Err(ended()),
         }
     }
@@ -88,7 +86,7 @@ impl Tx {
     pub(crate) async fn run_script(&mut self, sqlite: &str, postgres: &str) -> Result<()> {
         match &self.open {
             Some(Open::Sqlite(connection)) => connection.execute_batch(sqlite).mapped(),
-            Some(Open::Postgres(connection)) => connection.batch_execute(postgres).await.mapped(),
+            Some(Open::Postgres(lease)) => lease.session()?.batch_execute(postgres).await.mapped(),
             None => Err(ended()),
         }
     }
@@ -96,17 +94,11 @@ impl Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        match self.open.take() {
-            Some(Open::Sqlite(connection)) => sqlite::rollback(&connection),
-            Some(Open::Postgres(connection)) => discard(*connection),
-            None => {}
+        // A lease that is not given back rolls back by itself.
+        if let Some(Open::Sqlite(connection)) = self.open.take() {
+            sqlite::rollback(&connection);
         }
     }
-}
-
-/// Closes a connection whose transaction is open, instead of giving it to the next caller: the server rolls back.
-fn discard(connection: Object) {
-    drop(Object::take(connection));
 }
 
 fn ended() -> Error {

@@ -15,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use super::{Refused, concerns_all, copy};
 use crate::batch::Batch;
 use crate::fault::{self, Mapped};
+use crate::postgres::Lease;
 use crate::{event, postgres};
 
 /// How long a group is tried again whose connection was lost, and the pause before each try.
@@ -52,23 +53,25 @@ pub(super) async fn write_until_sure(pool: &Pool, group: &[Batch]) -> Result<Ref
 
 /// Writes one batch in a transaction of its own, which may wait for rows that others have locked.
 pub(crate) async fn write_alone(pool: &Pool, batch: &Batch) -> Result<()> {
-    let mut session = Unsettled::new(pool).await?;
-    let written = transaction(session.get()?, "BEGIN", std::slice::from_ref(batch)).await;
-    let written = session.check(written).await?;
-    session.settle();
+    let lease = Lease::of(pool).await?;
+    let session = lease.session()?;
+    let written = transaction(session, "BEGIN", std::slice::from_ref(batch)).await;
+    let written = check(session, written).await?;
+    lease.give_back();
     written.map_err(|stumble| stumble.error)
 }
 
 /// A batch that failed stops its whole transaction. So what is before it and what is after it is written without it, in
 /// transactions of their own; where it is not known which one failed, the halves are.
 async fn write(pool: &Pool, group: &[Batch]) -> Result<Refused> {
-    let mut session = Unsettled::new(pool).await?;
+    let lease = Lease::of(pool).await?;
+    let session = lease.session()?;
     let mut refused = Vec::new();
     let mut parts: Vec<Range<usize>> = std::iter::once(0..group.len()).collect();
     while let Some(part) = parts.pop() {
-        let written = timeout(PATIENCE, transaction(session.get()?, BEGIN, &group[part.clone()]));
+        let written = timeout(PATIENCE, transaction(session, BEGIN, &group[part.clone()]));
         let written = written.await.unwrap_or_else(|_| Err(fault::silent().into()));
-        let written = match session.check(written).await {
+        let written = match check(session, written).await {
             Err(error) if error.kind() == Kind::StorageFull => {
                 // What was before this part is committed; this and what is after it is not.
                 tracing::error!(?error, "rows could not be written");
@@ -91,7 +94,7 @@ async fn write(pool: &Pool, group: &[Batch]) -> Result<Refused> {
             }
         }
     }
-    session.settle();
+    lease.give_back();
     Ok(refused)
 }
 
@@ -116,44 +119,16 @@ impl From<Error> for Stumble {
     }
 }
 
-/// A session whose transaction may be open. It goes back to the pool when that is settled; otherwise, if whoever waits
-/// leaves too, it is closed, which rolls back.
-struct Unsettled(Option<Object>);
-
-impl Unsettled {
-    async fn new(pool: &Pool) -> Result<Self> {
-        Ok(Self(Some(pool.get().await.map_err(fault::pool)?)))
-    }
-
-    fn get(&self) -> Result<&Object> {
-        self.0.as_ref().ok_or_else(|| Error::internal("the session was given back"))
-    }
-
-    /// Rolls back what failed by its own fault, so that the session can be used again; what concerns all is an error.
-    async fn check(&mut self, written: Result<(), Stumble>) -> Result<Result<(), Stumble>> {
-        match written {
-            Err(stumble) if concerns_all(&stumble.error) => Err(stumble.error),
-            Err(stumble) => {
-                timeout(PATIENCE, self.get()?.batch_execute("ROLLBACK"))
-                    .await
-                    .map_err(|_| fault::silent())?
-                    .mapped()?;
-                Ok(Err(stumble))
-            }
-            Ok(()) => Ok(Ok(())),
+/// Rolls back what failed by its own fault, so that the session can be used again; what concerns all is an error.
+async fn check(session: &Object, written: Result<(), Stumble>) -> Result<Result<(), Stumble>> {
+    match written {
+        Err(stumble) if concerns_all(&stumble.error) => Err(stumble.error),
+        Err(stumble) => {
+            let rolled_back = timeout(PATIENCE, session.batch_execute("ROLLBACK")).await;
+            rolled_back.map_err(|_| fault::silent())?.mapped()?;
+            Ok(Err(stumble))
         }
-    }
-
-    fn settle(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Unsettled {
-    fn drop(&mut self) {
-        if let Some(session) = self.0.take() {
-            drop(Object::take(session));
-        }
+        Ok(()) => Ok(Ok(())),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Config};
 
 use super::server_lock::Standing;
 use super::target::{Settings, Target};
+use crate::fault;
 
 /// Where the sessions of a pool come from.
 pub(crate) struct Source {
@@ -59,13 +60,14 @@ impl Connect for Source {
     }
 }
 
-/// A session that is asked something. It goes back to the pool when it is given back; otherwise, if whoever waits for the
-/// answer leaves too, it is closed, because the next caller would wait for that answer first.
-pub(crate) struct Asked(Option<Pooled>);
+/// A session of a pool whose state is not known: it may have a transaction open, or an answer to come. It goes back when
+/// it is given back; otherwise, if whoever waits leaves too, it is closed, which rolls back.
+#[derive(Debug)]
+pub(crate) struct Lease(Option<Pooled>);
 
-impl Asked {
-    pub(crate) const fn new(session: Pooled) -> Self {
-        Self(Some(session))
+impl Lease {
+    pub(crate) async fn of(pool: &Pool) -> Result<Self> {
+        Ok(Self(Some(pool.get().await.map_err(fault::pool)?)))
     }
 
     pub(crate) fn session(&self) -> Result<&Pooled> {
@@ -77,7 +79,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(session) = self.0.take() {
             drop(Pooled::take(session));

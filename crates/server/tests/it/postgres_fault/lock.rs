@@ -55,7 +55,7 @@ async fn a_server_whose_database_another_one_took_stops() {
     let another = served.another().await;
     served.line.mend();
     served.ends_and_says_why().await;
-    another.ping().await.unwrap();
+    retinue_store::migrate::check(&another).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
