@@ -24,6 +24,27 @@ async fn on_sqlite() {
     }
 }
 
+/// What a statement costs must not grow with the tables: each part of it finds its rows by an index.
+#[tokio::test]
+async fn on_sqlite_no_table_is_read_from_end_to_end() {
+    let (_folder, location, _store) = scratch::sqlite().await;
+    let connection = connect(&location);
+    for statement in statements() {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sqlite)).unwrap();
+        let mut rows = plan.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            let step: String = row.get("detail").unwrap();
+            let is_scan = step.starts_with("SCAN") && !SCANNED.iter().any(|known| step.starts_with(known));
+            assert!(!is_scan, "{}: {step}", statement.name);
+        }
+    }
+}
+
+/// What is read from end to end all the same: lists of words that were found, results within a statement, and the few
+/// rows of a catalog.
+const SCANNED: [&str; 6] =
+    ["SCAN s VIRTUAL TABLE", "SCAN f", "SCAN hits", "SCAN later", "SCAN CONSTANT ROW", "SCAN sqlite_master"];
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
 async fn on_postgres_with_the_same_columns_and_parameters() {

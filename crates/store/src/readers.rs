@@ -1,18 +1,20 @@
 //! Connections that only read SQLite, and reads that may take long.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use retinue_model::{Error, Result};
-use rusqlite::{Connection, InterruptHandle, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::fault::{self, Mapped};
 use crate::sqlite;
 
 /// How long a read may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// After how many steps of SQLite's machine a read looks whether it is still wanted; some tens of microseconds.
+const STEPS: std::ffi::c_int = 10_000;
 
 /// A fixed set of connections that only read.
 #[derive(Debug)]
@@ -52,8 +54,8 @@ fn open_reader(path: &Path) -> Result<Connection> {
 /// # Errors
 /// `database_too_slow`, or what the read says.
 pub(crate) async fn read_long<T: Send + 'static>(read: impl FnOnce(&Wait) -> Result<T> + Send + 'static) -> Result<T> {
-    let wait = Arc::new(Wait::default());
-    let _abandon = Abandon(Arc::clone(&wait));
+    let wait = Wait::default();
+    let _abandon = Abandon(wait.clone());
     let reading = tokio::task::spawn_blocking(move || read(&wait));
     match tokio::time::timeout(PATIENCE, reading).await {
         Ok(read) => read.map_err(Error::internal)?,
@@ -61,50 +63,32 @@ pub(crate) async fn read_long<T: Send + 'static>(read: impl FnOnce(&Wait) -> Res
     }
 }
 
-/// A read that someone waits for.
-#[derive(Default)]
-pub(crate) struct Wait(Mutex<State>);
-
-#[derive(Default)]
-enum State {
-    #[default]
-    Queued,
-    Reading(InterruptHandle),
-    Over,
-}
+/// Whether anybody waits for a read still.
+#[derive(Clone, Default)]
+pub(crate) struct Wait(Arc<AtomicBool>);
 
 impl Wait {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 
-    /// Reads with the next free connection, if someone waits for it still.
+    /// Reads with the next free connection, as long as somebody waits.
     pub(crate) fn run<T>(&self, readers: &Readers, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let connection = readers.borrow();
-        {
-            let mut state = self.state();
-            if matches!(*state, State::Over) {
-                return Err(fault::too_slow());
-            }
-            *state = State::Reading(connection.get_interrupt_handle());
-        }
-        let result = read(&connection);
-        // Before the connection goes to the next one, who is not to be interrupted.
-        *self.state() = State::Over;
+        let mut connection = readers.borrow();
+        let wait = self.clone();
+        connection.progress_handler(STEPS, Some(move || wait.is_over())).mapped()?;
+        let result = if self.is_over() { Err(fault::too_slow()) } else { read(&connection) };
+        connection.progress_handler(STEPS, None::<fn() -> bool>).mapped()?;
         result
     }
 }
 
-/// Ends the read when it is dropped.
-struct Abandon(Arc<Wait>);
+/// Says that nobody waits any more when it is dropped.
+struct Abandon(Wait);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if let State::Reading(handle) = &*state {
-            handle.interrupt();
-        }
-        *state = State::Over;
+        self.0.0.store(true, Ordering::Relaxed);
     }
 }
 
