@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use retinue_model::event::Event;
 use retinue_model::run::Run;
 use retinue_model::{RunId, ThreadId};
+use retinue_store::Scope;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ const KEEP: usize = 16;
 #[derive(Debug)]
 pub(crate) struct LiveRun {
     thread: ThreadId,
+    scope: Scope,
     tail: Mutex<VecDeque<Event>>,
     progress: watch::Sender<Progress>,
     /// A person wants it to stop.
@@ -48,8 +50,14 @@ pub(crate) enum Tail {
 }
 
 impl LiveRun {
-    fn new(thread: ThreadId) -> Self {
-        Self { thread, tail: Mutex::default(), progress: watch::Sender::default(), cancel: CancellationToken::new() }
+    fn new(thread: ThreadId, scope: Scope) -> Self {
+        Self {
+            thread,
+            scope,
+            tail: Mutex::default(),
+            progress: watch::Sender::default(),
+            cancel: CancellationToken::new(),
+        }
     }
 
     /// Shows an event to readers. `committed` is the number of the newest event that is in the table for certain.
@@ -120,8 +128,8 @@ pub(crate) struct Underway {
 
 impl Underway {
     /// None if someone is at work on this run already.
-    pub(crate) fn enter(app: &App, run: &Run) -> Option<Self> {
-        let live = app.live.insert(run.id, run.thread_id)?;
+    pub(crate) fn enter(app: &App, run: &Run, scope: Scope) -> Option<Self> {
+        let live = app.live.insert(run.id, run.thread_id, scope)?;
         metrics::gauge!("retinue_runs_active").increment(1.0);
         Some(Self { app: app.clone(), id: run.id, live })
     }
@@ -147,10 +155,10 @@ impl Registry {
     }
 
     /// None if the run is there already.
-    fn insert(&self, id: RunId, thread: ThreadId) -> Option<Arc<LiveRun>> {
+    fn insert(&self, id: RunId, thread: ThreadId, scope: Scope) -> Option<Arc<LiveRun>> {
         match self.runs().entry(id) {
             Entry::Occupied(_) => None,
-            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(LiveRun::new(thread))))),
+            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(LiveRun::new(thread, scope))))),
         }
     }
 
@@ -162,9 +170,9 @@ impl Registry {
         self.runs().remove(&id);
     }
 
-    /// The threads with a run under way.
-    pub(crate) fn threads(&self) -> HashSet<ThreadId> {
-        self.runs().values().map(|run| run.thread).collect()
+    /// The threads of one owner with a run under way.
+    pub(crate) fn threads(&self, scope: Scope) -> HashSet<ThreadId> {
+        self.runs().values().filter(|run| run.scope == scope).map(|run| run.thread).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -183,6 +191,8 @@ mod tests {
     use retinue_model::event::{Data, Name};
     use uuid::Uuid;
 
+    const MINE: Scope = Scope::of(&retinue_model::Principal::local_user());
+
     fn event(seq: i64) -> Event {
         let run = RunId::new(Uuid::nil());
         Event::new(run, seq, Name::MessageDelta, &Data::Delta { text: "x" }, Timestamp::UNIX_EPOCH).unwrap()
@@ -197,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_is_not_committed_never_leaves_the_tail() {
-        let run = LiveRun::new(ThreadId::new(Uuid::nil()));
+        let run = LiveRun::new(ThreadId::new(Uuid::nil()), MINE);
         (1..=100).for_each(|seq| run.push(event(seq), 0));
         assert_eq!(numbers(run.after(0)), (1..=100).collect::<Vec<_>>());
         (101..=110).for_each(|seq| run.push(event(seq), 90));
@@ -210,8 +220,8 @@ mod tests {
     async fn a_watcher_hears_of_events_and_of_the_end() {
         let registry = Registry::default();
         let id = RunId::new(Uuid::nil());
-        let run = registry.insert(id, ThreadId::new(Uuid::nil())).unwrap();
-        assert!(registry.insert(id, ThreadId::new(Uuid::nil())).is_none());
+        let run = registry.insert(id, ThreadId::new(Uuid::nil()), MINE).unwrap();
+        assert!(registry.insert(id, ThreadId::new(Uuid::nil()), MINE).is_none());
         let mut watcher = registry.watch(id).unwrap();
         run.push(event(1), 0);
         assert!(watcher.wait(0).await);

@@ -22,7 +22,8 @@ pub struct Page {
 pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>, limit: usize) -> Result<Page> {
     thread::get(ctx, id).await?;
     let after = cursor.map_or(Ok(0), |cursor| cursor::to_position(id, cursor))?;
-    let mut placed = rows::list(&ctx.store, id, after, i64::try_from(limit + 1).unwrap_or(i64::MAX)).await?;
+    let mut placed =
+        rows::list(&ctx.scope(), &ctx.store, id, after, i64::try_from(limit + 1).unwrap_or(i64::MAX)).await?;
     let has_more = placed.len() > limit;
     placed.truncate(limit);
     let next_cursor = placed.last().filter(|_| has_more).map(|last| cursor::of_position(id, last.position));

@@ -48,7 +48,7 @@ pub struct Page {
 pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>) -> Result<Page> {
     thread::get(ctx, id).await?;
     let before = cursor.map_or(Ok(i64::MAX), |cursor| cursor::to_position(id, cursor))?;
-    let mut inputs = message_rows::inputs_back(&ctx.store, id, before, TURNS + 1).await?;
+    let mut inputs = message_rows::inputs_back(&ctx.scope(), &ctx.store, id, before, TURNS + 1).await?;
     let page = usize::try_from(TURNS).unwrap_or(usize::MAX);
     let is_cut = inputs.len() > page;
     inputs.truncate(page);
@@ -63,7 +63,7 @@ pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>) -> Result<P
 /// `not_found`, also if the message is of another thread.
 pub async fn get(ctx: &Context, thread: ThreadId, id: MessageId) -> Result<Turn> {
     let missing = || Error::not_found("message");
-    let input = message_rows::get(&ctx.store, id).await?.ok_or_else(missing)?;
+    let input = message_rows::get(&ctx.scope(), &ctx.store, id).await?.ok_or_else(missing)?;
     if input.message.thread_id != thread || input.message.role != Role::User {
         return Err(missing());
     }
@@ -75,8 +75,10 @@ pub async fn get(ctx: &Context, thread: ThreadId, id: MessageId) -> Result<Turn>
 /// # Errors
 /// What keeps the table from being read.
 pub async fn is_last(ctx: &Context, turn: &Turn) -> Result<bool> {
-    match message_rows::get(&ctx.store, turn.input.id).await? {
-        Some(input) => message_rows::is_last_input(&ctx.store, turn.input.thread_id, input.position).await,
+    match message_rows::get(&ctx.scope(), &ctx.store, turn.input.id).await? {
+        Some(input) => {
+            message_rows::is_last_input(&ctx.scope(), &ctx.store, turn.input.thread_id, input.position).await
+        }
         None => Ok(false),
     }
 }
@@ -84,7 +86,7 @@ pub async fn is_last(ctx: &Context, turn: &Turn) -> Result<bool> {
 async fn assemble(ctx: &Context, thread: ThreadId, inputs: Vec<Placed>) -> Result<Vec<Turn>> {
     let (Some(first), Some(last)) = (inputs.first(), inputs.last()) else { return Ok(Vec::new()) };
     let range = (first.position, last.position);
-    let answered = run_rows::of_inputs(&ctx.store, thread, range, ATTEMPTS).await?;
+    let answered = run_rows::of_inputs(&ctx.scope(), &ctx.store, thread, range, ATTEMPTS).await?;
     let mut turns: Vec<Turn> =
         inputs.into_iter().map(|placed| Turn { input: placed.message, attempts: Vec::new() }).collect();
     for Answered { run, answer } in answered {

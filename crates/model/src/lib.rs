@@ -7,10 +7,12 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod message;
+pub mod principal;
 pub mod provider;
 pub mod run;
 pub mod text;
 pub mod thread;
 
 pub use error::{Error, Result};
-pub use id::{AgentId, MessageId, RunId, ThreadId};
+pub use id::{AgentId, MessageId, OrganizationId, RunId, ThreadId, UserId};
+pub use principal::Principal;

@@ -42,7 +42,7 @@ macro_rules! migration {
 }
 
 /// All of them, oldest first.
-pub static MIGRATIONS: [Migration; 1] = [migration!(1, "0001_threads")];
+pub static MIGRATIONS: [Migration; 2] = [migration!(1, "0001_threads"), migration!(2, "0002_identity")];
 
 /// The version that this program works with.
 #[must_use]
@@ -88,7 +88,7 @@ pub async fn current(location: &Location) -> Result<i64> {
 /// # Errors
 /// `database_newer` if the database was made by a newer program.
 pub async fn up(store: &Store) -> Result<Vec<i64>> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_schema_change().await?;
     let version = read_version(&mut tx).await?;
     refuse_newer(version)?;
     let mut applied = Vec::new();
@@ -106,7 +106,7 @@ pub async fn up(store: &Store) -> Result<Vec<i64>> {
 /// # Errors
 /// `database_newer` if the database was made by a newer program.
 pub async fn down(store: &Store) -> Result<Option<i64>> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_schema_change().await?;
     let version = read_version(&mut tx).await?;
     refuse_newer(version)?;
     let newest = MIGRATIONS.iter().find(|migration| migration.version == version);

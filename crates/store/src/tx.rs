@@ -1,4 +1,4 @@
-//! A transaction is a value, and its end is visible: [`Tx::commit`], or else it is rolled back.
+//! A transaction of a migration is a value, and its end is visible: [`Tx::commit`], or else it is rolled back.
 
 use deadpool_postgres::Object;
 use retinue_model::{Error, Result};
@@ -11,9 +11,9 @@ use crate::statement::Statement;
 use crate::value::Value;
 use crate::{postgres, sqlite};
 
-/// A transaction that may write.
+/// A transaction that may change the schema.
 #[derive(Debug)]
-pub struct Tx {
+pub(crate) struct Tx {
     // None once it was committed.
     open: Option<Open>,
 }
@@ -33,15 +33,29 @@ impl Tx {
         Self { open: Some(Open::Postgres(Box::new(connection))) }
     }
 
+    pub(crate) fn set_foreign_keys(&self, on: bool) -> Result<()> {
+        match &self.open {
+            Some(Open::Sqlite(connection)) => sqlite::set_foreign_keys(connection, on),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn begin_sqlite(&self) -> Result<()> {
+        match &self.open {
+            Some(Open::Sqlite(connection)) => sqlite::begin(connection),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes it last. When this returns, what was written survives a crash.
     ///
     /// # Errors
     /// `storage_full`, `database_unavailable`, or what the engine says; nothing was written then.
-    pub async fn commit(mut self) -> Result<()> {
+    pub(crate) async fn commit(mut self) -> Result<()> {
         match self.open.take() {
             Some(Open::Sqlite(connection)) => {
                 // Waits for the disk, which the runtime's threads must not.
-                tokio::task::spawn_blocking(move || sqlite::commit(&connection)).await.map_err(Error::internal)?
+                tokio::task::spawn_blocking(move || end_sqlite(&connection)).await.map_err(Error::internal)?
             }
             Some(Open::Postgres(connection)) => {
                 let committed = connection.batch_execute("COMMIT").await.mapped();
@@ -97,11 +111,25 @@ impl Tx {
 impl Drop for Tx {
     fn drop(&mut self) {
         match self.open.take() {
-            Some(Open::Sqlite(connection)) => sqlite::rollback(&connection),
+            Some(Open::Sqlite(connection)) => {
+                sqlite::rollback(&connection);
+                if let Err(error) = sqlite::set_foreign_keys(&connection, true) {
+                    tracing::error!(?error, "foreign keys could not be turned on again");
+                }
+            }
             Some(Open::Postgres(connection)) => discard(*connection),
             None => {}
         }
     }
+}
+
+/// Commits if every row that is referred to is there.
+fn end_sqlite(connection: &Connection) -> Result<()> {
+    let committed = sqlite::check_foreign_keys(connection).and_then(|()| sqlite::commit(connection));
+    if committed.is_err() {
+        sqlite::rollback(connection);
+    }
+    sqlite::set_foreign_keys(connection, true).and(committed)
 }
 
 /// Closes a connection whose transaction is open, instead of giving it to the next caller: the server rolls back.
