@@ -72,7 +72,7 @@ sections! {
         shutdown_seconds: u64,
     }
     Data { dir: PathBuf, }
-    Database { url: Secret, connections: usize, }
+    Database { url: Secret, connections: usize, statement_seconds: u64, }
     Auth { mode: Mode, single_user: SingleUser, }
     SingleUser { allow_remote: bool, }
     Runs { max_concurrent: usize, max_output_bytes: usize, max_seconds: u64, retries: u32, }
@@ -255,9 +255,10 @@ impl Config {
     }
 
     fn check_bounds(&self) -> Result<(), ConfigError> {
-        let least: [(&str, u64, u64); 6] = [
+        let least: [(&str, u64, u64); 7] = [
             ("server.max_body_bytes", self.server.max_body_bytes as u64, 1024),
             ("database.connections", self.database.connections as u64, 2),
+            ("database.statement_seconds", self.database.statement_seconds, 1),
             ("runs.max_concurrent", self.runs.max_concurrent as u64, 1),
             ("runs.max_output_bytes", self.runs.max_output_bytes as u64, 1024),
             ("runs.max_seconds", self.runs.max_seconds, 1),
@@ -272,6 +273,13 @@ impl Config {
     }
 
     fn check_database(&self) -> Result<(), ConfigError> {
+        let seconds = self.database.statement_seconds;
+        if seconds > 600 {
+            return Err(ConfigError::new(
+                "database.statement_seconds",
+                format!("is {seconds}; it must be at most 600."),
+            ));
+        }
         crate::wiring::location(self).check().map_err(|error| ConfigError::new("database.url", error.detail()))
     }
 

@@ -30,17 +30,21 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     };
     wiring::make_data_folder(&config)?;
     let location = wiring::location(&config);
-    let app = start(&config, environment, &location).await?;
+    let store = Store::open(&location).await?;
+    let app = start(&config, environment, store.clone()).await?;
     if let Some(listener) = metrics_listener {
         tokio::spawn(listen::serve(listener, metrics_router(metrics), std::future::pending()));
     }
     greet(&config, &app, address, &location);
     tokio::spawn(provider::keep_asking(app.clone()));
-    serve(&config, app, listener).await
+    tokio::select! {
+        served = serve(&config, app, listener) => served,
+        // At once: what could still be written is not this process's to write any more.
+        error = store.lost() => Err(error.into()),
+    }
 }
 
-async fn start(config: &Config, environment: &Environment, location: &Location) -> anyhow::Result<App> {
-    let store = Store::open(location).await?;
+async fn start(config: &Config, environment: &Environment, store: Store) -> anyhow::Result<App> {
     for version in migrate::up(&store).await? {
         tracing::info!(version, "the database was migrated");
     }

@@ -26,7 +26,11 @@ const DEFAULT_CONTEXT_TOKENS: u32 = 32_768;
 pub(crate) fn location(config: &Config) -> Location {
     match config.database.url.expose() {
         "" => Location::Sqlite(config.data.dir.join("retinue.db")),
-        url => Location::Postgres { url: url.to_owned(), connections: config.database.connections },
+        url => Location::Postgres {
+            url: url.to_owned(),
+            connections: config.database.connections,
+            statement_limit: Duration::from_secs(config.database.statement_seconds),
+        },
     }
 }
 

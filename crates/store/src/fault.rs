@@ -20,6 +20,19 @@ const CONFLICTS: [(&str, &str, &str, &str); 2] = [
     ),
 ];
 
+/// What PostgreSQL says when the same may well succeed the next time, besides that it is starting or stopping.
+const PASSING: [SqlState; 7] = [
+    SqlState::TOO_MANY_CONNECTIONS,
+    SqlState::T_R_DEADLOCK_DETECTED,
+    SqlState::T_R_SERIALIZATION_FAILURE,
+    // Over a limit of the session.
+    SqlState::LOCK_NOT_AVAILABLE,
+    SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    // It was the primary until now; a new connection finds the new one.
+    SqlState::READ_ONLY_SQL_TRANSACTION,
+    SqlState::CONNECTION_FAILURE,
+];
+
 fn conflict(matches: impl Fn(&str, &str) -> bool) -> Option<Error> {
     CONFLICTS
         .iter()
@@ -78,13 +91,8 @@ pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
         Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => {
             conflict(|name, _| db.constraint().is_some_and(|constraint| constraint == name))
         }
-        Some(db)
-            if db.code().code().starts_with("57P")
-                || *db.code() == SqlState::TOO_MANY_CONNECTIONS
-                || *db.code() == SqlState::T_R_DEADLOCK_DETECTED =>
-        {
-            Some(unavailable())
-        }
+        Some(db) if db.code().code().starts_with("57P") || PASSING.contains(db.code()) => Some(unavailable()),
+        Some(db) if *db.code() == SqlState::QUERY_CANCELED => Some(too_slow()),
         None | Some(_) => None,
     };
     match known {
@@ -106,6 +114,11 @@ pub(crate) fn silent() -> Error {
 /// A read took longer than anybody should wait.
 pub(crate) fn too_slow() -> Error {
     Error::unavailable("database_too_slow", "This took the database too long. Ask for less, or try again later.")
+}
+
+/// Nothing may be read or written until the server lock is held again.
+pub(crate) fn fenced() -> Error {
+    unavailable().because("the database's server lock is not held at the moment")
 }
 
 pub(crate) fn pool(error: deadpool_postgres::PoolError) -> Error {

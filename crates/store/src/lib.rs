@@ -32,8 +32,9 @@ pub mod thread;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use retinue_model::Result;
+use retinue_model::{Error, Result};
 
 pub use append::{Acknowledgement, Place};
 pub use batch::Batch;
@@ -49,12 +50,14 @@ use value::Value;
 pub enum Location {
     /// A database file; its folder must exist.
     Sqlite(PathBuf),
-    /// `postgres://user:password@host/database?sslmode=…` and how many connections to keep at most.
+    /// `postgres://user:password@host/database?sslmode=…` and how much of it to use.
     Postgres {
         /// The connection string.
         url: String,
         /// The largest number of connections.
         connections: usize,
+        /// How long it may take to answer a read.
+        statement_limit: Duration,
     },
 }
 
@@ -124,8 +127,9 @@ impl Store {
     async fn open_with(location: &Location, alone: bool) -> Result<Self> {
         let engine = match location {
             Location::Sqlite(path) => Engine::Sqlite(Arc::new(sqlite::Sqlite::open(path, alone)?)),
-            Location::Postgres { url, connections } => {
-                Engine::Postgres(Arc::new(postgres::Postgres::open(url, *connections, alone).await?))
+            Location::Postgres { url, connections, statement_limit } => {
+                let size = postgres::Size { connections: *connections, limit: *statement_limit };
+                Engine::Postgres(Arc::new(postgres::Postgres::open(url, size, alone).await?))
             }
         };
         Ok(Self { engine })
@@ -139,6 +143,16 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.settle().await,
             Engine::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Resolves when this process must not serve the database any more, because another one took it over while the
+    /// connection to it was lost; with what to tell people. From then on nothing is read or written here.
+    pub async fn lost(&self) -> Error {
+        match &self.engine {
+            // Its lock is a file's, which ends with the process and not before.
+            Engine::Sqlite(_) => std::future::pending().await,
+            Engine::Postgres(postgres) => postgres.lost().await,
         }
     }
 
@@ -181,6 +195,7 @@ impl Store {
     /// # Errors
     /// Those of [`Acknowledgement::wait`].
     pub async fn write(&self, batch: Batch) -> Result<()> {
+        self.takes_writes().await?;
         self.reserve().await?.append(batch).wait().await
     }
 
@@ -190,9 +205,19 @@ impl Store {
     /// # Errors
     /// Those of [`Acknowledgement::wait`].
     pub async fn write_alone(&self, batch: Batch) -> Result<()> {
+        self.takes_writes().await?;
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write_alone(batch).await,
             Engine::Postgres(postgres) => postgres.write_alone(&batch).await,
+        }
+    }
+
+    /// Whoever begins something new is refused at once in an outage. Whoever goes on with something is patient: he has
+    /// the more to lose.
+    async fn takes_writes(&self) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(postgres) => postgres.wait_for_lock().await,
         }
     }
 
@@ -240,11 +265,15 @@ pub fn statements() -> Vec<&'static Statement> {
 
 #[cfg(test)]
 mod tests {
-    use super::Location;
+    use super::{Duration, Location};
 
     #[test]
     fn a_password_is_not_shown_to_whoever_debugs() {
-        let location = Location::Postgres { url: "postgres://u:hunter2@h/d".to_owned(), connections: 4 };
+        let location = Location::Postgres {
+            url: "postgres://u:hunter2@h/d".to_owned(),
+            connections: 4,
+            statement_limit: Duration::from_secs(10),
+        };
         assert!(!format!("{location:?}").contains("hunter2"));
     }
 }

@@ -16,6 +16,16 @@ pub(crate) fn in_use(what: &str) -> Error {
     )
 }
 
+/// Another process serves this database now, and this one did until it lost its connection.
+pub(crate) fn taken_over(what: &str) -> Error {
+    Error::conflict(
+        "database_taken_over",
+        format!(
+            "Another Retinue took over {what} while this one had lost its connection, so this one has stopped: two would interrupt each other's answers. Leave one of them stopped, or give it its own with DATABASE_URL."
+        ),
+    )
+}
+
 /// A lock on a file; ends with the process, whatever ends it.
 #[derive(Debug)]
 pub(crate) struct FileLock {

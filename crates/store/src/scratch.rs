@@ -1,6 +1,7 @@
 //! Databases for this crate's own tests.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -24,7 +25,8 @@ pub(crate) async fn postgres() -> (String, Store) {
     admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     let url = server.replace("/postgres?", &format!("/{name}?"));
     let url = url.strip_suffix("/postgres").map_or(url.clone(), |server| format!("{server}/{name}"));
-    let store = migrated(&Location::Postgres { url: url.clone(), connections: 2 }).await;
+    let statement_limit = Duration::from_secs(10);
+    let store = migrated(&Location::Postgres { url: url.clone(), connections: 2, statement_limit }).await;
     (url, store)
 }
 

@@ -2,7 +2,6 @@
 
 mod driver;
 mod keyboard;
-mod line;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,7 +13,6 @@ use thirtyfour::common::capabilities::desiredcapabilities::Capabilities;
 
 use driver::Driver;
 pub use keyboard::Key;
-pub use line::Line;
 
 const CHROMIUM: &str = "RETINUE_TEST_CHROMIUM";
 const PATIENCE: Duration = Duration::from_secs(15);

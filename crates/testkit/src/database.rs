@@ -1,9 +1,15 @@
 //! A database of a test's own.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use retinue_store::Location;
 use tempfile::TempDir;
+use tokio_postgres::config::Host;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::Line;
 
 /// The server that `cargo xtask test` started for the tests.
 const POSTGRES: &str = "RETINUE_TEST_POSTGRES";
@@ -12,6 +18,8 @@ const POSTGRES: &str = "RETINUE_TEST_POSTGRES";
 #[derive(Debug)]
 pub struct Database {
     location: Location,
+    /// The address of one on a server.
+    direct: Option<String>,
     _folder: Option<TempDir>,
 }
 
@@ -20,7 +28,7 @@ impl Database {
     #[must_use]
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { location: Location::Sqlite(folder.path().join("retinue.db")), _folder: Some(folder) }
+        Self { location: Location::Sqlite(folder.path().join("retinue.db")), direct: None, _folder: Some(folder) }
     }
 
     /// A database on the tests' PostgreSQL server.
@@ -36,7 +44,31 @@ impl Database {
         drop(client);
         connection.await.unwrap().unwrap();
         let (base, _) = server.rsplit_once('/').unwrap();
-        Self { location: Location::Postgres { url: format!("{base}/{name}"), connections: 4 }, _folder: None }
+        let url = format!("{base}/{name}");
+        Self { location: to(url.clone()), direct: Some(url), _folder: None }
+    }
+
+    /// The same database, over a line that the test can cut.
+    pub async fn on_a_line(mut self) -> (Self, Line) {
+        let direct = self.direct.clone().unwrap();
+        let config: tokio_postgres::Config = direct.parse().unwrap();
+        let (Host::Tcp(host), port) = (&config.get_hosts()[0], config.get_ports()[0]) else { unreachable!() };
+        let server = tokio::net::lookup_host((host.as_str(), port)).await.unwrap().find(SocketAddr::is_ipv4).unwrap();
+        let line = Line::to(&server.to_string()).await;
+        let (before, after) = direct.split_once(&format!("{host}:{port}")).unwrap();
+        if let Location::Postgres { url, .. } = &mut self.location {
+            *url = format!("{before}{}{after}", line.address());
+        }
+        (self, line)
+    }
+
+    /// With other bounds.
+    #[must_use]
+    pub fn bounded(mut self, most_connections: usize, limit: Duration) -> Self {
+        if let Location::Postgres { connections, statement_limit, .. } = &mut self.location {
+            (*connections, *statement_limit) = (most_connections, limit);
+        }
+        self
     }
 
     /// Where it is.
@@ -44,4 +76,54 @@ impl Database {
     pub const fn location(&self) -> &Location {
         &self.location
     }
+
+    /// Where it is without the line.
+    #[must_use]
+    pub fn direct(&self) -> Location {
+        to(self.direct.clone().unwrap())
+    }
+
+    /// The first column that a statement gives, as text; asked without the line.
+    pub async fn ask(&self, statement: &str) -> Vec<String> {
+        let (client, connection) =
+            tokio_postgres::connect(self.direct.as_ref().unwrap(), tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let answer = client.simple_query(statement).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+        let row = |message: &SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+            _ => None,
+        };
+        answer.iter().filter_map(row).collect()
+    }
+
+    /// Keeps everybody else from a table until the client is dropped.
+    pub async fn lock_table(&self, table: &str) -> Client {
+        let direct = self.direct.as_ref().unwrap();
+        let (client, connection) = tokio_postgres::connect(direct, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(&format!("BEGIN; LOCK TABLE {table}")).await.unwrap();
+        client
+    }
+
+    /// Ends everybody's sessions, as a restart of PostgreSQL does.
+    pub async fn end_sessions(&self) {
+        self.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .await;
+    }
+
+    /// How many sessions have a transaction open and do nothing.
+    pub async fn idle_transactions(&self) -> usize {
+        let idle = "SELECT pid FROM pg_stat_activity \
+             WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+        self.ask(idle).await.len()
+    }
+}
+
+fn to(url: String) -> Location {
+    Location::Postgres { url, connections: 4, statement_limit: Duration::from_secs(10) }
 }

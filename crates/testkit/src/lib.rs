@@ -9,15 +9,17 @@ pub mod browser;
 pub mod clock;
 pub mod database;
 pub mod events;
+pub mod line;
 pub mod model_server;
 pub mod program;
 pub mod rng;
 pub mod test_app;
 
-pub use browser::{Browser, Key, Line, Scheme};
+pub use browser::{Browser, Key, Scheme};
 pub use clock::FakeClock;
 pub use database::Database;
 pub use events::{EventStream, ReceivedEvent};
+pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
 pub use program::{Program, Running};
 pub use rng::CountingRng;

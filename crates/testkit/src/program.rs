@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,8 @@ pub struct Program {
 pub struct Running {
     child: Child,
     address: SocketAddr,
+    /// What it says from when it is ready to its end.
+    said: JoinHandle<Vec<String>>,
 }
 
 impl Program {
@@ -93,8 +96,14 @@ impl Program {
         });
         let address = address.await.expect("it did not get ready").unwrap_or_else(|| panic!("it ended: {said:?}"));
         // Whoever logs must not block because nobody reads.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Running { child, address }
+        let said = tokio::spawn(async move {
+            let mut said = Vec::new();
+            while let Ok(Some(line)) = lines.next_line().await {
+                said.push(line);
+            }
+            said
+        });
+        Running { child, address, said }
     }
 }
 
@@ -114,6 +123,12 @@ impl Running {
     /// Ends it as a power cut would.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Waits until it ends by itself; how it ended, and what it said since it was ready.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("it did not end").unwrap();
+        (status, self.said.await.unwrap().join("\n"))
     }
 
     /// Tells it to stop and waits for its end.

@@ -44,7 +44,8 @@ pub struct TestApp {
     pub clock: Arc<FakeClock>,
     /// The program itself.
     pub app: App,
-    database: Database,
+    /// Where it keeps everything.
+    pub database: Database,
     address: SocketAddr,
     client: Client,
     /// What the program runs on: ending it ends the program as a crash does.
@@ -98,6 +99,16 @@ impl TestApp {
     pub async fn send(&self, method: Method, path: &str, json: &Value, status: u16) -> Value {
         let response = self.request(method, path).json(json).send().await.unwrap();
         body(response, StatusCode::from_u16(status).unwrap()).await
+    }
+
+    /// Waits until it says that it is ready. Fails the test if that takes longer than 20 seconds.
+    pub async fn ready(&self) {
+        let ready = async {
+            while self.request(Method::GET, "/readyz").send().await.unwrap().status() != StatusCode::OK {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ready).await.expect("it did not get ready");
     }
 
     /// A new conversation's id.

@@ -10,6 +10,7 @@ mod kill;
 mod message;
 mod openapi;
 mod page;
+mod postgres_fault;
 mod program;
 mod run;
 mod thread;

@@ -35,10 +35,12 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 
 #[test]
 fn wrong_configurations_are_refused_by_key_with_the_mend() {
-    let cases: [Case<'_>; 21] = [
+    let cases: [Case<'_>; 23] = [
         ("", &[("RETINUE_LISTEN", "8080")], &["server.listen", "such as 127.0.0.1:8080"]),
         ("", &[("DATABASE_URL", "sqlite://x")], &["database.url", "postgres://"]),
         ("", &[("OPENAI_BASE_URL", "localhost:8000")], &["providers.openai_base_url", "http"]),
+        ("[database]\nstatement_seconds = 0\n", &[], &["database.statement_seconds", "at least 1"]),
+        ("[database]\nstatement_seconds = 601\n", &[], &["database.statement_seconds", "at most 600"]),
         ("", &[("RETINUE__LOG__FILTER", "x=y=z")], &["log.filter"]),
         ("[server]\nallowed_hosts = [\"a.example:80\"]\n", &[], &["server.allowed_hosts", "port"]),
         ("[server]\nlisen = \"127.0.0.1:1\"\n", &[], &["server.lisen", "Did you mean `server.listen`"]),

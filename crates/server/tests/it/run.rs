@@ -132,10 +132,11 @@ async fn trying_again_answers_the_same_message(app: TestApp) {
 async fn the_newest_answer_is_the_last_one_whatever_the_clock_says(app: TestApp) {
     let (thread, mut run) = app.conversation("Question", "Answer 0").await;
     for number in 1..=12 {
-        app.clock.set_back(std::time::Duration::from_secs(3_600));
+        app.clock.set_back(std::time::Duration::from_hours(1));
         let next = app.send(Method::POST, &format!("/api/runs/{run}/retry"), &json!({}), 201).await;
         app.model.next().await.answer(&format!("Answer {number}")).await;
-        run = app.ended(next["id"].as_str().unwrap()).await["id"].as_str().unwrap().to_owned();
+        next["id"].as_str().unwrap().clone_into(&mut run);
+        app.ended(&run).await;
     }
     let page = app.request(Method::GET, &format!("/threads/{thread}")).header("accept", "text/html");
     let page = page.send().await.unwrap().text().await.unwrap();

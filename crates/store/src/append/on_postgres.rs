@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::try_join_all;
-use retinue_model::Result;
 use retinue_model::error::Kind;
 use retinue_model::event::Event;
+use retinue_model::{Error, Result};
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
@@ -58,13 +58,32 @@ async fn patiently<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 async fn in_transaction<T>(pool: &Pool, work: impl AsyncFnOnce(&Object) -> Result<T>) -> Result<T> {
-    let connection = pool.get().await.map_err(fault::pool)?;
-    let written = work(&connection).await;
-    if written.is_err() {
-        // Its transaction is in an unknown state; closing it rolls back.
-        drop(Object::take(connection));
+    let session = Unsettled(Some(pool.get().await.map_err(fault::pool)?));
+    let written = work(session.get()?).await?;
+    session.settle();
+    Ok(written)
+}
+
+/// A session whose transaction may be open. It goes back to the pool when that is settled; otherwise, if whoever waits
+/// leaves too, it is closed, which rolls back.
+struct Unsettled(Option<Object>);
+
+impl Unsettled {
+    fn get(&self) -> Result<&Object> {
+        self.0.as_ref().ok_or_else(|| Error::internal("the session was given back"))
     }
-    written
+
+    fn settle(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.take() {
+            drop(Object::take(session));
+        }
+    }
 }
 
 async fn together(connection: &Object, group: &[Batch]) -> Result<()> {
