@@ -13,6 +13,8 @@ pub mod run;
 pub mod text;
 pub mod thread;
 
+mod time;
+
 pub use error::{Error, Result};
 pub use id::{AgentId, MessageId, OrganizationId, RunId, ThreadId, UserId};
 pub use principal::Principal;

@@ -57,5 +57,6 @@ pub struct Message {
     /// The text; Markdown when the agent wrote it.
     pub content: String,
     /// When it was said; for an agent, when it was done.
+    #[serde(serialize_with = "crate::time::serialize")]
     pub created_at: Timestamp,
 }

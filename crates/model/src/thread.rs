@@ -22,8 +22,10 @@ pub struct Thread {
     #[schema(required)]
     pub model: Option<String>,
     /// When it was created.
+    #[serde(serialize_with = "crate::time::serialize")]
     pub created_at: Timestamp,
     /// When something was last said in it, or it was renamed.
+    #[serde(serialize_with = "crate::time::serialize")]
     pub updated_at: Timestamp,
 }
 

@@ -69,6 +69,7 @@ sections! {
         public_url: String,
         allowed_hosts: Vec<String>,
         max_body_bytes: usize,
+        max_connections: usize,
         shutdown_seconds: u64,
     }
     Data { dir: PathBuf, }
@@ -255,14 +256,16 @@ impl Config {
     }
 
     fn check_bounds(&self) -> Result<(), ConfigError> {
-        let least: [(&str, u64, u64); 7] = [
+        let least: &[(&str, u64, u64)] = &[
             ("server.max_body_bytes", self.server.max_body_bytes as u64, 1024),
+            ("server.max_connections", self.server.max_connections as u64, 1),
             ("database.connections", self.database.connections as u64, 2),
             ("database.statement_seconds", self.database.statement_seconds, 1),
             ("runs.max_concurrent", self.runs.max_concurrent as u64, 1),
             ("runs.max_output_bytes", self.runs.max_output_bytes as u64, 1024),
             ("runs.max_seconds", self.runs.max_seconds, 1),
             ("providers.openai_context_tokens", self.providers.openai_context_tokens.into(), 256),
+            ("providers.ollama_context_tokens", self.providers.ollama_context_tokens.into(), 256),
         ];
         match least.iter().find(|(_, value, least)| value < least) {
             None => Ok(()),

@@ -8,6 +8,7 @@ mod greeting;
 mod layers;
 mod listen;
 mod migrate;
+mod patient;
 mod reference;
 mod serve;
 mod show;

@@ -13,10 +13,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Environment, MetricsListen};
+use crate::listen::Bounds;
 use crate::{greeting, listen, telemetry, wiring};
 
 /// How long connections may take to end after the last run did.
 const LINGER: Duration = Duration::from_secs(3);
+/// Connections to where metrics are served.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Result<()> {
@@ -33,7 +36,12 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     let store = Store::open(&location).await?;
     let app = start(&config, environment, store.clone()).await?;
     if let Some(listener) = metrics_listener {
-        tokio::spawn(listen::serve(listener, metrics_router(metrics), std::future::pending()));
+        tokio::spawn(listen::serve(
+            listener,
+            metrics_router(metrics),
+            Bounds::new(METRICS_CONNECTIONS),
+            std::future::pending(),
+        ));
     }
     greet(&config, &app, address, &location);
     tokio::spawn(provider::keep_asking(app.clone()));
@@ -69,7 +77,7 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Resu
             advice: wiring::advice(config),
         },
     );
-    let mut server = tokio::spawn(listen::serve(listener, router, {
+    let mut server = tokio::spawn(listen::serve(listener, router, Bounds::new(config.server.max_connections), {
         let app = app.clone();
         async move { app.stopped().await }
     }));

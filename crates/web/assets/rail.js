@@ -7,6 +7,8 @@ const list = rail.querySelector("[data-threads]");
 const region = document.getElementById("said");
 const narrow = matchMedia("(width < 52rem)");
 const first = query.value ? null : [...list.childNodes];
+const fresh = rail.querySelector("[data-new]");
+const place = fresh.ariaCurrent;
 let typing = 0;
 let request = null;
 
@@ -24,6 +26,8 @@ async function load(href) {
 
 async function find() {
   const text = query.value.trim();
+  // Whoever searches is at no place.
+  fresh.ariaCurrent = text ? null : place;
   if (!text && first) {
     request?.abort();
     list.replaceChildren(...first);
@@ -106,7 +110,7 @@ narrow.addEventListener("change", () => { if (rail.matches(":popover-open")) rai
 
 for (const hint of rail.querySelectorAll("kbd[hidden]")) hint.hidden = false;
 const mac = navigator.platform.startsWith("Mac");
-rail.querySelector("[data-new]").title = `New conversation (${mac ? "⌘⇧O" : "Ctrl+Shift+O"})`;
+fresh.title = `New conversation (${mac ? "⌘⇧O" : "Ctrl+Shift+O"})`;
 
 // The list stays where it was when a conversation is opened from it.
 const PLACE = "rail:top";

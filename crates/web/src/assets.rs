@@ -1,9 +1,13 @@
 //! Style, scripts and pictures of the pages, under a name that changes with them, so that they may be kept for ever.
 
-use axum::extract::Path;
+use axum::Extension;
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
+
+use crate::asked::Asked;
+use crate::extract::Param;
+use crate::page;
 
 struct Asset {
     name: &'static str,
@@ -15,10 +19,14 @@ struct Asset {
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// `GET /assets/{hash}/{name}`
-pub(crate) async fn get(Path((hash, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
+pub(crate) async fn get(
+    Param((hash, name)): Param<(String, String)>,
+    asked: Extension<Asked>,
+    headers: HeaderMap,
+) -> Response {
     let is_current = BASE.rsplit('/').next() == Some(hash.as_str());
     let Some(asset) = ASSETS.iter().find(|asset| is_current && asset.name == name) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return page::missing(asked).await;
     };
     let accepts = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let fixed = [

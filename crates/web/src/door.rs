@@ -1,23 +1,28 @@
-//! What every request passes: an id, the `Host` allow-list, the same-site check, security headers, log and metrics.
+//! What every request passes: an id, the `Host` allow-list, the same-site checks, security headers, log and metrics; and
+//! where a handler that panicked becomes an answer like others.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use retinue_app::App;
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::response::Response;
+use axum::routing::Route;
+use axum::routing::future::RouteFuture;
 use retinue_model::Error;
 use retinue_model::error::Kind;
-use tower_http::csrf::ProtectionError;
+use tower::{Layer, Service};
+use tower_http::csrf::{Csrf, CsrfLayer, ProtectionError, ResponseFuture};
 
-use crate::extract::RequestId;
-use crate::page;
-use crate::problem::Failed;
+use crate::asked::Asked;
+use crate::timings::Timings;
+use crate::{Settings, page};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,85 +30,132 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Which `Host` headers are answered. A page elsewhere can make a browser come here under a name of its own (DNS
-/// rebinding), but not under one of these.
-#[derive(Clone, Debug)]
-pub struct Hosts {
-    names: Arc<HashSet<String>>,
-    any_address: bool,
-}
+/// What stands in every answer, unless the answer itself says otherwise.
+static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+        // What a person said must not stay in a cache that others can read.
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    headers.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+});
 
-impl Hosts {
-    /// This machine's own names, and `names` (without port). With `any_address`, every IP address too: those can't be
-    /// rebound.
-    pub fn new(names: impl IntoIterator<Item = String>, any_address: bool) -> Self {
-        let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-        let names = names.into_iter().map(|name| name.to_ascii_lowercase()).chain(own).collect();
-        Self { names: Arc::new(names), any_address }
-    }
-
-    fn allow(&self, host: &str) -> bool {
-        let name = without_port(host).to_ascii_lowercase();
-        let is_address = || name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
-        self.names.contains(&name) || self.any_address && is_address()
-    }
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
-        _ => host,
-    }
-}
-
-#[derive(Clone, Debug)]
+/// The only layer around all routes. One that does everything, because each costs every request allocations and clones
+/// of all that lie within it.
+#[derive(Clone)]
 pub(crate) struct Door {
-    pub(crate) app: App,
-    pub(crate) hosts: Hosts,
+    new_id: Arc<dyn Fn() -> Arc<str> + Send + Sync>,
+    settings: Arc<Settings>,
 }
 
-/// The outermost layer.
-pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = door.app.new_request_id();
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-    let wants_page = page::is_wanted(&request);
-
-    let mut response = match check_host(&door.hosts, &request).and_then(|()| check_reader(&request)) {
-        Ok(()) => next.run(request).await,
-        Err(error) => refuse(error, &id, wants_page),
-    };
-    if let Some(error) = response.extensions().get::<ProtectionError>() {
-        let error = cross_site(error);
-        response = refuse(error, &id, wants_page);
+impl Door {
+    /// Gives requests ids from `new_id`.
+    pub(crate) fn new(settings: Settings, new_id: impl Fn() -> Arc<str> + Send + Sync + 'static) -> Self {
+        Self { new_id: Arc::new(new_id), settings: Arc::new(settings) }
     }
-    add_headers(&mut response, &id);
-    note(&method, &uri, route.as_ref(), response.status(), started, &id);
-    response
 }
 
-fn refuse(error: Error, id: &str, wants_page: bool) -> Response {
-    if wants_page { page::error(&error, id) } else { Failed::new(error, id).into_response() }
+impl Layer<Route> for Door {
+    type Service = Pass;
+
+    fn layer(&self, route: Route) -> Pass {
+        Pass { door: self.clone(), timings: Timings::default(), inner: CsrfLayer::new().layer(route) }
+    }
 }
 
-fn check_host(hosts: &Hosts, request: &Request) -> Result<(), Error> {
-    let path = request.uri().path();
-    // Probes come to the address of a container; they learn nothing here that matters.
-    if path == "/healthz" || path == "/readyz" {
-        return Ok(());
+/// A route behind the door.
+#[derive(Clone)]
+pub(crate) struct Pass {
+    door: Door,
+    timings: Timings,
+    inner: Csrf<Route>,
+}
+
+impl Service<Request> for Pass {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Passing;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.inner, cx)
     }
-    let mut sent = request.headers().get_all(header::HOST).iter();
-    // HTTP/2 says it in the address.
-    let host = sent.next().and_then(|value| value.to_str().ok()).or_else(|| request.uri().host());
-    match (host, sent.next()) {
-        (Some(host), None) if hosts.allow(host) => Ok(()),
-        _ => Err(Error::invalid(
-            "host_not_allowed",
-            "This server does not answer under that name. If it should, add the name to `server.allowed_hosts` or set RETINUE_PUBLIC_URL.",
-        )),
+
+    fn call(&mut self, mut request: Request) -> Passing {
+        let started = Instant::now();
+        let asked = Asked {
+            id: (self.door.new_id)(),
+            wants_page: page::is_wanted(&request),
+            settings: Arc::clone(&self.door.settings),
+        };
+        let note = Note {
+            started,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            timings: self.timings.clone(),
+        };
+        let answer = match asked.settings.hosts.check(&request).and_then(|()| check_reader(&request)) {
+            Ok(()) => {
+                request.extensions_mut().insert(asked.clone());
+                Answer::Coming(self.inner.call(request))
+            }
+            Err(error) => Answer::Refused(Some(error)),
+        };
+        Passing { answer, asked, note }
     }
+}
+
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
+enum Answer {
+    Coming(ResponseFuture<RouteFuture<Infallible>>),
+    Refused(Option<Error>),
+}
+
+/// A request on its way through the door and out again.
+pub(crate) struct Passing {
+    answer: Answer,
+    asked: Asked,
+    note: Note,
+}
+
+impl Future for Passing {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { answer, asked, note } = self.get_mut();
+        let mut response = ready!(answer.poll(cx)).unwrap_or_else(|error| asked.refuse(error));
+        add_headers(&mut response, &asked.id);
+        note.write(&response, &asked.id);
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl Answer {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+        let coming = match self {
+            Self::Coming(coming) => coming,
+            Self::Refused(error) => return Poll::Ready(Err(error.take().unwrap_or_else(refused_site))),
+        };
+        // What a handler holds when it panics goes with it: the future is not polled again.
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(coming).poll(cx)));
+        let Ok(response) = ready!(polled.map_err(|panic| panicked(&*panic))?);
+        match response.extensions().get::<ProtectionError>() {
+            Some(error) => Poll::Ready(Err(refused_site().because(error.to_string()))),
+            None => Poll::Ready(Ok(response)),
+        }
+    }
+}
+
+/// A handler panicked: our fault, and only this request's.
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::internal(format!("panic: {}", words.unwrap_or_default()))
 }
 
 /// Reading across sites: a link may lead here, but no other page may load anything from here, even unseen. Writing is
@@ -125,66 +177,79 @@ fn refused_site() -> Error {
     )
 }
 
-fn cross_site(error: &ProtectionError) -> Error {
-    refused_site().because(error.to_string())
-}
-
 fn add_headers(response: &mut Response, id: &str) {
-    let headers = response.headers_mut();
+    let own = std::mem::replace(response.headers_mut(), HEADERS.clone());
+    response.headers_mut().extend(own);
     if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
+        response.headers_mut().insert(REQUEST_ID, id);
     }
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
-    headers.insert(
-        HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
-    );
-    // What a person said must not stay in a cache that others can read.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-fn note(method: &Method, uri: &Uri, route: Option<&MatchedPath>, status: StatusCode, started: Instant, id: &str) {
-    let elapsed = started.elapsed();
-    let route = route.map_or("", MatchedPath::as_str).to_owned();
-    metrics::histogram!("retinue_http_request_seconds", "route" => route, "status" => status.as_u16().to_string())
-        .record(elapsed);
-    if status.is_server_error() {
-        tracing::warn!(%method, path = uri.path(), status = status.as_u16(), ?elapsed, request_id = id, "request");
-    } else {
-        tracing::debug!(%method, path = uri.path(), status = status.as_u16(), ?elapsed, request_id = id, "request");
+/// What is written down of a request when it is answered.
+struct Note {
+    started: Instant,
+    method: Method,
+    uri: Uri,
+    route: Option<MatchedPath>,
+    timings: Timings,
+}
+
+impl Note {
+    fn write(&self, response: &Response, id: &str) {
+        let (elapsed, status) = (self.started.elapsed(), response.status());
+        self.timings.record(self.route.as_ref().map_or("", MatchedPath::as_str), status, elapsed);
+        let (method, path, status_code) = (&self.method, self.uri.path(), status.as_u16());
+        if status.is_server_error() {
+            tracing::warn!(%method, path, status = status_code, ?elapsed, request_id = id, "request");
+        } else {
+            tracing::debug!(%method, path, status = status_code, ?elapsed, request_id = id, "request");
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Hosts;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::routing::get;
+    use tower::ServiceExt as _;
 
-    #[test]
-    fn only_known_names_are_answered() {
-        let hosts = Hosts::new(["Agents.Example.com".to_owned()], false);
-        for yes in
-            ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]", "agents.example.com", "LOCALHOST:80"]
-        {
-            assert!(hosts.allow(yes), "{yes}");
-        }
-        for no in [
-            "evil.example",
-            "localhost.evil.example",
-            "127.0.0.1.nip.io",
-            "192.168.1.5:8080",
-            "",
-            ":8080",
-            "localhost:x",
-            "::1",
+    use super::*;
+    use crate::Hosts;
+
+    async fn boom() -> &'static str {
+        tokio::task::yield_now().await;
+        panic!("the cause, which is private");
+    }
+
+    async fn ask(path: &str, accept: &str) -> (u16, HeaderMap, String) {
+        let settings = Settings { hosts: Hosts::new([], false), max_body_bytes: 1, advice: Vec::new() };
+        let router =
+            Router::new().route("/boom", get(boom)).route("/api/boom", get(boom)).route("/", get(async || "well"));
+        let router = router.layer(Door::new(settings, || "request-7".into()));
+        let request = Request::builder().uri(path).header("host", "localhost").header("accept", accept);
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_like_any_other_fault() {
+        for (path, accept, media_type) in [
+            ("/boom", "text/html", "text/html; charset=utf-8"),
+            ("/boom", "*/*", "application/problem+json"),
+            ("/api/boom", "text/html", "application/problem+json"),
         ] {
-            assert!(!hosts.allow(no), "{no}");
+            let (status, headers, body) = ask(path, accept).await;
+            assert_eq!((status, headers["content-type"].to_str().unwrap()), (500, media_type));
+            assert_eq!(headers["x-request-id"], "request-7");
+            assert!(body.contains("request-7") && body.contains("Something went wrong on the server"), "{body}");
+            assert!(!body.contains("private"), "{body}");
+            for (name, value) in &*HEADERS {
+                assert_eq!(headers[name], value, "{path}");
+            }
         }
-        let open = Hosts::new([], true);
-        assert!(open.allow("192.168.1.5:8080") && open.allow("[fe80::1]:8080") && !open.allow("evil.example"));
+        assert_eq!(ask("/", "*/*").await.2, "well");
     }
 }

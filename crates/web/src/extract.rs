@@ -16,11 +16,7 @@ use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
 use serde::de::DeserializeOwned;
 
-use crate::problem::{Failed, InRequest};
-
-/// The largest body that is taken, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MaxBody(pub(crate) usize);
+use crate::asked::{Asked, Refused};
 
 /// How much of a body that is too large is read all the same, in bytes.
 const FORGOTTEN_BYTES: usize = 32 << 20;
@@ -28,10 +24,6 @@ const FORGOTTEN_BYTES: usize = 32 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How deep JSON may be nested.
 const MAX_JSON_DEPTH: usize = 32;
-
-/// The id of a request, put there by [`crate::door`].
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub(crate) Arc<str>);
 
 /// Who asks, and everything to answer with.
 #[derive(Debug)]
@@ -41,32 +33,27 @@ impl FromRequestParts<App> for Ctx {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Self::Rejection> {
-        let id = parts.extensions.get::<RequestId>().map_or_else(|| Arc::from(""), |id| Arc::clone(&id.0));
+        let id = Asked::of(&parts.extensions).map_or_else(|| Arc::from(""), |asked| Arc::clone(&asked.id));
         Ok(Self(app.context(id)))
     }
 }
 
-async fn context(parts: &mut Parts, app: &App) -> Context {
-    match Ctx::from_request_parts(parts, app).await {
-        Ok(Ctx(ctx)) => ctx,
-    }
-}
-
-/// One parameter of the path.
+/// One parameter of the path, or several.
 #[derive(Debug)]
 pub(crate) struct Param<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Send + 'static> FromRequestParts<App> for Param<T> {
-    type Rejection = Failed;
+impl<T: DeserializeOwned + Send + 'static, S: Sync> FromRequestParts<S> for Param<T> {
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Failed> {
-        let ctx = context(parts, app).await;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Refused> {
         // An id of another kind is the id of nothing here.
-        let path = parts.extract::<Path<T>>().await.map_err(|rejection| {
+        let missing = |rejection| {
             Error::new(Kind::NotFound, "not_found", "This address leads nowhere: check the id in it.")
                 .because(rejection)
-        });
-        path.map(|Path(value)| Self(value)).in_request(&ctx)
+        };
+        let path = parts.extract::<Path<T>>().await;
+        path.map(|Path(value)| Self(value))
+            .map_err(|rejection| Refused::new(missing(rejection), Asked::of(&parts.extensions)))
     }
 }
 
@@ -74,15 +61,14 @@ impl<T: DeserializeOwned + Send + 'static> FromRequestParts<App> for Param<T> {
 #[derive(Debug)]
 pub(crate) struct Params<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
-    type Rejection = Failed;
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Failed> {
-        let ctx = context(parts, app).await;
-        let query = Query::<T>::try_from_uri(&parts.uri).map_err(|rejection| {
-            Error::invalid("invalid_query", sentence("The query is not understood", &rejection.body_text()))
-        });
-        query.map(|Query(value)| Self(value)).in_request(&ctx)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Refused> {
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|rejection| {
+            let reason = sentence("The query is not understood", &rejection.body_text());
+            Refused::new(Error::invalid("invalid_query", reason), Asked::of(&parts.extensions))
+        })
     }
 }
 
@@ -90,18 +76,16 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
-    type Rejection = Failed;
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refused;
 
-    async fn from_request(request: Request, app: &App) -> std::result::Result<Self, Failed> {
-        let (mut parts, body) = request.into_parts();
-        let ctx = context(&mut parts, app).await;
+    async fn from_request(request: Request, _: &S) -> std::result::Result<Self, Refused> {
+        let asked = Asked::of(request.extensions()).cloned();
         let read = async {
-            require_type(&parts.headers, "application/json")?;
-            let bytes = bytes(Request::from_parts(parts, body)).await?;
-            parse_json(&bytes)
+            require_type(request.headers(), "application/json")?;
+            parse_json(&bytes(request).await?)
         };
-        read.await.map(Self).in_request(&ctx)
+        read.await.map(Self).map_err(|error| Refused::new(error, asked.as_ref()))
     }
 }
 
@@ -114,7 +98,7 @@ pub(crate) async fn form<T: DeserializeOwned>(request: Request) -> Result<T> {
 }
 
 async fn bytes(request: Request) -> Result<Bytes> {
-    let max = request.extensions().get::<MaxBody>().map_or(0, |max| max.0);
+    let max = Asked::of(request.extensions()).map_or(0, |asked| asked.settings.max_body_bytes);
     let read = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), max)).await;
     read.unwrap_or_else(|_| {
         Err(Error::invalid("body_timeout", "The request's body did not come within 30 seconds. Send it again."))

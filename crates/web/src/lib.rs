@@ -2,10 +2,13 @@
 //! into answers; decides nothing itself.
 
 mod api;
+mod asked;
 mod assets;
 mod code;
 mod door;
 mod extract;
+mod hosts;
+mod kept;
 mod markdown;
 mod openapi;
 mod page;
@@ -13,9 +16,10 @@ mod problem;
 mod rendered;
 mod routes;
 mod sse;
+mod timings;
 mod when;
 
-pub use door::Hosts;
+pub use hosts::Hosts;
 pub use openapi::document as openapi;
 pub use routes::router;
 

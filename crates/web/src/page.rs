@@ -8,10 +8,8 @@ pub(crate) mod thread;
 pub(crate) mod thread_delete;
 pub(crate) mod turn;
 
-use std::any::Any;
-use std::sync::Arc;
-
 use askama::Template;
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode};
@@ -20,16 +18,12 @@ use retinue_app::Context;
 use retinue_model::Error;
 use retinue_model::error::Kind;
 
-use crate::extract::RequestId;
-use crate::problem::{self, Failed};
+use crate::asked::Asked;
+use crate::problem;
 use rail::Rail;
 
 /// The program's version, as pages show it.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// What may be set next, for people.
-#[derive(Clone, Debug)]
-pub(crate) struct Advice(pub(crate) Arc<[String]>);
 
 /// Whether a browser asks for something to look at.
 pub(crate) fn is_wanted(request: &Request) -> bool {
@@ -111,27 +105,14 @@ pub(crate) fn error(error: &Error, request_id: &str) -> Response {
     html(status, &page).unwrap_or_else(|_| status.into_response())
 }
 
-fn answer(request: &Request, refused: Error) -> Response {
-    let id = request.extensions().get::<RequestId>().map_or_else(|| Arc::from(""), |id| Arc::clone(&id.0));
-    if is_wanted(request) { error(&refused, &id) } else { Failed::new(refused, &id).into_response() }
-}
-
 /// No route has this path.
-pub(crate) async fn missing(request: Request) -> Response {
-    answer(&request, Error::new(Kind::NotFound, "not_found", "There is nothing at this address."))
+pub(crate) async fn missing(Extension(asked): Extension<Asked>) -> Response {
+    asked.refuse(Error::new(Kind::NotFound, "not_found", "There is nothing at this address."))
 }
 
 /// The path has routes, but not for this method.
-pub(crate) async fn wrong_method(method: Method, request: Request) -> Response {
-    answer(&request, Error::invalid("method_not_allowed", format!("{method} is not possible here.")))
-}
-
-/// A handler panicked: our fault, and only this request's.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
-pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    Failed::new(Error::internal(format!("panic: {words}")), "").into_response()
+pub(crate) async fn wrong_method(method: Method, Extension(asked): Extension<Asked>) -> Response {
+    asked.refuse(Error::invalid("method_not_allowed", format!("{method} is not possible here.")))
 }
 
 /// Plain text with `code` in backticks, as HTML.

@@ -1,17 +1,13 @@
 //! Every route.
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use retinue_app::App;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::csrf::CsrfLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::door::{self, Door};
-use crate::extract::MaxBody;
+use crate::door::Door;
 use crate::{Settings, api, assets, openapi, page};
 
 /// JSON and events; these are in the OpenAPI document.
@@ -53,15 +49,12 @@ fn pages() -> Router<App> {
 /// The whole server.
 pub fn router(app: App, settings: Settings) -> Router {
     let (api, _) = api().split_for_parts();
-    let door = Door { app: app.clone(), hosts: settings.hosts };
+    let ids = app.clone();
+    let door = Door::new(settings, move || ids.new_request_id());
     api.merge(pages())
         .route("/assets/{hash}/{name}", get(assets::get))
         .fallback(page::missing)
         .method_not_allowed_fallback(page::wrong_method)
-        .layer(CatchPanicLayer::custom(page::panicked))
-        .layer(axum::Extension(MaxBody(settings.max_body_bytes)))
-        .layer(axum::Extension(page::Advice(settings.advice.into())))
-        .layer(CsrfLayer::new())
-        .layer(from_fn_with_state(door, door::pass))
+        .layer(door)
         .with_state(app)
 }

@@ -11,7 +11,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, future, stream};
 use retinue_app::event::Follow;
 use retinue_model::event::{Event, Name};
 use retinue_model::{Error, Result};
@@ -21,6 +21,10 @@ use crate::rendered::Renderer;
 
 /// How long a connection is silent at most, so that proxies keep it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// After how many milliseconds a client that lost the connection comes back. Each says what it has, so that coming back
+/// costs little, and browsers would wait for three seconds and more.
+const RETRY: &str = "retry: 1000\n\n";
 
 /// A run's events on their way to one client.
 pub(crate) struct RunStream {
@@ -104,11 +108,9 @@ fn write_event(event: &Event, text: &mut String) {
 
 impl IntoResponse for RunStream {
     fn into_response(self) -> Response {
-        let bytes =
-            stream::unfold(
-                self,
-                |mut run| async move { run.next().await.map(|bytes| (Ok::<_, Infallible>(bytes), run)) },
-            );
+        let events = stream::unfold(self, |mut run| async move { run.next().await.map(|bytes| (bytes, run)) });
+        let retry = stream::once(future::ready(Bytes::from_static(RETRY.as_bytes())));
+        let bytes = retry.chain(events).map(Ok::<_, Infallible>);
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),

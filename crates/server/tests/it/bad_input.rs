@@ -4,6 +4,8 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HOST, ORIGIN};
 use retinue_testkit::{TestApp, on_both_engines};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 on_both_engines! {
     bodies_that_are_not_understood,
@@ -11,6 +13,7 @@ on_both_engines! {
     cursors_and_limits_that_no_list_gave,
     text_that_can_not_be_kept,
     requests_from_other_sites_and_under_other_names,
+    what_reaches_no_handler_is_answered_like_the_rest,
 }
 
 async fn post(app: &TestApp, body: impl Into<reqwest::Body>, content_type: &str) -> (u16, Value) {
@@ -154,4 +157,50 @@ async fn requests_from_other_sites_and_under_other_names(app: TestApp) {
     assert_eq!(link.send().await.unwrap().status(), 200);
     let own = new().header("sec-fetch-site", "same-origin").send().await.unwrap();
     assert_eq!(own.status(), 201);
+}
+
+async fn what_reaches_no_handler_is_answered_like_the_rest(app: TestApp) {
+    let long = format!("GET /api/{} HTTP/1.1", "x".repeat(12_000));
+    for (line, status, code) in [
+        ("GET /nothing HTTP/1.1", 404, "not_found"),
+        ("GET //api/threads HTTP/1.1", 404, "not_found"),
+        ("GET /api/threads/%FF%FE HTTP/1.1", 404, "not_found"),
+        ("GET /assets/%FF/app.css HTTP/1.1", 404, "not_found"),
+        ("GET /assets/000000000000/app.css HTTP/1.1", 404, "not_found"),
+        ("GET /threads/%00 HTTP/1.1", 404, "not_found"),
+        ("GET /api/threads?limit=x HTTP/1.0", 400, "invalid_query"),
+        ("DELETE /agents HTTP/1.1", 405, "method_not_allowed"),
+        ("TRACE /api/threads HTTP/1.1", 405, "method_not_allowed"),
+        ("BREW /api/threads HTTP/1.1", 405, "method_not_allowed"),
+        ("OPTIONS * HTTP/1.1", 404, "not_found"),
+        ("CONNECT localhost:443 HTTP/1.1", 404, "not_found"),
+        (&long, 404, "not_found"),
+    ] {
+        let answer = raw(&app, &format!("{line}\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(head.split(' ').nth(1), Some(status.to_string().as_str()), "{line}: {head}");
+        let header = |name: &str| {
+            let found = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            found.unwrap_or_else(|| panic!("{line}: no {name} in {head}")).to_owned()
+        };
+        assert_eq!(header("content-type"), "application/problem+json", "{line}");
+        assert!(header("content-security-policy").starts_with("default-src 'none'"), "{line}");
+        assert_eq!(
+            (header("x-content-type-options").as_str(), header("cache-control").as_str()),
+            ("nosniff", "no-store")
+        );
+        let problem: Value = serde_json::from_str(body).unwrap();
+        assert_eq!((&problem["code"], &problem["status"]), (&json!(code), &json!(status)), "{line}");
+        assert_eq!(problem["request_id"], header("x-request-id"), "{line}");
+    }
+}
+
+/// Sends these bytes; everything that comes back.
+async fn raw(app: &TestApp, request: &str) -> String {
+    let url = app.url("");
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }

@@ -11,6 +11,7 @@ on_both_engines! {
     many_readers_get_the_same_events,
     a_reader_who_left_stops_nothing,
     rendered_html_comes_beside_the_text,
+    a_stream_says_first_when_to_come_back,
     a_slow_reader_misses_nothing,
     a_slow_reader_of_what_was_deleted_is_let_go,
 }
@@ -122,6 +123,19 @@ async fn rendered_html_comes_beside_the_text(app: TestApp) {
     assert!(!html.contains("<script"), "{html}");
     let plain: Vec<_> = events.into_iter().filter(|event| event.id.is_some()).collect();
     assert_eq!(plain, app.follow(&run, None).await.rest().await, "the stored events come all the same");
+}
+
+async fn a_stream_says_first_when_to_come_back(app: TestApp) {
+    let thread = app.thread().await;
+    let run = app.say(&thread, "Hello").await;
+    let exchange = app.model.next().await;
+    let mut response = app.request(Method::GET, &format!("/api/runs/{run}/events")).send().await.unwrap();
+    let first = response.chunk().await.unwrap().unwrap();
+    exchange.answer("Hi").await;
+    let rest = response.text().await.unwrap();
+    let all = String::from_utf8(first.to_vec()).unwrap() + rest.as_str();
+    assert!(all.starts_with("retry: 1000\n\nid: 1\n"), "{all}");
+    assert_eq!(all.matches("retry:").count(), 1, "{all}");
 }
 
 async fn a_slow_reader_misses_nothing(app: TestApp) {

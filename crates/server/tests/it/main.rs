@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod browser;
+mod connection;
 mod disk_full;
 mod event;
 mod kill;

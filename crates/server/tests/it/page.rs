@@ -9,6 +9,8 @@ on_both_engines! {
     hostile_text_is_shown_as_text,
     what_was_typed_is_given_back_when_it_is_refused,
     errors_are_pages_for_browsers,
+    nothing_is_said_twice,
+    a_place_is_marked_only_by_whoever_is_there,
     an_earlier_part_of_a_long_conversation_is_reached,
 }
 
@@ -101,10 +103,39 @@ async fn what_was_typed_is_given_back_when_it_is_refused(app: TestApp) {
     assert!(response.text().await.unwrap().contains("Write something first"));
 }
 
+async fn nothing_is_said_twice(app: TestApp) {
+    let thread = app.thread().await;
+    let run = app.say(&thread, "Hello").await;
+    let answer = app.model.next().await.begin();
+    answer.say("Half a").await;
+    answer.cut();
+    let ended = app.ended(&run).await;
+    assert!(ended["error"]["message"].as_str().unwrap().ends_with("whole. Try again."), "{ended}");
+    let shown = page(&app, &format!("/threads/{thread}")).await;
+    assert!(shown.contains("ended the connection before it was whole.</p>"), "{shown}");
+    assert!(shown.contains(">Try again</button>"));
+
+    let agents = page(&app, "/agents").await;
+    assert!(agents.contains("<h3>test-model</h3>") && !agents.contains("<code>test-model</code>"));
+}
+
+async fn a_place_is_marked_only_by_whoever_is_there(app: TestApp) {
+    let marked = "href=\"/\" aria-current=\"page\"";
+    assert!(page(&app, "/").await.contains(marked));
+    assert!(page(&app, "/?q=+").await.contains(marked));
+    assert!(!page(&app, "/?q=plan").await.contains(marked));
+    assert!(!page(&app, "/agents").await.contains(marked));
+}
+
 async fn errors_are_pages_for_browsers(app: TestApp) {
     for (path, status, words) in [
         ("/threads/thr_01h455vb4pex5vsknk084sn02q", 404, "It may have been deleted"),
         ("/nothing", 404, "Nothing is here"),
+        ("/threads/thr_x", 404, "This address leads nowhere"),
+        ("/threads/%FF", 404, "This address leads nowhere"),
+        ("/threads/thr_01h455vb4pex5vsknk084sn02q?no=1", 400, "That was not understood"),
+        ("/threads", 405, "GET is not possible here"),
+        ("/assets/old/app.css", 404, "There is nothing at this address"),
     ] {
         let response = app.request(Method::GET, path).header(ACCEPT, "text/html,*/*").send().await.unwrap();
         assert_eq!(response.status(), status);

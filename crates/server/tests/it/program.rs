@@ -35,7 +35,12 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 
 #[test]
 fn wrong_configurations_are_refused_by_key_with_the_mend() {
-    let cases: [Case<'_>; 23] = [
+    let cases: &[Case<'_>] = &[
+        (
+            "",
+            &[("RETINUE__PROVIDERS__OLLAMA_CONTEXT_TOKENS", "0")],
+            &["providers.ollama_context_tokens", "at least 256"],
+        ),
         ("", &[("RETINUE_LISTEN", "8080")], &["server.listen", "such as 127.0.0.1:8080"]),
         ("", &[("DATABASE_URL", "sqlite://x")], &["database.url", "postgres://"]),
         ("", &[("OPENAI_BASE_URL", "localhost:8000")], &["providers.openai_base_url", "http"]),
@@ -53,6 +58,7 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         ("", &[("OIDC_ISSUER_URL", "https://idp.example")], &["OIDC_ISSUER_URL", "no sign-in yet"]),
         ("", &[("DISABLE_AUTH", "maybe")], &["DISABLE_AUTH", "true or false"]),
         ("", &[("RETINUE__SERVER__NO", "1")], &["RETINUE__SERVER__NO", "no key"]),
+        ("", &[("RETINUE__SERVER__MAX_CONNECTIONS", "0")], &["server.max_connections", "at least 1"]),
         ("", &[("RETINUE__RUNS__RETRIES", "two")], &["RETINUE__RUNS__RETRIES", "whole number"]),
         (
             "",
@@ -72,7 +78,7 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         let folder = folder();
         fs::write(folder.path().join("retinue.toml"), file).unwrap();
         let said = complaint(&retinue(folder.path(), &["config", "check"], environment), 2);
-        for word in words {
+        for word in *words {
             assert!(said.contains(word), "{word} is not in: {said}");
         }
         assert!(!folder.path().join("data").exists(), "nothing was touched");
@@ -197,9 +203,17 @@ async fn metrics_are_served_on_a_listener_of_their_own() {
         .start()
         .await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.get(format!("http://{}/api/threads", program.address())).send().await.unwrap();
+    let ask = async |path: &str| client.get(format!("http://{}{path}", program.address())).send().await.unwrap();
+    for path in ["/api/threads", "/api/threads", "/api/threads?limit=0", "/api/threads/thr_x", "/nothing"] {
+        ask(path).await;
+    }
     let metrics = client.get(format!("http://{free}/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("retinue_http_request_seconds_bucket{route=\"/api/threads\""), "{metrics}");
-    let public = client.get(format!("http://{}/metrics", program.address())).send().await.unwrap();
-    assert_eq!(public.status(), 404);
+    for (route, status, count) in
+        [("/api/threads", 200, 2), ("/api/threads", 400, 1), ("/api/threads/{id}", 404, 1), ("", 404, 1)]
+    {
+        let line = format!("retinue_http_request_seconds_count{{route=\"{route}\",status=\"{status}\"}} {count}");
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+    assert_eq!(ask("/metrics").await.status(), 404);
 }

@@ -7,7 +7,7 @@ use retinue_model::provider::Choice;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Result, ThreadId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, List};
@@ -29,13 +29,28 @@ pub(crate) struct ListThreads {
 }
 
 /// A conversation in a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub(crate) struct ThreadItem {
     #[serde(flatten)]
     thread: Thread,
     /// Where a search found its words, if that was in a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
     excerpt: Option<String>,
+}
+
+impl Serialize for ThreadItem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Found<'a> {
+            #[serde(flatten)]
+            thread: &'a Thread,
+            excerpt: &'a str,
+        }
+        match self {
+            // Nearly all, and quicker than a thread within something else.
+            Self { thread, excerpt: None } => thread.serialize(serializer),
+            Self { thread, excerpt: Some(excerpt) } => Found { thread, excerpt }.serialize(serializer),
+        }
+    }
 }
 
 /// A conversation to begin.

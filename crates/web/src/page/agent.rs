@@ -11,7 +11,8 @@ use retinue_model::provider::{Model, Origin};
 
 use super::rail::{Rail, View};
 use super::turn::grouped;
-use super::{Advice, OnPage, Page, VERSION, html, with_code};
+use super::{OnPage, Page, VERSION, html, with_code};
+use crate::asked::Asked;
 use crate::extract::Ctx;
 
 #[derive(Template)]
@@ -38,7 +39,8 @@ struct AgentView {
 
 struct ModelView {
     name: String,
-    id: String,
+    /// What its server calls it, if that is another name.
+    id: Option<String>,
     provider: String,
     state: &'static str,
     problem: Option<String>,
@@ -47,11 +49,11 @@ struct ModelView {
 }
 
 /// `GET /agents`
-pub(crate) async fn list(Ctx(ctx): Ctx, Extension(advice): Extension<Advice>) -> Page {
-    render(&ctx, &advice).await.on_page(&ctx)
+pub(crate) async fn list(Ctx(ctx): Ctx, Extension(asked): Extension<Asked>) -> Page {
+    render(&ctx, &asked.settings.advice).await.on_page(&ctx)
 }
 
-async fn render(ctx: &Context, advice: &Advice) -> Result<Response> {
+async fn render(ctx: &Context, advice: &[String]) -> Result<Response> {
     let page = AgentsPage {
         title: "Agents",
         assets: crate::assets::BASE,
@@ -60,7 +62,7 @@ async fn render(ctx: &Context, advice: &Advice) -> Result<Response> {
         rail: Rail::load(ctx, View::of("agents")).await?,
         agents: agents(ctx),
         models: models(ctx),
-        advice: advice.0.iter().map(|line| with_code(line)).collect(),
+        advice: advice.iter().map(|line| with_code(line)).collect(),
     };
     html(StatusCode::OK, &page)
 }
@@ -107,7 +109,7 @@ fn listed(state: &SourceState) -> Vec<ModelView> {
                 answer.as_ref().and_then(|answer| answer.as_ref().err()).map(|failure| failure.message.clone());
             vec![ModelView {
                 name: address.clone(),
-                id: String::new(),
+                id: None,
                 provider: address,
                 state: if problem.is_some() { "unreachable" } else { "unknown" },
                 problem,
@@ -121,7 +123,7 @@ fn listed(state: &SourceState) -> Vec<ModelView> {
 fn view(model: &Model, provider: String, state: &'static str) -> ModelView {
     ModelView {
         name: model.name.clone(),
-        id: model.upstream_name.clone(),
+        id: Some(model.upstream_name.clone()).filter(|id| *id != model.name),
         provider,
         state,
         problem: None,
@@ -136,5 +138,21 @@ const fn origin(origin: Origin) -> &'static str {
         Origin::OpenaiBaseUrl => "OPENAI_BASE_URL",
         Origin::Ollama => "found on this machine (Ollama)",
         Origin::BuiltIn => "built in",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_its_server_calls_a_model_is_shown_if_that_is_another_name() {
+        let called = |upstream_name: &str| {
+            let upstream_name = upstream_name.to_owned();
+            let model =
+                Model { name: "gpt".to_owned(), upstream_name, origin: Origin::Configuration, context_tokens: 1 };
+            view(&model, String::new(), "ready").id
+        };
+        assert_eq!((called("gpt"), called("gpt-5.2")), (None, Some("gpt-5.2".to_owned())));
     }
 }

@@ -37,7 +37,9 @@ pub(crate) struct HomeQuery {
 
 /// `GET /`
 pub(crate) async fn show(Ctx(ctx): Ctx, Params(query): Params<HomeQuery>) -> Page {
-    let view = View { page: "home", query: query.q, cursor: query.cursor, ..View::default() };
+    // Whoever searches is at no place.
+    let page = if query.q.trim().is_empty() { "home" } else { "" };
+    let view = View { page, query: query.q, cursor: query.cursor, ..View::default() };
     let composer = Composer::new(&ctx, None, None);
     render(&ctx, view, composer, StatusCode::OK).await.on_page(&ctx)
 }

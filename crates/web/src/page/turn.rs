@@ -1,5 +1,7 @@
 //! One turn of a conversation, as part of its page and alone.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
@@ -10,7 +12,7 @@ use retinue_model::{Error, MessageId, Result, RunId, ThreadId};
 use super::{OnPage, Page, html};
 use crate::code::escaped;
 use crate::extract::{Ctx, Param};
-use crate::markdown;
+use crate::kept;
 use crate::when::When;
 
 /// What a person said, and the answers.
@@ -28,7 +30,7 @@ pub(crate) struct Attempt {
     pub(crate) status: &'static str,
     pub(crate) live: bool,
     pub(crate) events_href: String,
-    pub(crate) html: String,
+    pub(crate) html: Arc<str>,
     pub(crate) text: String,
     pub(crate) notice: Option<String>,
     pub(crate) error_code: Option<String>,
@@ -62,24 +64,34 @@ async fn fragment(ctx: &Context, thread: ThreadId, message: MessageId) -> Result
 
 /// Turns with their text as HTML. The newest answer of the last one can be tried again if `can_retry`.
 pub(crate) async fn render(ctx: &Context, turns: Vec<turn::Turn>, can_retry: bool) -> Result<Vec<Turn>> {
-    let texts: Vec<String> =
-        turns.iter().flat_map(|turn| turn.attempts.iter().map(|attempt| attempt.text.clone())).collect();
-    // Long answers with much code take milliseconds, which the other requests should not wait for.
-    let htmls =
-        tokio::task::spawn_blocking(move || texts.iter().map(|text| markdown::to_html(text)).collect::<Vec<_>>());
-    let mut htmls = htmls.await.map_err(Error::internal)?.into_iter();
+    let mut htmls = htmls(&turns).await?.into_iter();
     let last = turns.len().saturating_sub(1);
     let one = |(index, turn)| one_turn(ctx, turn, can_retry && index == last, &mut htmls);
     Ok(turns.into_iter().enumerate().map(one).collect())
 }
 
-fn one_turn(ctx: &Context, turn: turn::Turn, can_retry: bool, htmls: &mut impl Iterator<Item = String>) -> Turn {
+/// The HTML of all answers, in their order.
+async fn htmls(turns: &[turn::Turn]) -> Result<Vec<Arc<str>>> {
+    let texts = turns.iter().flat_map(|turn| &turn.attempts).map(|attempt| &attempt.text);
+    let known: Vec<_> = texts.map(|text| kept::known(text).ok_or_else(|| text.clone())).collect();
+    if known.iter().all(std::result::Result::is_ok) {
+        return Ok(known.into_iter().flatten().collect());
+    }
+    // Long answers with much code take milliseconds, which the other requests should not wait for.
+    let made = move || known.into_iter().map(|found| found.unwrap_or_else(kept::html)).collect();
+    tokio::task::spawn_blocking(made).await.map_err(Error::internal)
+}
+
+fn one_turn(ctx: &Context, turn: turn::Turn, can_retry: bool, htmls: &mut impl Iterator<Item = Arc<str>>) -> Turn {
     let newest = turn.attempts.last().map(|attempt| attempt.run.id);
     let attempts = turn.attempts.into_iter().map(|attempt| {
         let is_newest = Some(attempt.run.id) == newest;
         let mut shown = one_attempt(ctx, attempt, htmls.next().unwrap_or_default());
         shown.latest = is_newest;
         shown.retry_action = shown.retry_action.filter(|_| is_newest && can_retry);
+        if shown.retry_action.is_some() {
+            shown.notice = shown.notice.map(beside_button);
+        }
         shown
     });
     Turn {
@@ -91,7 +103,7 @@ fn one_turn(ctx: &Context, turn: turn::Turn, can_retry: bool, htmls: &mut impl I
     }
 }
 
-fn one_attempt(ctx: &Context, attempt: turn::Attempt, html: String) -> Attempt {
+fn one_attempt(ctx: &Context, attempt: turn::Attempt, html: Arc<str>) -> Attempt {
     let run = attempt.run;
     let agent = agent::get(ctx, run.agent_id).map_or("An agent that is no longer set up", |agent| &agent.name);
     Attempt {
@@ -127,6 +139,14 @@ fn notice(run: &Run, text: &str) -> Option<String> {
             Some("The server stopped while this was being written. Try again for a whole answer.".to_owned())
         }
         Status::Queued | Status::Running | Status::Completed => None,
+    }
+}
+
+/// The words beside a button that says “Try again” do not say it too.
+fn beside_button(notice: String) -> String {
+    match notice.strip_suffix(" Try again.") {
+        Some(rest) => rest.to_owned(),
+        None => notice,
     }
 }
 

@@ -22,12 +22,15 @@ async fn conversations_are_found_as_one_types() {
     assert_eq!(browser.count(".threads h2").await, 1, "the day goes on");
     assert_eq!(browser.path().await, "/");
 
+    assert_eq!(browser.count("[data-new][aria-current]").await, 1);
+
     // Outside of a field the slash leads to the search.
     browser.evaluate("document.activeElement.blur()").await;
     browser.write("/").await;
     browser.write("pur").await;
     browser.sees(".threads mark", "purr").await;
     assert_eq!(browser.count(".threads li").await, 1);
+    assert_eq!(browser.count("[data-new][aria-current]").await, 0, "whoever searches is at no place");
     browser.sees("#said", "1 found.").await;
     browser.write("x").await;
     browser.sees(".threads .empty", "Nothing found for").await;
@@ -35,6 +38,7 @@ async fn conversations_are_found_as_one_types() {
     browser.sees(".threads .snippet", "They purr & sleep.").await;
     browser.press(Key::Enter).await;
     browser.until("location.search === '?q=pur'").await;
+    assert_eq!(browser.count("[data-new][aria-current]").await, 0);
     browser.click(".threads li a").await;
     browser.until(&format!("location.pathname === '/threads/{cats}'")).await;
     browser.press_with_control_and_shift('O').await;
