@@ -120,10 +120,10 @@ impl App {
         }))
     }
 
-    /// The context of one request.
+    /// The context of one request where nobody signs in.
     #[must_use]
-    pub fn context(&self, request_id: Arc<str>, principal: Principal) -> Context {
-        Context { app: self.clone(), request_id, principal }
+    pub fn local_context(&self, request_id: Arc<str>) -> Context {
+        Context { app: self.clone(), request_id, principal: Principal::local_user() }
     }
 
     /// Whether the database answers, has the schema that this program works with, and gets to what is to be written.
