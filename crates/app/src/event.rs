@@ -12,8 +12,6 @@ use crate::{App, Context, run};
 
 /// Events read from the table at once.
 const PAGE: i64 = 256;
-/// How long a reader waits for an event that is written again.
-const HOLE: Duration = Duration::from_millis(50);
 /// How often the table is asked for the events of a run that another process works on.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -34,7 +32,7 @@ pub struct Follow {
 /// `not_found`.
 pub async fn follow(ctx: &Context, id: RunId, after: i64) -> Result<Follow> {
     // Watch first: what ends between the two is then seen in the table.
-    let watcher = ctx.live.watch(id);
+    let watcher = ctx.live.watch(ctx.scope(), id);
     run::get(ctx, id).await?;
     Ok(Follow { app: ctx.app().clone(), scope: ctx.scope(), run: id, after, watcher, done: false })
 }
@@ -54,7 +52,7 @@ impl Follow {
                     self.wait_for_tail().await;
                     continue;
                 }
-                Some(Tail::Behind) => self.catch_up().await?,
+                Some(Tail::Behind(oldest)) => self.catch_up(oldest).await?,
                 None => self.read_table().await?,
             };
             if let Some(last) = events.last() {
@@ -75,19 +73,16 @@ impl Follow {
         }
     }
 
-    /// What is older than the tail. A hole is an event whose commit failed and will be tried again: it is waited for.
-    async fn catch_up(&mut self) -> Result<Vec<Event>> {
+    /// What is older than the tail. All of it was committed; a number that is not there was skipped.
+    async fn catch_up(&mut self, oldest: i64) -> Result<Vec<Event>> {
         let mut events = rows::list(&self.scope, &self.app.store, self.run, self.after, PAGE).await?;
+        events.retain(|event| event.seq < oldest);
         if events.is_empty() {
-            // What left the tail was committed; if it is not there, the run was deleted.
-            self.watcher = None;
-        } else {
-            let next = self.after + 1;
-            let whole = (next..).zip(&events).take_while(|(seq, event)| *seq == event.seq).count();
-            events.truncate(whole);
-            if events.is_empty() {
-                tokio::time::sleep(HOLE).await;
+            if run_rows::get(&self.scope, &self.app.store, self.run).await?.is_none() {
+                // Deleted.
+                self.watcher = None;
             }
+            self.after = oldest - 1;
         }
         Ok(events)
     }
@@ -100,7 +95,7 @@ impl Follow {
     /// What the table has once a run that is not under way here has more, or has ended.
     async fn wait_for_table(&mut self) -> Result<Vec<Event>> {
         let run = run_rows::get(&self.scope, &self.app.store, self.run).await?;
-        self.watcher = self.app.live.watch(self.run);
+        self.watcher = self.app.live.watch(self.scope, self.run);
         match run {
             Some(run) if run.status.is_active() => {
                 if self.watcher.is_none() {

@@ -45,19 +45,14 @@ pub(crate) enum Tail {
     Events(Vec<Event>),
     /// The reader has all there are.
     UpToDate,
-    /// The reader's next event is older than the tail: it is in the table.
-    Behind,
+    /// The reader's next event is older than the tail, which begins with this number: it is in the table, if there is
+    /// one.
+    Behind(i64),
 }
 
 impl LiveRun {
     fn new(thread: ThreadId, scope: Scope) -> Self {
-        Self {
-            thread,
-            scope,
-            tail: Mutex::default(),
-            progress: watch::Sender::default(),
-            cancel: CancellationToken::new(),
-        }
+        Self { thread, scope, tail: Mutex::default(), progress: watch::Sender::default(), cancel: CancellationToken::new() }
     }
 
     /// Shows an event to readers. `committed` is the number of the newest event that is in the table for certain.
@@ -85,7 +80,7 @@ impl LiveRun {
                 if oldest.seq <= after + 1 {
                     Tail::Events(tail.iter().filter(|event| event.seq > after).cloned().collect())
                 } else {
-                    Tail::Behind
+                    Tail::Behind(oldest.seq)
                 }
             }
             _ => Tail::UpToDate,
@@ -162,12 +157,17 @@ impl Registry {
         }
     }
 
-    pub(crate) fn get(&self, id: RunId) -> Option<Arc<LiveRun>> {
-        self.runs().get(&id).cloned()
+    pub(crate) fn get(&self, scope: Scope, id: RunId) -> Option<Arc<LiveRun>> {
+        self.runs().get(&id).filter(|run| run.scope == scope).cloned()
     }
 
     fn remove(&self, id: RunId) {
         self.runs().remove(&id);
+    }
+
+    /// The runs that a thread has under way: one at most, or one more that is about to find that out.
+    pub(crate) fn of_thread(&self, scope: Scope, thread: ThreadId) -> Vec<Arc<LiveRun>> {
+        self.runs().values().filter(|run| run.scope == scope && run.thread == thread).cloned().collect()
     }
 
     /// The threads of one owner with a run under way.
@@ -179,8 +179,8 @@ impl Registry {
         self.runs().len()
     }
 
-    pub(crate) fn watch(&self, id: RunId) -> Option<Watcher> {
-        self.get(id).map(|run| Watcher { progress: run.progress.subscribe(), run })
+    pub(crate) fn watch(&self, scope: Scope, id: RunId) -> Option<Watcher> {
+        self.get(scope, id).map(|run| Watcher { progress: run.progress.subscribe(), run })
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
         (1..=100).for_each(|seq| run.push(event(seq), 0));
         assert_eq!(numbers(run.after(0)), (1..=100).collect::<Vec<_>>());
         (101..=110).for_each(|seq| run.push(event(seq), 90));
-        assert!(matches!(run.after(0), Tail::Behind));
+        assert!(matches!(run.after(0), Tail::Behind(_)));
         assert_eq!(numbers(run.after(90)), (91..=110).collect::<Vec<_>>());
         assert!(matches!(run.after(110), Tail::UpToDate));
     }
@@ -222,7 +222,7 @@ mod tests {
         let id = RunId::new(Uuid::nil());
         let run = registry.insert(id, ThreadId::new(Uuid::nil()), MINE).unwrap();
         assert!(registry.insert(id, ThreadId::new(Uuid::nil()), MINE).is_none());
-        let mut watcher = registry.watch(id).unwrap();
+        let mut watcher = registry.watch(MINE, id).unwrap();
         run.push(event(1), 0);
         assert!(watcher.wait(0).await);
         run.end();

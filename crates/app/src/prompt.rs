@@ -7,8 +7,9 @@ use retinue_model::{Error, Result};
 use retinue_store::message::{self, Placed};
 use retinue_store::{Scope, Store};
 
-/// Messages read at once.
-const PAGE: i64 = 50;
+/// Messages read at first, and at most at once.
+const FIRST_PAGE: i64 = 4;
+const LAST_PAGE: i64 = 64;
 /// More text than a token ever stands for; the agent crate trims by tokens what is within this.
 const BYTES_PER_TOKEN: usize = 16;
 
@@ -27,14 +28,16 @@ pub(crate) async fn conversation(scope: &Scope, store: &Store, run: &Run, contex
 /// What was said before a message, oldest first, up to about so many bytes of it.
 async fn earlier(scope: &Scope, store: &Store, input: &Placed, room: usize) -> Result<Vec<Placed>> {
     let (mut earlier, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
+    let mut limit = FIRST_PAGE;
     while bytes < room {
         let before = earlier.last().unwrap_or(input).position;
-        let page = message::list_back(scope, store, input.message.thread_id, before, PAGE).await?;
+        let page = message::list_back(scope, store, input.message.thread_id, before, limit).await?;
         if page.is_empty() {
             break;
         }
         bytes += page.iter().map(|placed| placed.message.content.len()).sum::<usize>();
         earlier.extend(page);
+        limit = (limit * 2).min(LAST_PAGE);
     }
     earlier.reverse();
     Ok(earlier)

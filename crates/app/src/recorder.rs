@@ -93,6 +93,11 @@ impl Recorder {
         result
     }
 
+    /// Keeps an event for the last batch, because it could not be written, or nobody knows.
+    pub(crate) fn keep(&mut self, event: Event) {
+        self.failed.push(event);
+    }
+
     /// Waits until everything that was handed over is committed, or says why something is not.
     pub(crate) async fn settle_all(&mut self) -> Result<()> {
         let mut first_error = None;

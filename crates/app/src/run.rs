@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::provider::Choice;
@@ -112,10 +113,16 @@ pub fn threads_at_work(ctx: &Context) -> HashSet<ThreadId> {
 /// # Errors
 /// `not_found`.
 pub async fn cancel(ctx: &Context, id: RunId) -> Result<Run> {
+    // Stopped even when the database does not answer.
+    if let Some(watcher) = ctx.live.watch(ctx.scope(), id) {
+        stop(watcher).await;
+        return get(ctx, id).await;
+    }
     let run = get(ctx, id).await?;
-    match ctx.live.watch(id) {
-        Some(watcher) => stop(watcher).await,
-        None => end_orphan(ctx, &run).await?,
+    end_orphan(ctx, &run).await?;
+    // Somebody else may be about to end it.
+    if let Some(watcher) = ctx.live.watch(ctx.scope(), id) {
+        stop(watcher).await;
     }
     get(ctx, id).await
 }
@@ -132,10 +139,10 @@ pub(crate) async fn stop(mut watcher: Watcher) {
 /// the only process that could.
 async fn end_orphan(ctx: &Context, run: &Run) -> Result<()> {
     if run.status.is_active()
-        && ctx.live.get(run.id).is_none()
+        && ctx.live.get(ctx.scope(), run.id).is_none()
         && let Some(pen) = rows::pen(&ctx.scope(), &ctx.store, run.id).await?
     {
-        work::interrupt(ctx.app(), run.clone(), pen).await?;
+        work::interrupt(ctx.app(), (run.clone(), pen)).await?;
     }
     Ok(())
 }
@@ -143,7 +150,7 @@ async fn end_orphan(ctx: &Context, run: &Run) -> Result<()> {
 /// A thread in which no answer is under way. Two who pass here at once are told apart when they are written down.
 async fn idle_thread(ctx: &Context, id: ThreadId) -> Result<Thread> {
     if let Some(active) = rows::active_of(&ctx.scope(), &ctx.store, id).await? {
-        if ctx.live.get(active.id).is_some() {
+        if ctx.live.get(ctx.scope(), active.id).is_some() {
             return Err(rows::in_progress());
         }
         end_orphan(ctx, &active).await?;
@@ -206,10 +213,14 @@ impl Planned {
             batch.event(&pen, started.clone());
         }
         // Known before it is committed, so that nobody finds it committed and not under way.
-        let underway =
-            Underway::enter(ctx.app(), &run, ctx.scope()).ok_or_else(|| Error::internal("two runs with one id"))?;
-        // If the answer is lost and not the commit, the next one who comes by ends the run as interrupted.
-        ctx.store.write(batch).await?;
+        let underway = Underway::enter(ctx.app(), &run, ctx.scope()).ok_or_else(|| Error::internal("two runs with one id"))?;
+        if let Err(error) = ctx.store.write(batch).await {
+            if error.kind() == Kind::Unavailable {
+                // Written down or not: nobody knows now, and nobody waits for an answer any more.
+                ctx.tasks.spawn(work::abandon(ctx.app().clone(), underway, (run, pen)));
+            }
+            return Err(error);
+        }
         if let Some(started) = started {
             underway.live.push(started, 1);
         }

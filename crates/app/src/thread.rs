@@ -183,7 +183,12 @@ pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
         stop_answer(&ctx, id).await?;
         let mut batch = Batch::default();
         rows::delete_with(&ctx.scope(), &mut batch, id);
-        ctx.store.write_alone(batch).await
+        ctx.store.write_alone(batch).await?;
+        // One that began in between.
+        for live in ctx.live.of_thread(ctx.scope(), id) {
+            live.cancel.cancel();
+        }
+        Ok(())
     })
     .await
 }
@@ -191,7 +196,7 @@ pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
 /// Stops the answer that a conversation has under way, if it has one.
 async fn stop_answer(ctx: &Context, id: ThreadId) -> Result<()> {
     if let Some(active) = retinue_store::run::active_of(&ctx.scope(), &ctx.store, id).await?
-        && let Some(watcher) = ctx.live.watch(active.id)
+        && let Some(watcher) = ctx.live.watch(ctx.scope(), active.id)
     {
         run::stop(watcher).await;
     }

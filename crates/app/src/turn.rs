@@ -1,5 +1,7 @@
 //! Turns: a person's message with the answers to it, as a conversation is read.
 
+use std::collections::VecDeque;
+
 use retinue_model::message::{Message, Role};
 use retinue_model::run::Run;
 use retinue_model::{Error, MessageId, Result, ThreadId};
@@ -9,8 +11,11 @@ use retinue_store::{message as message_rows, run as run_rows};
 
 use crate::{Context, cursor, event, thread};
 
-/// Turns on one page.
-const TURNS: i64 = 50;
+/// Turns on one page, and how much text about.
+const MOST_TURNS: usize = 50;
+const MOST_BYTES: usize = 2 << 20;
+/// Turns read at once.
+const AT_ONCE: i64 = 10;
 /// Attempts of a turn that are shown: the newest.
 const ATTEMPTS: i64 = 10;
 
@@ -21,6 +26,12 @@ pub struct Turn {
     pub input: Message,
     /// The newest of the runs that answer it, oldest first.
     pub attempts: Vec<Attempt>,
+}
+
+impl Turn {
+    fn bytes(&self) -> usize {
+        self.input.content.len() + self.attempts.iter().map(|attempt| attempt.text.len()).sum::<usize>()
+    }
 }
 
 /// One run with its words.
@@ -47,14 +58,21 @@ pub struct Page {
 /// `not_found`, `invalid_cursor`.
 pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>) -> Result<Page> {
     thread::get(ctx, id).await?;
-    let before = cursor.map_or(Ok(i64::MAX), |cursor| cursor::to_position(id, cursor))?;
-    let mut inputs = message_rows::inputs_back(&ctx.scope(), &ctx.store, id, before, TURNS + 1).await?;
-    let page = usize::try_from(TURNS).unwrap_or(usize::MAX);
-    let is_cut = inputs.len() > page;
-    inputs.truncate(page);
-    inputs.reverse();
-    let earlier_cursor = inputs.first().filter(|_| is_cut).map(|first| cursor::of_position(id, first.position));
-    Ok(Page { turns: assemble(ctx, id, inputs).await?, earlier_cursor })
+    let mut before = cursor.map_or(Ok(i64::MAX), |cursor| cursor::to_position(id, cursor))?;
+    let (mut turns, mut bytes) = (VecDeque::new(), 0);
+    while turns.len() < MOST_TURNS && bytes < MOST_BYTES {
+        let mut inputs = message_rows::inputs_back(&ctx.scope(), &ctx.store, id, before, AT_ONCE).await?;
+        let Some(first) = inputs.last() else { break };
+        before = first.position;
+        inputs.reverse();
+        for turn in assemble(ctx, id, inputs).await?.into_iter().rev() {
+            bytes += turn.bytes();
+            turns.push_front(turn);
+        }
+    }
+    let is_cut = !message_rows::inputs_back(&ctx.scope(), &ctx.store, id, before, 1).await?.is_empty();
+    let earlier_cursor = is_cut.then(|| cursor::of_position(id, before));
+    Ok(Page { turns: turns.into(), earlier_cursor })
 }
 
 /// The turn of one message of a person.
@@ -76,9 +94,7 @@ pub async fn get(ctx: &Context, thread: ThreadId, id: MessageId) -> Result<Turn>
 /// What keeps the table from being read.
 pub async fn is_last(ctx: &Context, turn: &Turn) -> Result<bool> {
     match message_rows::get(&ctx.scope(), &ctx.store, turn.input.id).await? {
-        Some(input) => {
-            message_rows::is_last_input(&ctx.scope(), &ctx.store, turn.input.thread_id, input.position).await
-        }
+        Some(input) => message_rows::is_last_input(&ctx.scope(), &ctx.store, turn.input.thread_id, input.position).await,
         None => Ok(false),
     }
 }

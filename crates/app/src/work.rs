@@ -55,8 +55,8 @@ pub(crate) fn spawn(ctx: &Context, job: Job) {
         let (run, pen) = (job.run.clone(), job.pen);
         if AssertUnwindSafe(work(&app, job)).catch_unwind().await.is_err() {
             tracing::error!(run = %run.id, "the work on a run panicked");
-            if let Err(error) = interrupt(&app, run, pen).await {
-                tracing::error!(?error, "the end of a run that panicked can't be written");
+            if let Some(underway) = Underway::enter(&app, &run, pen.scope()) {
+                abandon(app, underway, (run, pen)).await;
             }
         }
     });
@@ -109,7 +109,11 @@ async fn start_queued(app: &App, job: &Job, recorder: &mut Recorder) -> Result<(
     let mut batch = Batch::default();
     rows::start_with(&job.pen, &mut batch, app.now());
     let started = recorder.next_event(Name::RunStarted, &Data::Started { model: &job.run.model })?;
-    recorder.close(batch, &[started]).await
+    let written = recorder.close(batch, std::slice::from_ref(&started)).await;
+    if written.is_err() {
+        recorder.keep(started);
+    }
+    written
 }
 
 async fn request(app: &App, job: &Job) -> Result<Request> {
@@ -118,8 +122,7 @@ async fn request(app: &App, job: &Job) -> Result<Request> {
         backend: job.entry.backend.clone(),
         upstream_model: job.entry.model.upstream_name.clone(),
         instructions: agent.map(|agent| agent.instructions.clone()).unwrap_or_default(),
-        conversation: prompt::conversation(&job.pen.scope(), &app.store, &job.run, job.entry.model.context_tokens)
-            .await?,
+        conversation: prompt::conversation(&job.pen.scope(), &app.store, &job.run, job.entry.model.context_tokens).await?,
         context_tokens: job.entry.model.context_tokens,
         max_output_tokens: job.entry.max_output_tokens,
         limits: app.settings.run,
@@ -147,20 +150,7 @@ async fn finish(app: &App, mut recorder: Recorder, ending: Ending) {
         Ok(last) => last,
         Err(error) => return tracing::error!(run = %recorder.run.id, ?error, "a run's end can't be written"),
     };
-    let mut pause = Duration::from_millis(100);
-    while let Err(error) = last.write(&mut recorder).await {
-        if error.kind() == Kind::Conflict {
-            // Deleted with its conversation, or ended by whoever found it left alone.
-            return tracing::debug!(run = %recorder.run.id, ?error, "a run had ended already");
-        }
-        tracing::error!(run = %recorder.run.id, ?error, "a run's end could not be written; trying again");
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = app.interrupt.cancelled() => return,
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-    last.count();
+    last.write_until_it_is(app, &mut recorder).await;
 }
 
 /// A run's last words and events.
@@ -203,6 +193,24 @@ impl Last {
         recorder.close(batch, &self.events).await
     }
 
+    /// Tries again and again, unless the program stops.
+    async fn write_until_it_is(&self, app: &App, recorder: &mut Recorder) {
+        let mut pause = Duration::from_millis(100);
+        while let Err(error) = self.write(recorder).await {
+            if rows::has_ended(&error) {
+                // Deleted with its conversation, or ended by whoever found it left alone.
+                return tracing::debug!(run = %recorder.run.id, ?error, "a run had ended already");
+            }
+            tracing::error!(run = %recorder.run.id, ?error, "a run's end could not be written; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = app.interrupt.cancelled() => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.count();
+    }
+
     fn count(&self) {
         metrics::counter!("retinue_runs_total", "status" => self.ending.outcome.status().as_str()).increment(1);
     }
@@ -217,15 +225,51 @@ pub async fn recover(app: &App) -> Result<usize> {
     let runs = rows::active(&System::at_start(), &app.store).await?;
     let count = runs.len();
     // Many at once, so that they are committed together.
-    let ended = stream::iter(runs).map(|(run, pen)| interrupt(app, run, pen)).buffer_unordered(RECOVERED_AT_ONCE);
+    let ended = stream::iter(runs).map(|left| interrupt(app, left)).buffer_unordered(RECOVERED_AT_ONCE);
     ended.try_collect::<()>().await?;
     Ok(count)
 }
 
 /// Ends a run on which nobody works any more, with what is in the table of it.
-pub(crate) async fn interrupt(app: &App, run: Run, pen: Pen) -> Result<()> {
+pub(crate) async fn interrupt(app: &App, left: (Run, Pen)) -> Result<()> {
     // Or else someone is at it.
-    let Some(underway) = Underway::enter(app, &run, pen.scope()) else { return Ok(()) };
+    let Some(underway) = Underway::enter(app, &left.0, left.1.scope()) else { return Ok(()) };
+    let (mut recorder, last) = left_behind(app, &underway, left).await?;
+    match last.write(&mut recorder).await {
+        // It had ended after all.
+        Err(error) if rows::has_ended(&error) => Ok(()),
+        written => written.map(|()| last.count()),
+    }
+}
+
+/// Ends a run whose work broke off in this process, or of which nobody knows whether it was written down, as soon as the
+/// database can tell.
+pub(crate) async fn abandon(app: App, underway: Underway, left: (Run, Pen)) {
+    loop {
+        match try_abandon(&app, &underway, left.clone()).await {
+            Ok(()) => return,
+            Err(error) => tracing::error!(run = %left.0.id, ?error, "a run that broke off can't be ended; trying again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LONGEST_PAUSE) => {}
+            () = app.interrupt.cancelled() => return,
+        }
+    }
+}
+
+async fn try_abandon(app: &App, underway: &Underway, left: (Run, Pen)) -> Result<()> {
+    // What was handed over before this is in the table then, or never will be.
+    app.store.write_patiently(Batch::default()).await?;
+    if !rows::get(&left.1.scope(), &app.store, left.0.id).await?.is_some_and(|run| run.status.is_active()) {
+        return Ok(());
+    }
+    let (mut recorder, last) = left_behind(app, underway, left).await?;
+    last.write_until_it_is(app, &mut recorder).await;
+    Ok(())
+}
+
+/// The end of a run that was left behind.
+async fn left_behind(app: &App, underway: &Underway, (run, pen): (Run, Pen)) -> Result<(Recorder, Last)> {
     let events = crate::event::stored(&pen.scope(), &app.store, run.id).await?;
     // Readers may have seen events that were never committed. Their numbers are not used again, so that whoever comes
     // back with one of them still gets what is kept in their place.
@@ -234,9 +278,5 @@ pub(crate) async fn interrupt(app: &App, run: Run, pen: Pen) -> Result<()> {
     let mut recorder = Recorder::new(app.clone(), Arc::clone(&underway.live), pen, run, next_seq);
     recorder.text = crate::event::text_of(&events);
     let last = Last::new(app, &mut recorder, Outcome::Interrupted.into())?;
-    match last.write(&mut recorder).await {
-        // It had ended after all.
-        Err(error) if error.kind() == Kind::Conflict => Ok(()),
-        written => written.map(|()| last.count()),
-    }
+    Ok((recorder, last))
 }

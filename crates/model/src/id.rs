@@ -36,6 +36,12 @@ impl<N: Noun> Id<N> {
     pub const fn uuid(self) -> Uuid {
         self.0
     }
+
+    /// The text form.
+    #[must_use]
+    pub fn text(self) -> IdText {
+        IdText::new::<N>(self.0)
+    }
 }
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -68,8 +74,9 @@ fn decode(text: &str) -> Option<Uuid> {
 /// The longest prefix of a noun.
 const MAX_PREFIX: usize = 6;
 
-/// The text form, without allocating: ids are written more often than anything else.
-struct IdText {
+/// The text form of an id, without allocating: ids are written more often than anything else.
+#[derive(Clone, Copy, Debug)]
+pub struct IdText {
     bytes: [u8; MAX_PREFIX + 1 + SUFFIX_LEN],
     length: usize,
 }
@@ -84,7 +91,9 @@ impl IdText {
         Self { bytes, length: start + SUFFIX_LEN }
     }
 
-    fn as_str(&self) -> &str {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         // Prefix, underscore and base32 are all ASCII.
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
@@ -92,7 +101,7 @@ impl IdText {
 
 impl<N: Noun> fmt::Display for Id<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(IdText::new::<N>(self.0).as_str())
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -121,7 +130,7 @@ impl<N: Noun> FromStr for Id<N> {
 
 impl<N: Noun> Serialize for Id<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(IdText::new::<N>(self.0).as_str())
+        serializer.serialize_str(self.text().as_str())
     }
 }
 

@@ -12,8 +12,7 @@ pub mod provider;
 pub mod run;
 pub mod text;
 pub mod thread;
-
-mod time;
+pub mod time;
 
 pub use error::{Error, Result};
 pub use id::{AgentId, MessageId, OrganizationId, RunId, ThreadId, UserId};

@@ -8,16 +8,17 @@ mod on_sqlite;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use deadpool_postgres::Pool;
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::batch::Batch;
-use crate::sqlite;
+use crate::{fault, sqlite};
 
 pub(crate) use on_postgres::write_alone as write_alone_on_postgres;
-pub(crate) use on_sqlite::write_alone as write_alone_on_sqlite;
 
 /// Batches that may wait; callers beyond wait for a place.
 const QUEUE: usize = 16_384;
@@ -30,8 +31,8 @@ struct Job {
     acknowledge: oneshot::Sender<Result<()>>,
 }
 
-/// What became of each batch of a group that was committed: written, or why it was left out.
-type Fates = Vec<Result<()>>;
+/// Which batches of a group were left out of it, and why; all others are durable.
+type Refused = Vec<(usize, Error)>;
 
 /// Resolves when the rows are durable, or says why they are not.
 #[derive(Debug)]
@@ -41,8 +42,8 @@ impl Acknowledgement {
     /// Waits for it.
     ///
     /// # Errors
-    /// `storage_full`, `database_unavailable`, what a statement of the batch required, or what the engine says; none of
-    /// the batch was written then, but for `database_unavailable`, when that is not known.
+    /// `storage_full`, what a statement of the batch required, or what the engine says; none of the batch was written
+    /// then. Another of the kind `Unavailable`: that is not known.
     pub async fn wait(&mut self) -> Result<()> {
         (&mut self.0).await.unwrap_or_else(|_| Err(ended()))
     }
@@ -65,11 +66,20 @@ fn ended() -> Error {
 #[derive(Debug)]
 pub(crate) struct Appender {
     jobs: mpsc::Sender<Job>,
+    /// Its other end goes with the work.
+    at_work: watch::Receiver<()>,
 }
 
 impl Appender {
     pub(crate) async fn reserve(&self) -> Result<Place<'_>> {
         self.jobs.reserve().await.map(Place).map_err(|_| ended())
+    }
+
+    /// Resolves when nothing is written any more: by a defect, since the work goes on as long as there is a way in.
+    pub(crate) async fn failed(&self) -> Error {
+        // Nothing is ever sent.
+        drop(self.at_work.clone().changed().await);
+        Error::internal("the appender has ended")
     }
 }
 
@@ -90,9 +100,11 @@ impl Place<'_> {
 
 pub(crate) fn sqlite(writer: sqlite::Writer) -> Result<Appender> {
     let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+    let (working, at_work) = watch::channel(());
     std::thread::Builder::new()
         .name("appender".to_owned())
         .spawn(move || {
+            let _working = working;
             let mut group = Vec::new();
             while queue.blocking_recv_many(&mut group, GROUP) > 0 {
                 let (batches, waiting) = part(group.drain(..));
@@ -100,40 +112,39 @@ pub(crate) fn sqlite(writer: sqlite::Writer) -> Result<Appender> {
             }
         })
         .map_err(Error::internal)?;
-    Ok(Appender { jobs })
+    Ok(Appender { jobs, at_work })
 }
 
 pub(crate) fn postgres(pool: Pool) -> Appender {
     let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+    let (working, at_work) = watch::channel(());
     tokio::spawn(async move {
+        let _working = working;
         let mut group = Vec::new();
         while queue.recv_many(&mut group, GROUP).await > 0 {
             let (batches, waiting) = part(group.drain(..));
             answer(waiting, on_postgres::write_until_sure(&pool, &batches).await);
         }
     });
-    Appender { jobs }
+    Appender { jobs, at_work }
 }
 
+/// Parts what is to be written from those who wait for it. What nobody waits for any more was given up, and is not begun.
 fn part(group: impl Iterator<Item = Job>) -> (Vec<Batch>, Vec<oneshot::Sender<Result<()>>>) {
-    group.map(|job| (job.batch, job.acknowledge)).unzip()
+    group.filter(|job| !job.acknowledge.is_closed()).map(|job| (job.batch, job.acknowledge)).unzip()
 }
 
 /// Tells each caller what became of its batch. Whoever asked may have gone; the rows are there all the same.
-fn answer(waiting: Vec<oneshot::Sender<Result<()>>>, written: Result<Fates>) {
-    match written {
-        Ok(fates) => {
-            let fates = fates.into_iter().chain(std::iter::repeat_with(|| Ok(())));
-            for (acknowledge, fate) in waiting.into_iter().zip(fates) {
-                drop(acknowledge.send(fate));
-            }
-        }
+fn answer(waiting: Vec<oneshot::Sender<Result<()>>>, written: Result<Refused>) {
+    let mut refused: HashMap<usize, Error> = match written {
+        Ok(refused) => refused.into_iter().collect(),
         Err(error) => {
             tracing::error!(?error, batches = waiting.len(), "rows could not be written");
-            for acknowledge in waiting {
-                drop(acknowledge.send(Err(copy(&error))));
-            }
+            (0..waiting.len()).map(|at| (at, copy(&error))).collect()
         }
+    };
+    for (at, acknowledge) in waiting.into_iter().enumerate() {
+        drop(acknowledge.send(refused.remove(&at).map_or(Ok(()), Err)));
     }
 }
 
@@ -144,5 +155,5 @@ fn copy(error: &Error) -> Error {
 
 /// Whether the next batch would fare no better.
 fn concerns_all(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::StorageFull)
+    matches!(error.kind(), Kind::Unavailable | Kind::StorageFull) && error.code() != fault::LOCKED
 }

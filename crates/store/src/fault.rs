@@ -8,6 +8,9 @@ use tokio_postgres::error::SqlState;
 pub(crate) const RUN_IN_PROGRESS: &str =
     "An answer is still being written in this conversation. Wait for it or stop it first.";
 
+/// The code for what comes too late to a run.
+pub(crate) const ENDED: &str = "run_ended";
+
 /// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
 /// the columns that SQLite names instead.
 const CONFLICTS: [(&str, &str, &str, &str); 2] = [
@@ -21,12 +24,11 @@ const CONFLICTS: [(&str, &str, &str, &str); 2] = [
 ];
 
 /// What PostgreSQL says when the same may well succeed the next time, besides that it is starting or stopping.
-const PASSING: [SqlState; 7] = [
+const PASSING: [SqlState; 6] = [
     SqlState::TOO_MANY_CONNECTIONS,
     SqlState::T_R_DEADLOCK_DETECTED,
     SqlState::T_R_SERIALIZATION_FAILURE,
     // Over a limit of the session.
-    SqlState::LOCK_NOT_AVAILABLE,
     SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     // It was the primary until now; a new connection finds the new one.
     SqlState::READ_ONLY_SQL_TRANSACTION,
@@ -72,6 +74,9 @@ pub(crate) fn sqlite(error: rusqlite::Error) -> Error {
             "storage_read_only",
             "The server's database can't be written to. Whoever runs the server must mend its permissions.",
         )),
+        ErrorCode::ConstraintViolation if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+            Some(gone())
+        }
         ErrorCode::ConstraintViolation => {
             let message = message.as_deref().unwrap_or_default();
             conflict(|_, columns| message.ends_with(columns))
@@ -91,6 +96,8 @@ pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
         Some(db) if *db.code() == SqlState::UNIQUE_VIOLATION => {
             conflict(|name, _| db.constraint().is_some_and(|constraint| constraint == name))
         }
+        Some(db) if *db.code() == SqlState::FOREIGN_KEY_VIOLATION => Some(gone()),
+        Some(db) if *db.code() == SqlState::LOCK_NOT_AVAILABLE => Some(locked()),
         Some(db) if db.code().code().starts_with("57P") || PASSING.contains(db.code()) => Some(unavailable()),
         Some(db) if *db.code() == SqlState::QUERY_CANCELED => Some(too_slow()),
         None | Some(_) => None,
@@ -104,6 +111,19 @@ pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
 /// Whether the server was not reached, as opposed to a value that did not fit its column.
 fn is_connection_fault(error: &tokio_postgres::Error) -> bool {
     error.is_closed() || std::error::Error::source(error).is_none_or(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
+/// The code of [`locked`].
+pub(crate) const LOCKED: &str = "database_locked";
+
+/// Somebody else changes the same rows and takes long.
+fn locked() -> Error {
+    Error::unavailable(LOCKED, "This conversation is being changed at the moment. Try again in a few seconds.")
+}
+
+/// What a row was to belong to is not there any more.
+pub(crate) fn gone() -> Error {
+    Error::conflict(ENDED, "This run has already ended, or its conversation was deleted.")
 }
 
 /// The database took too long.

@@ -36,6 +36,8 @@ use std::time::Duration;
 
 use retinue_model::{Error, Result};
 
+use tokio::time::timeout;
+
 pub use append::{Acknowledgement, Place};
 pub use batch::Batch;
 pub use scope::{Pen, Scope, System};
@@ -147,12 +149,15 @@ impl Store {
     }
 
     /// Resolves when this process must not serve the database any more, because another one took it over while the
-    /// connection to it was lost; with what to tell people. From then on nothing is read or written here.
+    /// connection to it was lost, or because what writes to it has failed; with what to tell people.
     pub async fn lost(&self) -> Error {
         match &self.engine {
             // Its lock is a file's, which ends with the process and not before.
-            Engine::Sqlite(_) => std::future::pending().await,
-            Engine::Postgres(postgres) => postgres.lost().await,
+            Engine::Sqlite(sqlite) => sqlite.appender().failed().await,
+            Engine::Postgres(postgres) => tokio::select! {
+                error = postgres.lost() => error,
+                error = postgres.appender().failed() => error,
+            },
         }
     }
 
@@ -190,12 +195,26 @@ impl Store {
         }
     }
 
-    /// Writes a batch together with others' and waits until it is durable.
+    /// Writes a batch together with others' and waits until it is durable, for as long as somebody should wait for an
+    /// answer. What could not be begun in that time is given up.
     ///
     /// # Errors
     /// Those of [`Acknowledgement::wait`].
     pub async fn write(&self, batch: Batch) -> Result<()> {
         self.takes_writes().await?;
+        let limit = match &self.engine {
+            Engine::Sqlite(_) => sqlite::WRITE_LIMIT,
+            Engine::Postgres(postgres) => postgres.limit(),
+        };
+        timeout(limit, self.write_patiently(batch)).await.unwrap_or_else(|_| Err(fault::silent()))
+    }
+
+    /// Writes a batch together with others' and waits until it is durable, however long that takes. When it is, so is
+    /// everything that was handed over before.
+    ///
+    /// # Errors
+    /// Those of [`Acknowledgement::wait`].
+    pub async fn write_patiently(&self, batch: Batch) -> Result<()> {
         self.reserve().await?.append(batch).wait().await
     }
 
@@ -207,7 +226,7 @@ impl Store {
     pub async fn write_alone(&self, batch: Batch) -> Result<()> {
         self.takes_writes().await?;
         match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.write_alone(batch).await,
+            Engine::Sqlite(_) => self.write_patiently(batch).await,
             Engine::Postgres(postgres) => postgres.write_alone(&batch).await,
         }
     }

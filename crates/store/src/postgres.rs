@@ -88,6 +88,11 @@ impl Postgres {
         self.read(async |session| query(session, statement, params, map).await).await
     }
 
+    /// How long somebody should wait for an answer.
+    pub(crate) const fn limit(&self) -> Duration {
+        self.limit
+    }
+
     pub(crate) async fn write_alone(&self, batch: &Batch) -> Result<()> {
         append::write_alone_on_postgres(&self.writers, batch).await
     }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use retinue_model::{Error, Result};
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
 
 use crate::fault::{self, Mapped};
 use crate::sqlite;
@@ -34,8 +35,12 @@ impl Readers {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let nth = |step: usize| &self.connections[start.wrapping_add(step) % self.connections.len()];
         (0..self.connections.len())
-            .find_map(|step| nth(step).try_lock().ok())
-            // A reader that panicked left no transaction behind that could hurt the next one.
+            .find_map(|step| match nth(step).try_lock() {
+                Ok(connection) => Some(connection),
+                // A reader that panicked left no transaction behind that could hurt the next one.
+                Err(TryLockError::Poisoned(left)) => Some(left.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            })
             .unwrap_or_else(|| nth(0).lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -53,14 +58,21 @@ fn open_reader(path: &Path) -> Result<Connection> {
 ///
 /// # Errors
 /// `database_too_slow`, or what the read says.
-pub(crate) async fn read_long<T: Send + 'static>(read: impl FnOnce(&Wait) -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn read_long<T: Send + 'static>(
+    places: Arc<Semaphore>,
+    read: impl FnOnce(&Wait) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let wait = Wait::default();
     let _abandon = Abandon(wait.clone());
-    let reading = tokio::task::spawn_blocking(move || read(&wait));
-    match tokio::time::timeout(PATIENCE, reading).await {
-        Ok(read) => read.map_err(Error::internal)?,
-        Err(_) => Err(fault::too_slow()),
-    }
+    let reading = async {
+        let place = places.acquire_owned().await.map_err(Error::internal)?;
+        let read = move || {
+            let _place = place;
+            read(&wait)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
+    };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| Err(fault::too_slow()))
 }
 
 /// Whether anybody waits for a read still.
@@ -108,7 +120,8 @@ mod tests {
         let readers = Arc::new(Readers::open(&path, 1).unwrap());
         let borrowed = Arc::clone(&readers);
         let endless = |connection: &Connection| connection.query_row(ENDLESS, [], |_| Ok(())).mapped();
-        let reading = tokio::spawn(read_long(move |wait| wait.run(&borrowed, endless)));
+        let places = Arc::new(Semaphore::new(1));
+        let reading = tokio::spawn(read_long(Arc::clone(&places), move |wait| wait.run(&borrowed, endless)));
         while readers.connections[0].try_lock().is_ok() {
             tokio::task::yield_now().await;
         }
@@ -116,7 +129,7 @@ mod tests {
         // Free again, and not interrupted for the next one.
         let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).mapped();
         let begun = Instant::now();
-        assert_eq!(read_long(move |wait| wait.run(&readers, one)).await.unwrap(), 1);
+        assert_eq!(read_long(places, move |wait| wait.run(&readers, one)).await.unwrap(), 1);
         assert!(begun.elapsed() < PATIENCE);
     }
 }

@@ -210,6 +210,12 @@ pub fn finish_with(pen: &Pen, batch: &mut Batch, outcome: &Outcome, usage: Optio
     );
 }
 
+/// Whether this says that a run has ended otherwise, or is gone with its thread.
+#[must_use]
+pub fn has_ended(error: &Error) -> bool {
+    error.code() == fault::ENDED
+}
+
 fn ended() -> Error {
-    Error::conflict("run_ended", "This run has already ended, or its conversation was deleted.")
+    fault::gone()
 }

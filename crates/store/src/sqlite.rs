@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
+use tokio::sync::Semaphore;
 
 use crate::append::{self, Appender};
-use crate::batch::Batch;
 use crate::checkpoint::Checkpointer;
 use crate::fault::Mapped;
 use crate::lock::FileLock;
@@ -22,6 +23,8 @@ use crate::value::Value;
 /// Short reads run on the runtime's own threads, so a few more connections than threads keep them from waiting.
 const READERS: usize = 6;
 const LONG_READERS: usize = 4;
+/// How long somebody should wait until something is written.
+pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) type Writer = Arc<tokio::sync::Mutex<Connection>>;
 
@@ -30,6 +33,8 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
     long_readers: Readers,
+    /// A place for each of them, so that nobody waits for one on a thread.
+    long_places: Arc<Semaphore>,
     appender: Appender,
     // Ends its thread when it is dropped.
     _checkpointer: Checkpointer,
@@ -43,6 +48,7 @@ impl Sqlite {
         Ok(Self {
             readers: Readers::open(path, READERS)?,
             long_readers: Readers::open(path, LONG_READERS)?,
+            long_places: Arc::new(Semaphore::new(LONG_READERS)),
             appender: append::sqlite(Arc::clone(&writer))?,
             _checkpointer: Checkpointer::start(path)?,
             writer,
@@ -81,14 +87,8 @@ impl Sqlite {
         map: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let read = move |connection: &Connection| query(connection, statement, &params, map);
-        readers::read_long(move |wait| wait.run(&self.long_readers, read)).await
-    }
-
-    pub(crate) async fn write_alone(&self, batch: Batch) -> Result<()> {
-        let connection = Arc::clone(&self.writer).lock_owned().await;
-        tokio::task::spawn_blocking(move || append::write_alone_on_sqlite(&connection, &batch))
-            .await
-            .map_err(Error::internal)?
+        let places = Arc::clone(&self.long_places);
+        readers::read_long(places, move |wait| wait.run(&self.long_readers, read)).await
     }
 
     pub(crate) async fn begin_schema_change(&self) -> Result<Tx> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use retinue_testkit::{Database, EventStream, ModelServer, Program};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-const KILLS: u64 = 200;
+const KILLS: u32 = 200;
 const CLIENTS: usize = 4;
 /// What the model says, over and over; every answer is a beginning of it.
 const WORDS: &str =
@@ -52,18 +52,17 @@ async fn kill_again_and_again(folder: &Path, database: Option<&str>) {
     }
     let promises = Arc::new(Mutex::new(Promises::default()));
     let client = Client::builder().no_proxy().build().unwrap();
+    let life = life_of_a_run(&launcher, &client, &promises).await;
     for round in 0..KILLS {
         let mut program = launcher.start().await;
         let base = format!("http://{}", program.address());
-        if round > 0 {
-            check_ended(&client, &base, &promises).await;
-        }
+        check_ended(&client, &base, &promises).await;
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
             clients.spawn(converse(client.clone(), base.clone(), Arc::clone(&promises)));
         }
-        // Spread over the life of a run: 0 to 120 ms, a different one each time.
-        tokio::time::sleep(Duration::from_micros(round.wrapping_mul(0x9e37_79b9) % 120_000)).await;
+        // Spread over the life of a run, a different moment each time.
+        tokio::time::sleep(life * (round.wrapping_mul(0x9e37) % 1_000) / 1_000).await;
         program.kill().await;
         clients.shutdown().await;
     }
@@ -79,6 +78,21 @@ async fn kill_again_and_again(folder: &Path, database: Option<&str>) {
         check_kept(&client, &base, Promise { run, thread, input, completed }).await;
     }
     talking.abort();
+}
+
+/// How long it takes on this machine, as busy as it is, until a conversation had an answer or two.
+async fn life_of_a_run(launcher: &Program, client: &Client, promises: &Arc<Mutex<Promises>>) -> Duration {
+    let mut program = launcher.start().await;
+    let begun = Instant::now();
+    let base = format!("http://{}", program.address());
+    let talking = tokio::spawn(converse(client.clone(), base, Arc::clone(promises)));
+    while promises.lock().await.completed.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let life = begun.elapsed() * 3 / 2;
+    program.kill().await;
+    talking.abort();
+    life.max(Duration::from_millis(120))
 }
 
 /// Answers whoever asks with 5 to 60 words, quickly.

@@ -15,6 +15,7 @@ on_both_engines! {
     the_newest_answer_is_the_last_one_whatever_the_clock_says,
     a_crash_leaves_interrupted_runs_with_their_text,
     a_stop_of_the_server_interrupts_and_keeps,
+    a_defect_ends_its_run_as_a_crash_would,
     another_agent_and_model_answer_from_then_on,
 }
 
@@ -164,6 +165,26 @@ async fn a_crash_leaves_interrupted_runs_with_their_text(app: TestApp) {
     let again = app.send(Method::POST, &format!("/api/runs/{run}/retry"), &json!({}), 201).await;
     app.model.next().await.answer("Whole").await;
     assert_eq!(app.ended(again["id"].as_str().unwrap()).await["status"], "completed");
+}
+
+async fn a_defect_ends_its_run_as_a_crash_would(app: TestApp) {
+    let thread = app.thread().await;
+    let run = app.say(&thread, "Hello").await;
+    let answer = app.model.next().await.begin();
+    answer.say("So far").await;
+    let mut events = app.follow(&run, None).await;
+    events.until("message.delta").await;
+    app.clock.break_once();
+    answer.say(" and no further").await;
+    let last = events.rest().await.pop().unwrap();
+    assert_eq!(last.name, "run.interrupted", "who follows is told the end");
+    answer.closed().await;
+    assert_eq!(app.ended(&run).await["status"], "interrupted");
+    let messages = app.get(&format!("/api/threads/{thread}/messages")).await;
+    assert_eq!(messages["data"][1]["content"], "So far");
+    let next = app.say(&thread, "Are you there?").await;
+    app.model.next().await.answer("Yes").await;
+    assert_eq!(app.ended(&next).await["status"], "completed");
 }
 
 async fn a_stop_of_the_server_interrupts_and_keeps(app: TestApp) {

@@ -1,6 +1,7 @@
 //! Groups of batches on PostgreSQL.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -8,60 +9,87 @@ use futures_util::future::try_join_all;
 use retinue_model::error::Kind;
 use retinue_model::event::Event;
 use retinue_model::{Error, Result};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::types::ToSql;
 
-use super::{Fates, concerns_all};
+use super::{Refused, concerns_all};
 use crate::batch::Batch;
 use crate::fault::{self, Mapped};
 use crate::{event, postgres};
 
-/// How often a group is written again after its connection was lost, and the pause before.
-const RETRIES: u32 = 5;
+/// How long a group is tried again whose connection was lost, and the pause before each try.
+const PERSISTENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long PostgreSQL may take for a group.
+/// How long PostgreSQL may take for a transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A row that somebody else has locked is not waited for: all the others would wait too.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
-/// Writes a group in one transaction. A batch that can't be written is left out; the others are not held up by it.
+/// Writes a group. A batch that can't be written is left out; the others are not held up by it.
 ///
 /// A connection that was lost says nothing of the rows: all are written again, and those that are there stay.
-pub(super) async fn write_until_sure(pool: &Pool, group: &[Batch]) -> Result<Fates> {
-    let mut written = write(pool, group).await;
-    for _ in 0..RETRIES {
-        if !written.as_ref().is_err_and(|error| error.kind() == Kind::Unavailable) {
-            break;
+pub(super) async fn write_until_sure(pool: &Pool, group: &[Batch]) -> Result<Refused> {
+    let deadline = Instant::now() + PERSISTENCE;
+    loop {
+        let written = timeout_at(deadline, write(pool, group)).await.unwrap_or_else(|_| Err(fault::silent()));
+        match written {
+            Err(error) if error.kind() == Kind::Unavailable && Instant::now() + PAUSE < deadline => {
+                tracing::warn!(?error, batches = group.len(), "rows could not be written; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            written => return written,
         }
-        tokio::time::sleep(PAUSE).await;
-        written = write(pool, group).await;
     }
-    written
 }
 
-/// Writes one batch in a transaction of its own.
+/// Writes one batch in a transaction of its own, which may wait for rows that others have locked.
 pub(crate) async fn write_alone(pool: &Pool, batch: &Batch) -> Result<()> {
-    let group = std::slice::from_ref(batch);
-    in_transaction(pool, async |connection| together(connection, group).await).await
-}
-
-async fn write(pool: &Pool, group: &[Batch]) -> Result<Fates> {
-    let first = in_transaction(pool, async |connection| patiently(together(connection, group)).await).await;
-    match first {
-        Ok(()) => Ok(Vec::new()),
-        Err(error) if concerns_all(&error) => Err(error),
-        Err(error) if group.len() == 1 => Ok(vec![Err(error)]),
-        Err(_) => in_transaction(pool, async |connection| patiently(one_by_one(connection, group)).await).await,
-    }
-}
-
-async fn patiently<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(fault::silent()))
-}
-
-async fn in_transaction<T>(pool: &Pool, work: impl AsyncFnOnce(&Object) -> Result<T>) -> Result<T> {
-    let session = Unsettled(Some(pool.get().await.map_err(fault::pool)?));
-    let written = work(session.get()?).await?;
+    let mut session = Unsettled::new(pool).await?;
+    let written = transaction(session.get()?, "BEGIN", std::slice::from_ref(batch)).await;
+    let written = session.check(written).await?;
     session.settle();
-    Ok(written)
+    written.map_err(|stumble| stumble.error)
+}
+
+/// A batch that failed stops its whole transaction. So what is before it and what is after it is written without it, in
+/// transactions of their own; where it is not known which one failed, the halves are.
+async fn write(pool: &Pool, group: &[Batch]) -> Result<Refused> {
+    let mut session = Unsettled::new(pool).await?;
+    let mut refused = Vec::new();
+    let mut parts: Vec<Range<usize>> = std::iter::once(0..group.len()).collect();
+    while let Some(part) = parts.pop() {
+        let written = timeout(PATIENCE, transaction(session.get()?, BEGIN, &group[part.clone()]));
+        let written = written.await.unwrap_or_else(|_| Err(fault::silent().into()));
+        let Err(stumble) = session.check(written).await? else { continue };
+        if part.len() == 1 {
+            refused.push((part.start, stumble.error));
+        } else {
+            parts.extend(without(part, stumble.at).into_iter().rev().filter(|part| !part.is_empty()));
+        }
+    }
+    session.settle();
+    Ok(refused)
+}
+
+/// What is to be written apart when one batch of a part has failed.
+fn without(part: Range<usize>, at: Option<usize>) -> [Range<usize>; 3] {
+    let (from, to) = match at {
+        Some(at) => (part.start + at, part.start + at + 1),
+        None => (part.start + part.len() / 2, part.end),
+    };
+    [part.start..from, from..to, to..part.end]
+}
+
+/// Why a transaction was not committed, and which of its batches that was due to, if that is known.
+struct Stumble {
+    error: Error,
+    at: Option<usize>,
+}
+
+impl From<Error> for Stumble {
+    fn from(error: Error) -> Self {
+        Self { error, at: None }
+    }
 }
 
 /// A session whose transaction may be open. It goes back to the pool when that is settled; otherwise, if whoever waits
@@ -69,8 +97,27 @@ async fn in_transaction<T>(pool: &Pool, work: impl AsyncFnOnce(&Object) -> Resul
 struct Unsettled(Option<Object>);
 
 impl Unsettled {
+    async fn new(pool: &Pool) -> Result<Self> {
+        Ok(Self(Some(pool.get().await.map_err(fault::pool)?)))
+    }
+
     fn get(&self) -> Result<&Object> {
         self.0.as_ref().ok_or_else(|| Error::internal("the session was given back"))
+    }
+
+    /// Rolls back what failed by its own fault, so that the session can be used again; what concerns all is an error.
+    async fn check(&mut self, written: Result<(), Stumble>) -> Result<Result<(), Stumble>> {
+        match written {
+            Err(stumble) if concerns_all(&stumble.error) => Err(stumble.error),
+            Err(stumble) => {
+                timeout(PATIENCE, self.get()?.batch_execute("ROLLBACK"))
+                    .await
+                    .map_err(|_| fault::silent())?
+                    .mapped()?;
+                Ok(Err(stumble))
+            }
+            Ok(()) => Ok(Ok(())),
+        }
     }
 
     fn settle(mut self) {
@@ -86,62 +133,33 @@ impl Drop for Unsettled {
     }
 }
 
-async fn together(connection: &Object, group: &[Batch]) -> Result<()> {
-    connection.batch_execute("BEGIN").await.mapped()?;
-    prepare(connection, group).await?;
+async fn transaction(session: &Object, begin: &str, part: &[Batch]) -> Result<(), Stumble> {
+    session.batch_execute(begin).await.mapped()?;
+    prepare(session, part).await?;
     // Polled in order, so they are sent in order, without waiting for each other's answers.
-    let writes = group.iter().flat_map(|batch| &batch.writes);
-    try_join_all(
-        writes.map(async |write| write.check(postgres::execute(connection, write.statement, &write.params).await?)),
-    )
+    let writes = part.iter().enumerate().flat_map(|(at, batch)| batch.writes.iter().map(move |write| (at, write)));
+    try_join_all(writes.map(async |(at, write)| {
+        let rows = postgres::execute(session, write.statement, &write.params).await;
+        rows.and_then(|rows| write.check(rows)).map_err(|error| Stumble { error, at: Some(at) })
+    }))
     .await?;
-    insert_events(connection, group.iter().flat_map(|batch| &batch.events)).await?;
-    connection.batch_execute("COMMIT").await.mapped()
+    insert_events(session, part.iter().flat_map(|batch| &batch.events)).await?;
+    Ok(session.batch_execute("COMMIT").await.mapped()?)
 }
 
 /// Prepares what is not prepared yet, or else that would be sent after what should follow it.
-async fn prepare(connection: &Object, group: &[Batch]) -> Result<()> {
+async fn prepare(session: &Object, part: &[Batch]) -> Result<()> {
     let mut texts = HashSet::new();
-    for write in group.iter().flat_map(|batch| &batch.writes) {
+    for write in part.iter().flat_map(|batch| &batch.writes) {
         if texts.insert(write.statement.postgres) {
-            connection.prepare_cached(write.statement.postgres).await.mapped()?;
+            session.prepare_cached(write.statement.postgres).await.mapped()?;
         }
     }
     Ok(())
 }
 
-async fn one_by_one(connection: &Object, group: &[Batch]) -> Result<Fates> {
-    connection.batch_execute("BEGIN").await.mapped()?;
-    let mut fates = Vec::with_capacity(group.len());
-    for batch in group {
-        fates.push(apart(connection, batch).await?);
-    }
-    connection.batch_execute("COMMIT").await.mapped()?;
-    Ok(fates)
-}
-
-/// What a batch's own failure is, as opposed to one that ends the whole transaction.
-async fn apart(connection: &Object, batch: &Batch) -> Result<Result<()>> {
-    connection.batch_execute("SAVEPOINT batch").await.mapped()?;
-    match fill(connection, batch).await {
-        Err(error) if concerns_all(&error) => Err(error),
-        Err(error) => {
-            connection.batch_execute("ROLLBACK TO batch; RELEASE batch").await.mapped()?;
-            Ok(Err(error))
-        }
-        Ok(()) => connection.batch_execute("RELEASE batch").await.mapped().map(Ok),
-    }
-}
-
-async fn fill(connection: &Object, batch: &Batch) -> Result<()> {
-    for write in &batch.writes {
-        write.check(postgres::execute(connection, write.statement, &write.params).await?)?;
-    }
-    insert_events(connection, &batch.events).await
-}
-
 /// All rows in one statement.
-async fn insert_events(connection: &Object, events: impl IntoIterator<Item = &Event>) -> Result<()> {
+async fn insert_events(session: &Object, events: impl IntoIterator<Item = &Event>) -> Result<()> {
     let events: Vec<&Event> = events.into_iter().collect();
     if events.is_empty() {
         return Ok(());
@@ -151,7 +169,7 @@ async fn insert_events(connection: &Object, events: impl IntoIterator<Item = &Ev
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
     let data: Vec<&str> = events.iter().map(|event| &*event.data).collect();
     let times: Vec<_> = events.iter().map(|event| event.created_at).collect();
-    let statement = connection.prepare_cached(event::INSERT_MANY_POSTGRES).await.mapped()?;
+    let statement = session.prepare_cached(event::INSERT_MANY_POSTGRES).await.mapped()?;
     let params: [&(dyn ToSql + Sync); 5] = [&runs, &seqs, &names, &data, &times];
-    connection.execute(&statement, &params).await.mapped().map(drop)
+    session.execute(&statement, &params).await.mapped().map(drop)
 }

@@ -3,23 +3,28 @@
 use retinue_model::Result;
 use rusqlite::Connection;
 
-use super::{Fates, concerns_all};
+use super::{Refused, concerns_all};
 use crate::batch::Batch;
 use crate::{event, sqlite};
 
 /// Writes a group in one transaction. A batch that can't be written is left out; the others are not held up by it.
-pub(super) fn write(connection: &Connection, group: &[Batch]) -> Result<Fates> {
+pub(super) fn write(connection: &Connection, group: &[Batch]) -> Result<Refused> {
     match together(connection, group) {
         Ok(()) => Ok(Vec::new()),
         Err(error) if concerns_all(&error) => Err(error),
-        Err(error) if group.len() == 1 => Ok(vec![Err(error)]),
-        Err(_) => transaction(connection, || group.iter().map(|batch| apart(connection, batch)).collect()),
+        Err(error) if group.len() == 1 => Ok(vec![(0, error)]),
+        Err(_) => transaction(connection, || each(connection, group)),
     }
 }
 
-/// Writes one batch in a transaction of its own.
-pub(crate) fn write_alone(connection: &Connection, batch: &Batch) -> Result<()> {
-    together(connection, std::slice::from_ref(batch))
+fn each(connection: &Connection, group: &[Batch]) -> Result<Refused> {
+    let mut refused = Vec::new();
+    for (at, batch) in group.iter().enumerate() {
+        if let Err(error) = apart(connection, batch)? {
+            refused.push((at, error));
+        }
+    }
+    Ok(refused)
 }
 
 fn together(connection: &Connection, group: &[Batch]) -> Result<()> {

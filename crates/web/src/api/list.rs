@@ -55,14 +55,40 @@ impl<T> List<T> {
     }
 }
 
-impl<T: Serialize> IntoResponse for List<T> {
-    /// What [`axum::Json`] gives, quicker for many entries: its buffer begins small and takes each piece by itself.
+/// An entry of a list that is asked for all the time.
+pub(crate) trait Entry: Serialize {
+    /// Writes what serde does, with less work.
+    fn write(&self, json: &mut Vec<u8>) -> serde_json::Result<()>;
+}
+
+impl<T: Entry> List<T> {
+    fn write(&self) -> serde_json::Result<Vec<u8>> {
+        let mut json = Vec::with_capacity(ENTRY_BYTES * (self.data.len() + 1));
+        json.extend_from_slice(b"{\"data\":[");
+        for (index, entry) in self.data.iter().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            entry.write(&mut json)?;
+        }
+        json.extend_from_slice(b"],\"next_cursor\":");
+        serde_json::to_writer(&mut json, &self.next_cursor)?;
+        json.push(b'}');
+        Ok(json)
+    }
+}
+
+impl<T: Entry> IntoResponse for List<T> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(ENTRY_BYTES * (self.data.len() + 1));
-        match serde_json::to_writer(&mut body, &self) {
-            Ok(()) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+        match self.write() {
+            Ok(json) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response(),
             // It can't be written the other way either, and that answer says so.
             Err(_) => axum::Json(self).into_response(),
         }
     }
+}
+
+#[cfg(test)]
+pub(crate) fn assert_written_as_serde_does<T: Entry>(list: &List<T>) {
+    assert_eq!(String::from_utf8(list.write().unwrap()).unwrap(), serde_json::to_string(list).unwrap());
 }
