@@ -1,9 +1,9 @@
 //! What a model is told: the conversation up to the message that a run answers.
 
 use retinue_agent::Spoken;
+use retinue_model::Result;
 use retinue_model::message::Role;
 use retinue_model::run::Run;
-use retinue_model::{Error, Result};
 use retinue_store::message::{self, Placed};
 use retinue_store::{Scope, Store};
 
@@ -16,9 +16,7 @@ const BYTES_PER_TOKEN: usize = 16;
 /// The conversation that `run` continues, oldest first, as much of it as could fit into `context_tokens`; the message it
 /// answers is the last.
 pub(crate) async fn conversation(scope: &Scope, store: &Store, run: &Run, context_tokens: u32) -> Result<Vec<Spoken>> {
-    let input = message::get(scope, store, run.input_message_id)
-        .await?
-        .ok_or_else(|| Error::internal("the message that a run answers is gone"))?;
+    let input = message::get(scope, store, run.input_message_id).await?.ok_or_else(retinue_store::run::ended)?;
     let room = usize::try_from(context_tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
     let mut conversation = one_answer_each(earlier(scope, store, &input, room).await?);
     conversation.push(spoken(input));

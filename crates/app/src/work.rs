@@ -81,6 +81,8 @@ async fn work(app: &App, mut job: Job) {
 async fn answer(app: &App, job: &mut Job, recorder: &mut Recorder) -> Ending {
     match try_answer(app, job, recorder).await {
         Ok(ending) => ending,
+        // Deleted with its conversation; the end will not be written either.
+        Err(error) if rows::has_ended(&error) => Outcome::Cancelled.into(),
         Err(error) => {
             tracing::error!(run = %job.run.id, ?error, "a run failed");
             Outcome::Failed(failure(&error)).into()
@@ -142,7 +144,9 @@ fn failure(error: &Error) -> Failure {
 
 /// Writes the run's end, however long that takes: until then it is not over for anybody.
 async fn finish(app: &App, mut recorder: Recorder, ending: Ending) {
-    if let Err(error) = recorder.settle_all().await {
+    if let Err(error) = recorder.settle_all().await
+        && !rows::has_ended(&error)
+    {
         // The batch below has what was not kept.
         tracing::warn!(run = %recorder.run.id, ?error, "events of a run have to be written again");
     }

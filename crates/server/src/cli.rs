@@ -66,7 +66,7 @@ enum ConfigCommand {
     Reference,
 }
 
-/// Runs the command that was given. Exit codes: 0 done, 1 failed, 2 the configuration is wrong.
+/// Runs the command that was given. Exit codes: 0 done, 1 failed, 2 the configuration is wrong, 130 told twice to stop.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -113,12 +113,20 @@ fn openapi() -> ExitCode {
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    if result.is_err() {
+        // Otherwise the end would wait for whatever is still at work on the disk.
+        runtime.shutdown_background();
+    }
+    result
 }
 
 fn finish(result: anyhow::Result<String>) -> ExitCode {
     match result {
         Ok(text) => print(&text),
+        // The log says so already.
+        Err(error) if error.is::<serve::StoppedAtOnce>() => ExitCode::from(130),
         Err(error) => match error.downcast_ref::<retinue_model::Error>() {
             Some(known) => {
                 let cause = known

@@ -1,5 +1,6 @@
 //! `retinue serve`: start, serve, stop.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use retinue_app::{App, provider, run};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::config::{Config, Environment, MetricsListen};
 use crate::listen::Bounds;
@@ -20,6 +22,18 @@ use crate::{greeting, listen, telemetry, wiring};
 const LINGER: Duration = Duration::from_secs(3);
 /// Connections to where metrics are served.
 const METRICS_CONNECTIONS: usize = 64;
+
+/// It was told a second time to stop, and left what it was doing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoppedAtOnce;
+
+impl fmt::Display for StoppedAtOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopped at once, by a second signal.")
+    }
+}
+
+impl std::error::Error for StoppedAtOnce {}
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Result<()> {
@@ -77,20 +91,25 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Resu
             advice: wiring::advice(config),
         },
     );
-    let mut server = tokio::spawn(listen::serve(listener, router, Bounds::new(config.server.max_connections), {
+    let server = tokio::spawn(listen::serve(listener, router, Bounds::new(config.server.max_connections), {
         let app = app.clone();
         async move { app.stopped().await }
     }));
-    wait_for_signal().await?;
+    let mut signals = Signals::listen()?;
+    signals.next().await;
     tracing::info!("stopping: answers under way may finish");
     tokio::select! {
-        () = app.shut_down() => {}
-        again = wait_for_signal() => {
-            again?;
+        stopped = stop(&app, server) => stopped,
+        () = signals.next() => {
             tracing::warn!("stopping at once");
-            return Ok(());
+            Err(StoppedAtOnce.into())
         }
     }
+}
+
+/// Ends what is under way, gently, and leaves the database as it should be found.
+async fn stop(app: &App, mut server: JoinHandle<()>) -> anyhow::Result<()> {
+    app.shut_down().await;
     if tokio::time::timeout(LINGER, &mut server).await.is_err() {
         tracing::info!("connections that did not end were closed");
     }
@@ -98,13 +117,23 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Resu
     Ok(())
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+/// What tells the program to stop. None is missed from the first to the last.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn metrics_router(handle: PrometheusHandle) -> Router {

@@ -1,4 +1,5 @@
-//! The PostgreSQL engine: a pool of sessions that read, one of sessions that write, and a session that holds the lock.
+//! The PostgreSQL engine: a pool of sessions that read, a few that write what may take long, one for the appender, and one
+//! that holds the lock.
 //!
 //! Nothing here waits for PostgreSQL without a limit.
 
@@ -23,7 +24,7 @@ use crate::statement::Statement;
 use crate::tx::Tx;
 use crate::value::Value;
 
-use pool::Source;
+use pool::{Asked, Source};
 use server_lock::{ServerLock, Standing};
 use target::{Settings, Target};
 
@@ -38,7 +39,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Postgres {
     /// For single statements that read. The server ends those that take too long.
     readers: Pool,
-    /// For transactions, whose length is their owners' business.
+    /// For transactions whose length is their owners' business. None of them is the appender's, if there are enough.
     writers: Pool,
     appender: Appender,
     lock: ServerLock,
@@ -58,12 +59,17 @@ impl Postgres {
             ServerLock::none(&target)
         };
         let source = |settings| Source { target: Arc::clone(&target), standing: lock.standing(), settings };
-        let writing = writers(connections);
         // A little less than we wait: then it is known what was too slow, and the session is as it was.
         let reading = settings.clone().with("statement_timeout", limit * 4 / 5);
         let readers = source(reading).pool(readers(connections), limit)?;
-        let writers = source(settings.with("lock_timeout", LOCK_PATIENCE)).pool(writing, limit)?;
-        Ok(Self { appender: append::postgres(writers.clone()), readers, writers, lock, limit })
+        let writing = settings.with("lock_timeout", LOCK_PATIENCE);
+        // Nobody else has it: what takes long would hold up every answer under way.
+        let appending = source(writing.clone()).pool(1, limit)?;
+        let writers = match writers(connections) {
+            0 => appending.clone(),
+            some => source(writing).pool(some, limit)?,
+        };
+        Ok(Self { appender: append::postgres(appending), readers, writers, lock, limit })
     }
 
     pub(crate) const fn appender(&self) -> &Appender {
@@ -107,16 +113,16 @@ impl Postgres {
         timeout(self.limit, begin).await.unwrap_or_else(|_| Err(fault::silent()))
     }
 
-    /// Asks for something outside of any transaction. Whoever leaves before the answer leaves a session that others can
-    /// use: it has nothing open, and the answer is passed over.
+    /// Asks for something outside of any transaction. A session whose answer did not come, or is not waited for, is
+    /// closed; one whose statement the server ended for taking too long is as it was.
     async fn read<T>(&self, work: impl AsyncFnOnce(&Object) -> Result<T>) -> Result<T> {
         let deadline = Instant::now() + self.limit;
         self.wait_for_lock().await?;
         let session = timeout_at(deadline, self.readers.get()).await.map_err(|_| fault::silent())?;
-        let session = session.map_err(fault::pool)?;
-        let answer = timeout_at(deadline, work(&session)).await.unwrap_or_else(|_| Err(fault::silent()));
-        if answer.as_ref().is_err_and(|error| error.kind() == Kind::Unavailable) {
-            pool::discard(session);
+        let asked = Asked::new(session.map_err(fault::pool)?);
+        let answer = timeout_at(deadline, work(asked.session()?)).await.unwrap_or_else(|_| Err(fault::silent()));
+        if answer.as_ref().err().is_none_or(leaves_session_usable) {
+            asked.give_back();
         }
         answer
     }
@@ -138,13 +144,17 @@ pub(crate) struct Size {
     pub(crate) limit: Duration,
 }
 
-/// The appender, and a few whose work would hold it up.
+/// With the appender's own, a quarter. Two connections are too few for any.
 fn writers(connections: usize) -> usize {
-    connections.div_ceil(4).max(2).min(connections.saturating_sub(1)).max(1)
+    connections.div_ceil(4).max(2).min(connections.saturating_sub(1)).saturating_sub(1)
 }
 
 fn readers(connections: usize) -> usize {
-    connections.saturating_sub(writers(connections)).max(1)
+    connections.saturating_sub(1 + writers(connections)).max(1)
+}
+
+fn leaves_session_usable(error: &Error) -> bool {
+    error.kind() != Kind::Unavailable || error.code() == fault::too_slow().code()
 }
 
 pub(crate) async fn execute(connection: &Object, statement: &Statement, params: &[Value<'_>]) -> Result<u64> {
@@ -179,6 +189,6 @@ mod tests {
     #[test]
     fn sessions_are_shared_out_and_never_more_than_allowed() {
         let shares: Vec<_> = [2, 3, 4, 8, 16, 100].map(|all| (readers(all), writers(all))).into();
-        assert_eq!(shares, [(1, 1), (1, 2), (2, 2), (6, 2), (12, 4), (75, 25)]);
+        assert_eq!(shares, [(1, 0), (1, 1), (2, 1), (6, 1), (12, 3), (75, 24)], "and one for the appender");
     }
 }

@@ -216,6 +216,8 @@ pub fn has_ended(error: &Error) -> bool {
     error.code() == fault::ENDED
 }
 
-fn ended() -> Error {
+/// What comes too late to a run.
+#[must_use]
+pub fn ended() -> Error {
     fault::gone()
 }

@@ -100,11 +100,34 @@ impl Database {
 
     /// Keeps everybody else from a table until the client is dropped.
     pub async fn lock_table(&self, table: &str) -> Client {
+        self.begin(&format!("LOCK TABLE {table}")).await
+    }
+
+    /// Keeps everybody else from changing the rows that are in a table now, until the client is dropped.
+    pub async fn lock_rows(&self, table: &str) -> Client {
+        self.begin(&format!("SELECT 1 FROM {table} FOR UPDATE")).await
+    }
+
+    async fn begin(&self, statement: &str) -> Client {
         let direct = self.direct.as_ref().unwrap();
         let (client, connection) = tokio_postgres::connect(direct, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
-        client.batch_execute(&format!("BEGIN; LOCK TABLE {table}")).await.unwrap();
+        client.batch_execute(&format!("BEGIN; {statement}")).await.unwrap();
         client
+    }
+
+    /// How many sessions wait for a lock that another one has.
+    pub async fn waiting(&self) -> usize {
+        let waiting = "SELECT pid FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        self.ask(waiting).await.len()
+    }
+
+    /// The processes that serve the program's sessions.
+    pub async fn sessions(&self) -> Vec<String> {
+        let sessions = "SELECT pid FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name LIKE 'retinue%' ORDER BY pid";
+        self.ask(sessions).await
     }
 
     /// Ends everybody's sessions, as a restart of PostgreSQL does.

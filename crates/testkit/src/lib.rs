@@ -14,6 +14,7 @@ pub mod model_server;
 pub mod program;
 pub mod rng;
 pub mod test_app;
+pub mod wait;
 
 pub use browser::{Browser, Key, Scheme};
 pub use clock::FakeClock;
@@ -24,6 +25,7 @@ pub use model_server::{Answer, Exchange, ModelServer};
 pub use program::{Program, Running};
 pub use rng::CountingRng;
 pub use test_app::{Options, TestApp};
+pub use wait::until;
 
 /// Makes each of these `async fn name(app: TestApp)` a test on SQLite, and one on PostgreSQL.
 #[macro_export]

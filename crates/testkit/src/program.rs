@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub struct Running {
     child: Child,
     address: SocketAddr,
     /// What it says from when it is ready to its end.
-    said: JoinHandle<Vec<String>>,
+    said: watch::Receiver<Vec<String>>,
 }
 
 impl Program {
@@ -96,12 +96,11 @@ impl Program {
         });
         let address = address.await.expect("it did not get ready").unwrap_or_else(|| panic!("it ended: {said:?}"));
         // Whoever logs must not block because nobody reads.
-        let said = tokio::spawn(async move {
-            let mut said = Vec::new();
+        let (sender, said) = watch::channel(Vec::new());
+        tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                said.push(line);
+                sender.send_modify(|said| said.push(line));
             }
-            said
         });
         Running { child, address, said }
     }
@@ -128,13 +127,27 @@ impl Running {
     /// Waits until it ends by itself; how it ended, and what it said since it was ready.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it did not end").unwrap();
-        (status, self.said.await.unwrap().join("\n"))
+        // All of it is there when nobody can say more.
+        while self.said.changed().await.is_ok() {}
+        let said = self.said.borrow().join("\n");
+        (status, said)
+    }
+
+    /// Waits until it has said `words` in `count` lines since it was ready.
+    pub async fn says(&mut self, words: &str, count: usize) {
+        let said = self.said.wait_for(|lines| lines.iter().filter(|line| line.contains(words)).count() >= count);
+        assert!(timeout(PATIENCE, said).await.is_ok_and(|said| said.is_ok()), "it did not say: {words}");
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub async fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap().success());
     }
 
     /// Tells it to stop and waits for its end.
     pub async fn stop(mut self) -> ExitStatus {
-        let id = self.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        self.signal("TERM").await;
         timeout(PATIENCE, self.child.wait()).await.expect("it did not stop").unwrap()
     }
 }

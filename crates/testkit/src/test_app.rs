@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{CountingRng, Database, EventStream, FakeClock, ModelServer};
+use crate::{CountingRng, Database, EventStream, FakeClock, ModelServer, until};
 
 /// What a test may want otherwise.
 #[derive(Clone, Debug)]
@@ -103,12 +103,11 @@ impl TestApp {
 
     /// Waits until it says that it is ready. Fails the test if that takes longer than 20 seconds.
     pub async fn ready(&self) {
-        let ready = async {
-            while self.request(Method::GET, "/readyz").send().await.unwrap().status() != StatusCode::OK {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), ready).await.expect("it did not get ready");
+        until("it is ready", Duration::from_secs(20), async || {
+            let response = self.request(Method::GET, "/readyz").send().await.unwrap();
+            (response.status() == StatusCode::OK).then_some(())
+        })
+        .await;
     }
 
     /// A new conversation's id.

@@ -82,17 +82,32 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, _: &S) -> std::result::Result<Self, Refused> {
         let asked = Asked::of(request.extensions()).cloned();
         let read = async {
-            require_type(request.headers(), "application/json")?;
-            parse_json(&bytes(request).await?)
+            let typed = require_type(request.headers(), "application/json");
+            let bytes = bytes(request).await?;
+            typed.and_then(|()| parse_json(&bytes))
         };
         read.await.map(Self).map_err(|error| Refused::new(error, asked.as_ref()))
     }
 }
 
+/// A body that says nothing. It is read all the same: with a body left unread the connection could not be used again.
+#[derive(Debug)]
+pub(crate) struct Unsaid;
+
+impl<S: Sync> FromRequest<S> for Unsaid {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &S) -> std::result::Result<Self, Refused> {
+        let asked = Asked::of(request.extensions()).cloned();
+        bytes(request).await.map(|_| Self).map_err(|error| Refused::new(error, asked.as_ref()))
+    }
+}
+
 /// What a form sent.
 pub(crate) async fn form<T: DeserializeOwned>(request: Request) -> Result<T> {
-    require_type(request.headers(), "application/x-www-form-urlencoded")?;
+    let typed = require_type(request.headers(), "application/x-www-form-urlencoded");
     let bytes = bytes(request).await?;
+    typed?;
     serde_urlencoded::from_bytes(&bytes)
         .map_err(|error| Error::invalid("invalid_form", sentence("The form is not understood", &error.to_string())))
 }

@@ -2,6 +2,7 @@
 //! goes on when it is back.
 
 mod commit;
+mod deletion;
 mod hang_up;
 mod lock;
 mod outage;
@@ -9,7 +10,7 @@ mod outage;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use retinue_testkit::{Database, Line, ReceivedEvent, TestApp};
+use retinue_testkit::{Database, Line, ReceivedEvent, TestApp, until};
 use serde_json::{Value, json};
 
 /// How long PostgreSQL may take, where a test waits for that to pass.
@@ -24,21 +25,18 @@ async fn start(connections: usize, limit: Duration) -> (TestApp, Line) {
 /// Says something as somebody does who tries again until it is taken; the run's id.
 async fn say_until_taken(app: &TestApp, thread: &str, input: &str) -> String {
     let path = format!("/api/threads/{thread}/runs");
-    let said = async {
-        loop {
-            let response = app.request(Method::POST, &path).json(&json!({ "input": input })).send().await.unwrap();
-            let status = response.status();
-            let body: Value = response.json().await.unwrap();
-            match status {
-                StatusCode::CREATED => return body["id"].as_str().unwrap().to_owned(),
-                // Not yet, or the run before is just being ended.
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => {}
-                _ => panic!("{status}: {body}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    until("the thread takes a message", Duration::from_secs(30), async || {
+        let response = app.request(Method::POST, &path).json(&json!({ "input": input })).send().await.unwrap();
+        let status = response.status();
+        let body: Value = response.json().await.unwrap();
+        match status {
+            StatusCode::CREATED => Some(body["id"].as_str().unwrap().to_owned()),
+            // Not yet, or the run before is just being ended.
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => None,
+            _ => panic!("{status}: {body}"),
         }
-    };
-    tokio::time::timeout(Duration::from_secs(30), said).await.expect("the thread takes no message any more")
+    })
+    .await
 }
 
 /// What was said in a thread, each with who said it.

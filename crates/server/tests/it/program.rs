@@ -4,9 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
-use retinue_testkit::Program;
+use retinue_testkit::{ModelServer, Program};
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The binary in an empty folder with an empty environment.
 fn retinue(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -192,6 +195,51 @@ async fn it_stops_when_it_is_told_and_starts_again_where_it_was() {
     let url = format!("http://{}/api/threads", program.address());
     let threads: serde_json::Value = client.get(&url).send().await.unwrap().json().await.unwrap();
     assert_eq!(threads["data"][0]["title"], "Kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    let (folder, model) = (folder(), ModelServer::start().await);
+    let mut program = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path())
+        .environment("OPENAI_BASE_URL", &model.base_url())
+        .environment("RETINUE__PROVIDERS__OLLAMA", "false")
+        .environment("RETINUE__SERVER__SHUTDOWN_SECONDS", "60")
+        .start()
+        .await;
+    program.says("models", 1).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let threads = format!("http://{}/api/threads", program.address());
+    let thread: Value = client.post(&threads).json(&json!({})).send().await.unwrap().json().await.unwrap();
+    let runs = format!("{threads}/{}/runs", thread["id"].as_str().unwrap());
+    assert_eq!(client.post(&runs).json(&json!({"input": "Hello"})).send().await.unwrap().status(), 201);
+    let _silent = model.next().await;
+
+    program.signal("TERM").await;
+    program.says("stopping: answers under way may finish", 1).await;
+    let told = Instant::now();
+    program.signal("TERM").await;
+    let (status, said) = program.ended().await;
+    assert!(told.elapsed() < Duration::from_secs(1), "it took {:?}", told.elapsed());
+    assert_eq!(status.code(), Some(130), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_wait_for_connections_too() {
+    let folder = folder();
+    let mut program = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path()).start().await;
+    // Half a request: it is waited for.
+    let mut half = tokio::net::TcpStream::connect(program.address()).await.unwrap();
+    let head = b"POST /api/threads HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    half.write_all(head).await.unwrap();
+    half.write_all(b"content-length: 9\r\nexpect: 100-continue\r\n\r\n").await.unwrap();
+    half.read_exact(&mut [0; 12]).await.unwrap();
+    program.signal("INT").await;
+    program.says("stopping: answers under way may finish", 1).await;
+    let told = Instant::now();
+    program.signal("INT").await;
+    let (status, said) = program.ended().await;
+    assert!(told.elapsed() < Duration::from_secs(1), "it took {:?}", told.elapsed());
+    assert_eq!(status.code(), Some(130), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,6 +113,12 @@ impl Target {
     }
 }
 
+/// What would otherwise be as the role or the database has it. A parameter that this version of PostgreSQL does not know is
+/// passed over.
+const OURS: &str = "SET client_min_messages = warning; SET default_transaction_isolation = 'read committed'; \
+    SET default_transaction_read_only = off; SET statement_timeout = 0; SET lock_timeout = 0; \
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
+
 /// What is set for a session when it begins, as SQL.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings(String);
@@ -121,7 +127,7 @@ impl Settings {
     /// A session on which no statement is waited for longer than `limit`. Whoever vanished without a farewell is given
     /// up by the server too, with the locks that it holds: after three to four times as long.
     pub(crate) fn new(limit: Duration) -> Self {
-        let mut settings = Self("SET client_min_messages = warning".to_owned());
+        let mut settings = Self(OURS.to_owned());
         settings.set("idle_in_transaction_session_timeout", limit);
         settings.set("tcp_keepalives_idle", limit * 2);
         settings.set("tcp_keepalives_interval", limit.div_f32(2.0).max(Duration::from_secs(1)));
@@ -208,5 +214,41 @@ mod tests {
         assert_eq!(mode("postgres://u@127.0.0.1/d"), SslMode::Disable);
         assert_eq!(mode("postgres://u@db.example.com/d"), SslMode::Prefer);
         assert_eq!(mode("postgres://u@db.example.com/d?sslmode=verify-full"), SslMode::Require);
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+    async fn a_session_takes_over_nothing_from_a_database_or_role() {
+        let limit = Duration::from_secs(10);
+        let (url, store) = crate::scratch::postgres().await;
+        let (_, name) = url.rsplit_once('/').unwrap();
+        let target = Target::parse(&url).unwrap();
+        let (admin, wire) = target.reach(&Settings::new(limit), limit).await.unwrap();
+        tokio::spawn(wire);
+        for setting in [
+            "statement_timeout = '7s'",
+            "lock_timeout = '7s'",
+            "idle_session_timeout = '7s'",
+            "default_transaction_isolation = 'serializable'",
+            "default_transaction_read_only = on",
+        ] {
+            admin.batch_execute(&format!("ALTER DATABASE {name} SET {setting}")).await.unwrap();
+        }
+        let settings = Settings::new(limit).with("lock_timeout", limit);
+        let (session, wire) = target.reach(&settings, limit).await.unwrap();
+        tokio::spawn(wire);
+        for (parameter, expected) in [
+            ("statement_timeout", "0"),
+            ("lock_timeout", "10s"),
+            ("idle_session_timeout", "0"),
+            ("default_transaction_isolation", "read committed"),
+            ("default_transaction_read_only", "off"),
+            ("transaction_isolation", "read committed"),
+            ("transaction_read_only", "off"),
+        ] {
+            let row = session.query_one(&format!("SHOW {parameter}"), &[]).await.unwrap();
+            assert_eq!(row.get::<_, &str>(0), expected, "{parameter}");
+        }
+        drop(store);
     }
 }

@@ -57,7 +57,7 @@ fn contains(said: &[u8], words: &[u8]) -> bool {
 /// Listens to one connection.
 pub(super) struct Listener {
     words: Arc<WatchWords>,
-    /// What the near end has said in this transaction.
+    /// What the near end has said in this transaction, or outside of one in this statement.
     said: Vec<u8>,
     messages: Messages,
 }
@@ -77,11 +77,12 @@ impl Listener {
     /// Hears what the far end answers.
     pub(super) fn far(&mut self, bytes: &[u8]) -> Fate {
         let mut fate = Fate::Goes;
-        for end in self.messages.ends_of_transactions(bytes) {
-            if end == End::Commit && self.words.happens(What::Committed, &self.said) {
-                fate = Fate::Cut;
+        for end in self.messages.ends(bytes) {
+            match end {
+                End::Commit if self.words.happens(What::Committed, &self.said) => fate = Fate::Cut,
+                End::Commit => {}
+                End::Idle => self.said.clear(),
             }
-            self.said.clear();
         }
         fate
     }
@@ -90,7 +91,8 @@ impl Listener {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Commit,
-    Rollback,
+    /// All was answered, and no transaction is open.
+    Idle,
 }
 
 /// The messages that PostgreSQL sends: a letter, a length that counts itself, and the rest.
@@ -101,14 +103,15 @@ struct Messages {
 }
 
 impl Messages {
-    fn ends_of_transactions(&mut self, bytes: &[u8]) -> Vec<End> {
+    fn ends(&mut self, bytes: &[u8]) -> Vec<End> {
         self.begun.extend_from_slice(bytes);
         let mut ends = Vec::new();
         while let Some(message) = self.next() {
             match message.as_slice() {
                 // CommandComplete
                 [b'C', _, _, _, _, tag @ ..] if tag == b"COMMIT\0" => ends.push(End::Commit),
-                [b'C', _, _, _, _, tag @ ..] if tag == b"ROLLBACK\0" => ends.push(End::Rollback),
+                // ReadyForQuery
+                [b'Z', _, _, _, _, b'I'] => ends.push(End::Idle),
                 _ => {}
             }
         }
@@ -131,14 +134,20 @@ mod tests {
         [b"C", &length[..], tag].concat()
     }
 
+    /// `I` outside of a transaction, `T` in one.
+    fn ready(status: u8) -> Vec<u8> {
+        vec![b'Z', 0, 0, 0, 5, status]
+    }
+
     #[test]
     fn a_commit_is_heard_wherever_the_pieces_are_cut() {
-        let answer = [complete(b"INSERT 0 1\0"), complete(b"COMMIT\0"), complete(b"ROLLBACK\0")].concat();
+        let insert = [complete(b"INSERT 0 1\0"), ready(b'T')].concat();
+        let answer = [insert, complete(b"COMMIT\0"), ready(b'I')].concat();
         for cut in 0..answer.len() {
             let mut messages = Messages::default();
-            let mut ends = messages.ends_of_transactions(&answer[..cut]);
-            ends.extend(messages.ends_of_transactions(&answer[cut..]));
-            assert_eq!(ends, [End::Commit, End::Rollback]);
+            let mut ends = messages.ends(&answer[..cut]);
+            ends.extend(messages.ends(&answer[cut..]));
+            assert_eq!(ends, [End::Commit, End::Idle]);
         }
     }
 
@@ -149,12 +158,25 @@ mod tests {
         let mut listener = Listener::new(Arc::clone(&words));
         let mut transaction = |said: &[u8]| {
             listener.near(said);
-            listener.far(&complete(b"COMMIT\0"))
+            listener.far(&[complete(b"COMMIT\0"), ready(b'I')].concat())
         };
         assert_eq!(transaction(b"INSERT something"), Fate::Goes);
         assert!(lost.try_recv().is_err());
         assert_eq!(transaction(b"INSERT run.started"), Fate::Cut);
         assert_eq!(lost.try_recv(), Ok(()));
         assert_eq!(transaction(b"INSERT run.started"), Fate::Goes);
+    }
+
+    #[test]
+    fn what_was_said_and_answered_before_is_not_heard_again() {
+        let words = Arc::new(WatchWords::default());
+        let mut listener = Listener::new(Arc::clone(&words));
+        listener.near(b"SELECT alpha");
+        listener.far(&[complete(b"SELECT 1\0"), ready(b'I')].concat());
+        let mut heard = words.expect(b"alpha", What::Said);
+        listener.near(b"SELECT beta");
+        assert!(heard.try_recv().is_err());
+        listener.near(b"SELECT alpha");
+        assert_eq!(heard.try_recv(), Ok(()));
     }
 }

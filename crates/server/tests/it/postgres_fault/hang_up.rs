@@ -1,9 +1,9 @@
 //! Clients leave while their requests wait for PostgreSQL: no connection is left in a state that hurts the next one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use retinue_testkit::TestApp;
+use retinue_testkit::{TestApp, until};
 use serde_json::{Value, json};
 
 use super::{assert_well, assistant, messages, say_until_taken, start, user};
@@ -20,17 +20,31 @@ async fn ask_and_leave(app: &TestApp, method: Method, path: &str, body: &Value) 
 
 /// Waits until no session has a transaction open; a forgotten one would stay so for ten seconds.
 async fn assert_nothing_is_left_open(app: &TestApp) {
-    let closed = async {
-        while app.database.idle_transactions().await > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), closed).await.expect("a transaction was left open");
+    let closed = async || (app.database.idle_transactions().await == 0).then_some(());
+    until("no transaction is left open", Duration::from_secs(5), closed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
-async fn whoever_leaves_during_begin_leaves_no_transaction() {
+async fn whoever_leaves_during_a_query_leaves_its_session_to_nobody() {
+    // One of them reads.
+    let (app, _line) = start(2, SECONDS).await;
+    let thread = app.thread().await;
+    let lock = app.database.lock_table("threads").await;
+    ask_and_leave(&app, Method::GET, &format!("/api/threads/{thread}"), &json!({})).await;
+    until("the query waits", Duration::from_secs(5), async || (app.database.waiting().await == 1).then_some(())).await;
+    let begun = Instant::now();
+    app.get("/readyz").await;
+    assert!(begun.elapsed() < SECONDS / 2, "it waited for an answer that nobody wants: {:?}", begun.elapsed());
+    assert_eq!(app.database.waiting().await, 1, "that answer is still to come");
+    drop(lock);
+    assert_well(&app).await;
+    assert_nothing_is_left_open(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn whoever_leaves_while_changes_wait_leaves_no_transaction() {
     let (app, line) = start(2, SECONDS).await;
     let thread = app.thread().await;
     line.hold();

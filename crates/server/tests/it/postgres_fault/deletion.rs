@@ -1,0 +1,43 @@
+//! Deletions that take long, because of what is deleted or of somebody who has it locked.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use retinue_testkit::until;
+use serde_json::json;
+
+use super::start;
+
+/// How many sessions there are for them, of sixteen.
+const DELETIONS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn an_answer_goes_on_while_all_deletions_there_may_be_are_held_up() {
+    let (app, _line) = start(16, Duration::from_secs(10)).await;
+    let mut threads = Vec::new();
+    for _ in 0..DELETIONS + 2 {
+        threads.push(app.thread().await);
+    }
+    let lock = app.database.lock_rows("threads").await;
+    let thread = app.thread().await;
+    let deleting = join_all(threads.iter().map(async |thread| {
+        app.send(Method::DELETE, &format!("/api/threads/{thread}"), &json!({}), 204).await;
+    }));
+    let answering = async {
+        until("deletions wait", Duration::from_secs(5), async || {
+            (app.database.waiting().await >= DELETIONS).then_some(())
+        })
+        .await;
+        let run = app.say(&thread, "Hello").await;
+        let answer = app.model.next().await.begin();
+        answer.say("One, ").await;
+        answer.say("two").await;
+        answer.finish().await;
+        assert_eq!(app.ended(&run).await["status"], "completed");
+        assert_eq!(app.database.waiting().await, DELETIONS, "they are held up still");
+        drop(lock);
+    };
+    tokio::join!(deleting, answering);
+}
