@@ -57,7 +57,7 @@ impl Follow {
             };
             if let Some(last) = events.last() {
                 self.after = self.after.max(last.seq);
-                self.done = last.name.is_terminal();
+                self.done |= last.name.is_terminal();
                 return Ok(Some(events));
             }
         }
@@ -112,7 +112,11 @@ impl Follow {
     /// had it, or something later that a crash took, is told again how it ended.
     async fn after_the_end(&mut self) -> Result<Vec<Event>> {
         let missed = rows::list(&self.scope, &self.app.store, self.run, self.after, PAGE).await?;
-        if missed.is_empty() { rows::last(&self.scope, &self.app.store, self.run).await } else { Ok(missed) }
+        if !missed.is_empty() {
+            return Ok(missed);
+        }
+        self.done = true;
+        rows::last(&self.scope, &self.app.store, self.run).await
     }
 }
 

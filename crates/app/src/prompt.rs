@@ -18,40 +18,35 @@ const BYTES_PER_TOKEN: usize = 16;
 pub(crate) async fn conversation(scope: &Scope, store: &Store, run: &Run, context_tokens: u32) -> Result<Vec<Spoken>> {
     let input = message::get(scope, store, run.input_message_id).await?.ok_or_else(retinue_store::run::ended)?;
     let room = usize::try_from(context_tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
-    let mut conversation = one_answer_each(earlier(scope, store, &input, room).await?);
-    conversation.push(spoken(input));
-    Ok(conversation)
+    let mut conversation = earlier(scope, store, &input, room).await?;
+    conversation.push(input);
+    Ok(conversation.into_iter().map(spoken).collect())
 }
 
 /// What was said before a message, oldest first, up to about so many bytes of it.
 async fn earlier(scope: &Scope, store: &Store, input: &Placed, room: usize) -> Result<Vec<Placed>> {
     let (mut earlier, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
-    let mut limit = FIRST_PAGE;
+    let (mut before, mut limit) = (input.position, FIRST_PAGE);
     while bytes < room {
-        let before = earlier.last().unwrap_or(input).position;
         let page = message::list_back(scope, store, input.message.thread_id, before, limit).await?;
-        if page.is_empty() {
-            break;
+        let Some(last) = page.last() else { break };
+        before = last.position;
+        for placed in page {
+            // A message that was tried again has several answers; the newest one counts.
+            if is_answer(&placed) && earlier.last().is_some_and(is_answer) {
+                continue;
+            }
+            bytes += placed.message.content.len();
+            earlier.push(placed);
         }
-        bytes += page.iter().map(|placed| placed.message.content.len()).sum::<usize>();
-        earlier.extend(page);
         limit = (limit * 2).min(LAST_PAGE);
     }
     earlier.reverse();
     Ok(earlier)
 }
 
-/// A message that was tried again has several answers; the newest one counts.
-fn one_answer_each(messages: Vec<Placed>) -> Vec<Spoken> {
-    let mut conversation: Vec<Spoken> = Vec::new();
-    for placed in messages {
-        let is_answer = |spoken: &Spoken| spoken.role == Role::Assistant;
-        if placed.message.role == Role::Assistant && conversation.last().is_some_and(is_answer) {
-            conversation.pop();
-        }
-        conversation.push(spoken(placed));
-    }
-    conversation
+fn is_answer(placed: &Placed) -> bool {
+    placed.message.role == Role::Assistant
 }
 
 fn spoken(placed: Placed) -> Spoken {

@@ -206,6 +206,8 @@ impl Planned {
 
     /// Writes the run down together with the rest of the batch, and sets it to work.
     async fn begin(self, ctx: &Context, mut batch: Batch) -> Result<Run> {
+        // Refused here, nothing was handed over and nothing is to be cleared up.
+        ctx.store.takes_writes().await?;
         let Self { run, entry, place } = self;
         let pen = rows::insert_with(&ctx.scope(), &mut batch, &run);
         let started = place.as_ref().map(|_| started_event(&run, ctx.now())).transpose()?;

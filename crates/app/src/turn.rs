@@ -62,10 +62,16 @@ pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>) -> Result<P
     let (mut turns, mut bytes) = (VecDeque::new(), 0);
     while turns.len() < MOST_TURNS && bytes < MOST_BYTES {
         let mut inputs = message_rows::inputs_back(&ctx.scope(), &ctx.store, id, before, AT_ONCE).await?;
-        let Some(first) = inputs.last() else { break };
-        before = first.position;
+        if inputs.is_empty() {
+            break;
+        }
         inputs.reverse();
-        for turn in assemble(ctx, id, inputs).await?.into_iter().rev() {
+        let positions: Vec<_> = inputs.iter().map(|placed| placed.position).collect();
+        for (turn, position) in assemble(ctx, id, inputs).await?.into_iter().zip(positions).rev() {
+            if bytes >= MOST_BYTES {
+                break;
+            }
+            before = position;
             bytes += turn.bytes();
             turns.push_front(turn);
         }

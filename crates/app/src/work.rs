@@ -111,11 +111,9 @@ async fn start_queued(app: &App, job: &Job, recorder: &mut Recorder) -> Result<(
     let mut batch = Batch::default();
     rows::start_with(&job.pen, &mut batch, app.now());
     let started = recorder.next_event(Name::RunStarted, &Data::Started { model: &job.run.model })?;
-    let written = recorder.close(batch, std::slice::from_ref(&started)).await;
-    if written.is_err() {
-        recorder.keep(started);
-    }
-    written
+    // Kept until it is written: the run may be stopped meanwhile.
+    recorder.keep(started.clone());
+    recorder.close(batch, &[started]).await
 }
 
 async fn request(app: &App, job: &Job) -> Result<Request> {
@@ -250,7 +248,11 @@ pub(crate) async fn interrupt(app: &App, left: (Run, Pen)) -> Result<()> {
 /// database can tell.
 pub(crate) async fn abandon(app: App, underway: Underway, left: (Run, Pen)) {
     loop {
-        match try_abandon(&app, &underway, left.clone()).await {
+        let tried = tokio::select! {
+            tried = try_abandon(&app, &underway, left.clone()) => tried,
+            () = app.interrupt.cancelled() => return,
+        };
+        match tried {
             Ok(()) => return,
             Err(error) => tracing::error!(run = %left.0.id, ?error, "a run that broke off can't be ended; trying again"),
         }

@@ -231,9 +231,12 @@ impl Store {
         }
     }
 
-    /// Whoever begins something new is refused at once in an outage. Whoever goes on with something is patient: he has
-    /// the more to lose.
-    async fn takes_writes(&self) -> Result<()> {
+    /// Whoever begins something new is refused at once in an outage, before anything is handed over. Whoever goes on with
+    /// something is patient: he has the more to lose.
+    ///
+    /// # Errors
+    /// `database_unavailable`.
+    pub async fn takes_writes(&self) -> Result<()> {
         match &self.engine {
             Engine::Sqlite(_) => Ok(()),
             Engine::Postgres(postgres) => postgres.wait_for_lock().await,

@@ -9,6 +9,8 @@ use crate::markdown;
 
 /// The most that is kept, texts and HTML together, in bytes.
 const MAX_BYTES: usize = 16 << 20;
+/// What an entry takes besides its text and HTML, about.
+const ENTRY_BYTES: usize = 128;
 
 static ANSWERS: LazyLock<Mutex<Kept>> = LazyLock::new(|| Mutex::new(Kept::new(MAX_BYTES)));
 
@@ -51,7 +53,7 @@ impl Kept {
     }
 
     fn put(&mut self, text: String, html: Arc<str>) {
-        let bytes = text.len() + html.len();
+        let bytes = text.len() + html.len() + ENTRY_BYTES;
         if bytes > self.max || self.young.contains_key(&text) {
             return;
         }
@@ -69,21 +71,21 @@ mod tests {
     use super::*;
 
     fn bytes(kept: &Kept) -> usize {
-        kept.young.iter().chain(&kept.old).map(|(text, html)| text.len() + html.len()).sum()
+        kept.young.iter().chain(&kept.old).map(|(text, html)| text.len() + html.len() + ENTRY_BYTES).sum()
     }
 
     #[test]
     fn what_is_used_stays_and_nothing_grows_over_the_bound() {
-        let mut kept = Kept::new(1_000);
+        let mut kept = Kept::new(4_000);
         let html: Arc<str> = "h".repeat(40).into();
         for number in 0..1_000 {
             kept.put(format!("{number:010}"), Arc::clone(&html));
             assert!(kept.get("0000000000").is_some(), "after {number}");
-            assert!(bytes(&kept) <= 1_000 && kept.bytes <= 500, "{} after {number}", bytes(&kept));
+            assert!(bytes(&kept) <= 4_000 && kept.bytes <= 2_000, "{} after {number}", bytes(&kept));
         }
         assert!(kept.get("0000000500").is_none() && kept.get("0000000999").is_some());
-        kept.put("too long".repeat(100), html);
-        assert!(kept.get(&"too long".repeat(100)).is_none());
+        kept.put("too long".repeat(300), html);
+        assert!(kept.get(&"too long".repeat(300)).is_none());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use retinue_model::{Error, Result};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::types::ToSql;
 
-use super::{Refused, concerns_all};
+use super::{Refused, concerns_all, copy};
 use crate::batch::Batch;
 use crate::fault::{self, Mapped};
 use crate::{event, postgres};
@@ -22,20 +22,28 @@ const PERSISTENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long PostgreSQL may take for a transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A row that somebody else has locked is not waited for: all the others would wait too.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
+/// A row that somebody else has locked is hardly waited for: all the others wait meanwhile.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '200ms'";
 
 /// Writes a group. A batch that can't be written is left out; the others are not held up by it.
 ///
 /// A connection that was lost says nothing of the rows: all are written again, and those that are there stay.
 pub(super) async fn write_until_sure(pool: &Pool, group: &[Batch]) -> Result<Refused> {
     let deadline = Instant::now() + PERSISTENCE;
+    let mut is_known = true;
     loop {
         let written = timeout_at(deadline, write(pool, group)).await.unwrap_or_else(|_| Err(fault::silent()));
         match written {
             Err(error) if error.kind() == Kind::Unavailable && Instant::now() + PAUSE < deadline => {
                 tracing::warn!(?error, batches = group.len(), "rows could not be written; trying again");
+                is_known = false;
                 tokio::time::sleep(PAUSE).await;
+            }
+            Ok(mut refused) if !is_known => {
+                // They may have been written by a try before, whose answer was lost.
+                let full = refused.iter_mut().filter(|(_, error)| error.kind() == Kind::StorageFull);
+                full.for_each(|(_, error)| *error = fault::silent());
+                return Ok(refused);
             }
             written => return written,
         }
@@ -60,11 +68,27 @@ async fn write(pool: &Pool, group: &[Batch]) -> Result<Refused> {
     while let Some(part) = parts.pop() {
         let written = timeout(PATIENCE, transaction(session.get()?, BEGIN, &group[part.clone()]));
         let written = written.await.unwrap_or_else(|_| Err(fault::silent().into()));
-        let Err(stumble) = session.check(written).await? else { continue };
-        if part.len() == 1 {
-            refused.push((part.start, stumble.error));
-        } else {
-            parts.extend(without(part, stumble.at).into_iter().rev().filter(|part| !part.is_empty()));
+        let written = match session.check(written).await {
+            Err(error) if error.kind() == Kind::StorageFull => {
+                // What was before this part is committed; this and what is after it is not.
+                tracing::error!(?error, "rows could not be written");
+                refused.extend(parts.into_iter().flatten().chain(part).map(|at| (at, copy(&error))));
+                return Ok(refused);
+            }
+            written => written?,
+        };
+        match written {
+            Ok(()) => {}
+            Err(stumble) if part.len() == 1 => refused.push((part.start, stumble.error)),
+            // It is not tried alone: that would wait for the lock once more, and everybody with it.
+            Err(Stumble { error, at: Some(at) }) if error.code() == fault::LOCKED => {
+                let at = part.start + at;
+                refused.push((at, error));
+                parts.extend([at + 1..part.end, part.start..at].into_iter().filter(|part| !part.is_empty()));
+            }
+            Err(Stumble { at, .. }) => {
+                parts.extend(without(part, at).into_iter().rev().filter(|part| !part.is_empty()));
+            }
         }
     }
     session.settle();

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const CHROMEDRIVER: &str = "RETINUE_TEST_CHROMEDRIVER";
+const TRIES: u32 = 5;
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A chromedriver on a port of its own. It ends with this value, and its browser with it.
@@ -18,15 +19,24 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn start() -> Self {
+        // The port it is given for IPv4 may be another program's for IPv6; then it ends without a word.
+        (0..TRIES).find_map(|_| Self::try_start()).expect("chromedriver did not say its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let program = std::env::var(CHROMEDRIVER).expect("RETINUE_TEST_CHROMEDRIVER is set by `cargo xtask test`");
         let mut command = Command::new(program);
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap());
-        let port = port(&mut said).expect("chromedriver did not say its port");
+        let Some(port) = port(&mut said) else {
+            drop(process.kill());
+            drop(process.wait());
+            return None;
+        };
         // What it says further is read, so that it need not wait for a reader.
         thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self { process, port }
+        Some(Self { process, port })
     }
 
     pub(super) fn url(&self) -> String {

@@ -12,8 +12,8 @@ use retinue_model::{Error, MessageId, Result, RunId, ThreadId};
 use super::{OnPage, Page, html};
 use crate::code::escaped;
 use crate::extract::{Ctx, Param};
-use crate::kept;
 use crate::when::When;
+use crate::{kept, markdown};
 
 /// What a person said, and the answers.
 pub(crate) struct Turn {
@@ -72,14 +72,20 @@ pub(crate) async fn render(ctx: &Context, turns: Vec<turn::Turn>, can_retry: boo
 
 /// The HTML of all answers, in their order.
 async fn htmls(turns: &[turn::Turn]) -> Result<Vec<Arc<str>>> {
-    let texts = turns.iter().flat_map(|turn| &turn.attempts).map(|attempt| &attempt.text);
-    let known: Vec<_> = texts.map(|text| kept::known(text).ok_or_else(|| text.clone())).collect();
+    let attempts = turns.iter().flat_map(|turn| &turn.attempts);
+    let known: Vec<_> = attempts.map(|attempt| kept::known(&attempt.text).ok_or_else(|| unknown(attempt))).collect();
     if known.iter().all(std::result::Result::is_ok) {
         return Ok(known.into_iter().flatten().collect());
     }
     // Long answers with much code take milliseconds, which the other requests should not wait for.
-    let made = move || known.into_iter().map(|found| found.unwrap_or_else(kept::html)).collect();
+    let made = move || known.into_iter().map(|found| found.unwrap_or_else(|make| make())).collect();
     tokio::task::spawn_blocking(made).await.map_err(Error::internal)
+}
+
+/// Makes the HTML of an attempt. What is still growing is not kept: nobody asks for it again.
+fn unknown(attempt: &turn::Attempt) -> impl FnOnce() -> Arc<str> + Send + use<> {
+    let (text, grows) = (attempt.text.clone(), attempt.run.status.is_active());
+    move || if grows { markdown::to_html(&text).into() } else { kept::html(text) }
 }
 
 fn one_turn(ctx: &Context, turn: turn::Turn, can_retry: bool, htmls: &mut impl Iterator<Item = Arc<str>>) -> Turn {

@@ -41,3 +41,31 @@ async fn an_answer_goes_on_while_all_deletions_there_may_be_are_held_up() {
     };
     tokio::join!(deleting, answering);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn a_conversation_that_is_locked_holds_up_no_other() {
+    let (app, _line) = start(16, Duration::from_secs(10)).await;
+    let locked = format!("/api/threads/{}", app.thread().await);
+    let lock = app.database.lock_rows("threads").await;
+    let thread = app.thread().await;
+    let renaming = async {
+        for number in 0..5 {
+            let refused = app.send(Method::PATCH, &locked, &json!({ "title": format!("Title {number}") }), 503).await;
+            assert_eq!(refused["code"], "database_locked");
+        }
+    };
+    let answering = async {
+        let run = app.say(&thread, "Hello").await;
+        app.model.next().await.answer("One, two, three").await;
+        assert_eq!(app.ended(&run).await["status"], "completed");
+    };
+    tokio::join!(renaming, answering);
+    drop(lock);
+    until("the lock is gone", Duration::from_secs(5), async || {
+        let change = app.request(Method::PATCH, &locked).json(&json!({ "title": "At last" })).send().await.unwrap();
+        change.status().is_success().then_some(())
+    })
+    .await;
+    assert_eq!(app.get(&locked).await["title"], "At last");
+}
