@@ -107,7 +107,7 @@ impl Http {
             Some(cause) => Error::new(error.kind(), error.code(), error.detail()).because(format!("{url}: {cause}")),
             None => error,
         };
-        let answer = timeout(self.limits.whole, self.exchange(question));
+        let answer = timeout(self.limits.whole, Box::pin(self.exchange(question)));
         let late = |_| Reason::AnswerTooSlow.because(format!("no end within {:?}", self.limits.whole));
         answer.await.map_err(late).flatten().map_err(named)
     }

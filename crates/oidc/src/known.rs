@@ -1,5 +1,6 @@
 //! Something that a provider publishes, kept and renewed: one request at a time, and never more often than is decent.
 
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ const LONGEST_BACK_OFF: u64 = 60;
 const COOL_DOWN: Duration = Duration::from_secs(10);
 /// How long what is known is used while it can't be renewed.
 const USABLE: Duration = Duration::from_hours(24);
+
+/// A request for a thing, made only if it is needed; boxed, so that whoever might need it stays small.
+pub(crate) type Fetch<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// A thing, as it was last published.
 pub(crate) struct Known<T> {
@@ -51,7 +55,7 @@ impl<T> Known<T> {
     }
 
     /// What is known. It is fetched if it is not known, or too old; while it can't be, what is older is used for a day.
-    pub(crate) async fn get(&self, now: Timestamp, fetch: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
+    pub(crate) async fn get<'a>(&self, now: Timestamp, fetch: impl FnOnce() -> Fetch<'a, T>) -> Result<Arc<T>> {
         let kept = self.kept().filter(|kept| age(kept.at, now) < USABLE);
         if let Some(kept) = kept {
             let is_due = age(kept.at, now) >= self.fresh && self.refusal(now).is_none();
@@ -60,14 +64,14 @@ impl<T> Known<T> {
             if flight.is_none() {
                 return Ok(kept.value);
             }
-            return Ok(self.fetch(now, fetch).await.unwrap_or(kept.value));
+            return Ok(self.fetch(now, fetch()).await.unwrap_or(kept.value));
         }
         let _flight = self.flight.lock().await;
         match self.kept().filter(|kept| age(kept.at, now) < USABLE) {
             Some(kept) => Ok(kept.value),
             None => match self.refusal(now) {
                 Some(error) => Err(error),
-                None => self.fetch(now, fetch).await,
+                None => self.fetch(now, fetch()).await,
             },
         }
     }
@@ -76,11 +80,11 @@ impl<T> Known<T> {
     ///
     /// # Errors
     /// It can't be told at the moment, because it can't be fetched.
-    pub(crate) async fn newer(
+    pub(crate) async fn newer<'a>(
         &self,
         seen: &Arc<T>,
         now: Timestamp,
-        fetch: impl Future<Output = Result<T>>,
+        fetch: impl FnOnce() -> Fetch<'a, T>,
     ) -> Result<Option<Arc<T>>> {
         let _flight = self.flight.lock().await;
         if let Some(kept) = self.kept().filter(|kept| !Arc::ptr_eq(&kept.value, seen)) {
@@ -97,7 +101,7 @@ impl<T> Known<T> {
             };
         }
         self.write(|state| state.looked_at = Some(now));
-        self.fetch(now, fetch).await.map(Some)
+        self.fetch(now, fetch()).await.map(Some)
     }
 
     /// Why nobody should ask just now: the last attempt failed a short while ago.
@@ -110,7 +114,7 @@ impl<T> Known<T> {
     }
 
     /// To be called by whoever holds the flight.
-    async fn fetch(&self, now: Timestamp, fetch: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
+    async fn fetch(&self, now: Timestamp, fetch: Fetch<'_, T>) -> Result<Arc<T>> {
         let fetched = fetch.await;
         self.write(|state| {
             state.tried_at = Some(now);

@@ -95,7 +95,7 @@ impl Provider {
     }
 
     pub(crate) async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>> {
-        self.0.metadata.get(now, self.fetch_metadata()).await
+        self.0.metadata.get(now, || Box::pin(self.fetch_metadata())).await
     }
 
     /// Checks an ID token; gives its subject and its claims.
@@ -108,7 +108,7 @@ impl Provider {
     }
 
     async fn keys(&self, now: Timestamp) -> Result<Arc<KeySet>> {
-        self.0.keys.get(now, self.fetch_keys(now)).await
+        self.0.keys.get(now, || Box::pin(self.fetch_keys(now))).await
     }
 
     async fn fetch_metadata(&self) -> Result<Metadata> {
@@ -136,7 +136,7 @@ impl Provider {
             if !unverified.may_be_rotated {
                 return Err(unverified.error);
             }
-            let newer = self.0.keys.newer(&keys, now, self.fetch_keys(now)).await?;
+            let newer = self.0.keys.newer(&keys, now, || Box::pin(self.fetch_keys(now))).await?;
             let Some(newer) = newer else { return Err(unverified.error) };
             newer.verify(&token).map_err(|unverified| unverified.error)?;
         }
