@@ -55,12 +55,18 @@ pub struct Options {
 }
 
 /// A sign-in that begins.
-#[derive(Debug)]
 pub struct Begun {
     /// Where the person's browser goes.
     pub url: String,
     /// What must be there when it comes back.
     pub pending: Pending,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL has state and nonce in it.
+        f.debug_struct("Begun").field("pending", &self.pending).finish_non_exhaustive()
+    }
 }
 
 /// A sign-in that is under way. The caller keeps it where only the person's own browser can bring it back, encrypted: in

@@ -94,14 +94,17 @@ fn is_secure(url: &Url, near: bool) -> bool {
 /// Whether the host says by itself that it is this machine (RFC 6761, section 6.3).
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name == "localhost" || name.ends_with(".localhost")
-        }
+        Some(Host::Domain(name)) => is_localhost(name),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
         None => false,
     }
+}
+
+/// Whether a name, in lower case, is one of this machine's.
+pub(crate) fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// A redirect URI of ours: absolute, without a fragment (RFC 6749, section 3.1.2), https or on this machine.

@@ -53,4 +53,5 @@ pub use provider::Provider;
 pub use reason::Reason;
 pub use refresh::Refreshed;
 pub use sign_in::SignIn;
+pub use token::claimed_issuer;
 pub use token_answer::Tokens;

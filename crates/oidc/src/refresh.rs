@@ -33,8 +33,8 @@ impl Provider {
     ///
     /// # Errors
     /// `RefreshRevoked` if the provider ended it: the session must end too. Of kind `Unavailable` if it can't be told at
-    /// the moment: the session goes on, and it is tried later. `TokenSubjectChanged`, or the reason why a new ID token was
-    /// refused: the session must end.
+    /// the moment: the session goes on, and it is tried later; so too after `ClientRefused` and `ProviderRefused`, which
+    /// the operator must mend. `TokenSubjectChanged`, or the reason why a new ID token was refused: the session must end.
     pub async fn refresh(&self, moment: Moment<'_>, refresh_token: &SecretString, subject: &str) -> Result<Refreshed> {
         let form = TokenForm::new("refresh_token").with("refresh_token", refresh_token.expose_secret());
         let tokens = self.tokens(form, moment, refused).await?;

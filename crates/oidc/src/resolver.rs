@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::issuer::is_localhost;
 use crate::reach::Reach;
 
 /// How many foreign hosts one provider may name in its time.
@@ -28,7 +29,7 @@ pub(crate) struct Inside {
 
 impl fmt::Display for Inside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} lies further inside than the issuer that names it", self.host)
+        write!(f, "{} lies further inside than the issuer that names it, or is not where it says", self.host)
     }
 }
 
@@ -97,11 +98,14 @@ async fn look_up(name: &str) -> std::io::Result<Vec<SocketAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.collect())
 }
 
-/// One address inside refuses the name: whoever mixes them is trying something.
+/// One address inside refuses the name: whoever mixes them is trying something. A name that says it is this machine must
+/// be: http is good enough for it.
 fn judge(name: &str, issuer: Option<Reach>, addresses: &[SocketAddr]) -> Result<(), Inside> {
-    let Some(issuer) = issuer else { return Ok(()) };
-    let is_outside = |address: &SocketAddr| issuer.may_name(Reach::of(address.ip()));
-    if addresses.iter().all(is_outside) { Ok(()) } else { Err(Inside { host: name.to_owned() }) }
+    let is_fit = |address: &SocketAddr| {
+        let reach = Reach::of(address.ip());
+        issuer.is_none_or(|issuer| issuer.may_name(reach)) && (!is_localhost(name) || reach == Reach::Machine)
+    };
+    if addresses.iter().all(is_fit) { Ok(()) } else { Err(Inside { host: name.to_owned() }) }
 }
 
 #[cfg(test)]
@@ -117,6 +121,8 @@ mod tests {
         assert!(judge("a", Some(Reach::Public), &mixed).is_err());
         assert!(judge("a", Some(Reach::Public), &mixed[..1]).is_ok());
         assert!(judge("a", Some(Reach::Machine), &[address("169.254.169.254")]).is_err());
+        assert!(judge("a.localhost", None, &mixed).is_err(), "http would leave this machine");
+        assert!(judge("a.localhost", None, &[address("127.0.0.1"), address("::1")]).is_ok());
     }
 
     #[tokio::test]

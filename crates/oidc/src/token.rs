@@ -60,6 +60,16 @@ impl<'a> Token<'a> {
     }
 }
 
+/// The issuer that a token says it comes from. Nothing was checked: it only helps to choose the provider to ask.
+///
+/// # Errors
+/// `TokenTooLarge`, `TokenMalformed`, `TokenCritical`, `TokenAlgorithm`, or `ClaimMissing`.
+pub fn claimed_issuer(token: &str) -> Result<String> {
+    let claims = Token::parse(token)?.into_claims();
+    let issuer = claims.get("iss").and_then(Value::as_str).map(str::to_owned);
+    issuer.ok_or_else(|| Reason::ClaimMissing.because("iss is missing"))
+}
+
 fn object(part: &str) -> Result<Object> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|error| Reason::TokenMalformed.because(error))?;
     json::object(&bytes).map_err(|error| Reason::TokenMalformed.because(error))
@@ -75,7 +85,23 @@ fn optional_text(header: &Object, name: &str) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,200}", header in "\\PC{0,40}", claims in "\\PC{0,40}") {
+            drop(Token::parse(&text));
+            drop(Token::parse(&token(&header, &claims)));
+        }
+
+        #[test]
+        fn a_token_that_is_read_reads_the_same_again(issuer in "[a-z:/.]{1,40}") {
+            let text = token(r#"{"alg":"ES256"}"#, &format!(r#"{{"iss":"{issuer}"}}"#));
+            prop_assert_eq!(claimed_issuer(&text).unwrap(), issuer);
+        }
+    }
 
     fn token(header: &str, claims: &str) -> String {
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
@@ -124,5 +150,6 @@ mod tests {
         }
         assert_eq!(code(&token(r#"{"alg":"RS256","crit":["b64"],"b64":false}"#, "{}")), "oidc_token_critical");
         assert_eq!(code(&"a".repeat(MAX_BYTES + 1)), "oidc_token_too_large");
+        assert_eq!(claimed_issuer(&token(r#"{"alg":"RS256"}"#, "{}")).unwrap_err().code(), "oidc_claim_missing");
     }
 }

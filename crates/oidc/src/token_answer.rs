@@ -70,7 +70,12 @@ pub(crate) fn read(answer: &Answer) -> Result<Result<Object, TokenError>> {
         status @ (400..=407 | 409..=428 | 430..=499) => {
             let body = answer.object().unwrap_or_default();
             let text = |name| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            Ok(Err(TokenError { status, error: text("error"), description: text("error_description") }))
+            let refused = TokenError { status, error: text("error"), description: text("error_description") };
+            if refused.error.is_empty() && status != 401 {
+                // Not in the protocol's words: something in between has answered.
+                return Err(Reason::ProviderFailed.because(refused.cause()));
+            }
+            Ok(Err(refused))
         }
         status => Err(Reason::ProviderFailed.because(format!("the token endpoint answered with status {status}"))),
     }

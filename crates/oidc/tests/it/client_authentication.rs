@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use retinue_oidc::{AssertionAudience, AssertionKey, ClientAuthentication, Provider};
 use retinue_testkit::SigningKey;
+use retinue_testkit::identity_provider::Reply;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -54,6 +55,18 @@ async fn a_wrong_secret_is_the_operators_to_mend() {
         let error = with(authentication).await.sign_in().await.unwrap_err();
         assert_eq!(error.code(), "oidc_client_refused");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_repeats_our_secrets_does_not_get_them_into_the_log() {
+    let shown = format!("no {SECRET}, no code-1");
+    let body = serde_json::json!({"error": "invalid_grant", "error_description": shown});
+    for authentication in [ClientAuthentication::SecretBasic(secret()), ClientAuthentication::SecretPost(secret())] {
+        let stage = with(authentication).await;
+        stage.idp.reply("/token", Reply::Json(400, body.clone()));
+        let cause = stage.sign_in().await.unwrap_err().cause_chain().unwrap();
+        assert!(cause.contains("no …, no …"), "{cause}");
     }
 }
 

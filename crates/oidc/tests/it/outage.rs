@@ -92,6 +92,9 @@ async fn a_token_endpoint_that_is_down_refuses_nobody_for_good() {
         stage.idp.reply("/token", Reply::Json(status, json!({"error": "invalid_grant"})));
         assert_eq!(stage.refusal().await, "oidc_provider_failed", "{status}");
     }
+    // A firewall in between, which does not speak the protocol.
+    stage.idp.reply("/token", Reply::Json(403, json!({"message": "blocked"})));
+    assert_eq!(stage.refusal().await, "oidc_provider_failed");
     let begun = stage.begin().await;
     let back = stage.idp.visit(&begun.url);
     stage.idp.stop().await;

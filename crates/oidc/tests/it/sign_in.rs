@@ -135,7 +135,7 @@ async fn a_recent_sign_in_at_the_provider_can_be_demanded() {
 async fn nothing_secret_shows() {
     let stage = Stage::start().await;
     let begun = stage.begin().await;
-    let shown = format!("{:?} {:?}", begun.pending, stage.provider);
+    let shown = format!("{begun:?} {:?} {:?}", begun.pending, stage.provider);
     let nonce = Url::parse(&begun.url).unwrap().query_pairs().find(|(name, _)| name == "nonce").unwrap().1.into_owned();
     assert!(!shown.contains(&begun.pending.state) && !shown.contains(&nonce), "{shown}");
     let signed_in = stage.finish(begun).await.unwrap();
