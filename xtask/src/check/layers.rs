@@ -16,7 +16,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("retinue-server", &["retinue-model", "retinue-store", "retinue-agent", "retinue-app", "retinue-web"]),
     (
         TESTKIT,
-        &["retinue-model", "retinue-store", "retinue-agent", "retinue-oidc", "retinue-app", "retinue-web", "retinue-server"],
+        &[
+            "retinue-model",
+            "retinue-store",
+            "retinue-agent",
+            "retinue-oidc",
+            "retinue-app",
+            "retinue-web",
+            "retinue-server",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -127,6 +127,20 @@ async fn a_point_that_is_not_on_its_curve_is_refused() {
 }
 
 #[tokio::test]
+async fn a_point_that_is_cut_elsewhere_is_refused() {
+    let key = SigningKey::new("rsa", "ES256");
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(key.jwk()[name].as_str().unwrap()).unwrap();
+    let (mut x, mut y) = (coordinate("x"), coordinate("y"));
+    x.push(y.remove(0));
+    let cut = |jwk: &mut Value| {
+        *jwk = key.jwk();
+        jwk["x"] = json!(URL_SAFE_NO_PAD.encode(x));
+        jwk["y"] = json!(URL_SAFE_NO_PAD.encode(y));
+    };
+    assert_eq!(with_key(cut).await, "oidc_token_key_unfit");
+}
+
+#[tokio::test]
 async fn what_is_no_key_set_is_refused() {
     for keys in
         [json!([]), json!("none"), json!([7]), json!([{"kty": "oct", "k": "c2VjcmV0"}]), json!(vec![json!({}); 101])]
