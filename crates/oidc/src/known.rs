@@ -32,6 +32,7 @@ struct State<T> {
     tried_at: Option<Timestamp>,
     /// When something that was missing was looked for.
     looked_at: Option<Timestamp>,
+    attempts: u64,
     failures: u32,
     trouble: Option<Error>,
 }
@@ -50,29 +51,31 @@ impl<T> Clone for Kept<T> {
 impl<T> Known<T> {
     /// Nothing is known yet; what is older than `fresh` is renewed by whoever needs it.
     pub(crate) fn new(fresh: Duration) -> Self {
-        let state = State { kept: None, tried_at: None, looked_at: None, failures: 0, trouble: None };
+        let state = State { kept: None, tried_at: None, looked_at: None, attempts: 0, failures: 0, trouble: None };
         Self { fresh, state: RwLock::new(state), flight: Mutex::new(()) }
     }
 
     /// What is known. It is fetched if it is not known, or too old; while it can't be, what is older is used for a day.
     pub(crate) async fn get<'a>(&self, now: Timestamp, fetch: impl FnOnce() -> Fetch<'a, T>) -> Result<Arc<T>> {
-        let kept = self.kept().filter(|kept| age(kept.at, now) < USABLE);
-        if let Some(kept) = kept {
-            let is_due = age(kept.at, now) >= self.fresh && self.refusal(now).is_none();
-            // Whoever comes second goes on with what is known.
-            let flight = if is_due { self.flight.try_lock().ok() } else { None };
-            if flight.is_none() {
+        let attempts = self.attempts();
+        if let Some(kept) = self.usable(now) {
+            if age(kept.at, now) < self.fresh || self.refusal(now).is_some() {
                 return Ok(kept.value);
             }
-            return Ok(self.fetch(now, fetch()).await.unwrap_or(kept.value));
+            // Whoever comes second goes on with what is known.
+            let Ok(_flight) = self.flight.try_lock() else { return Ok(kept.value) };
+            return match self.usable(now) {
+                Some(newer) if !Arc::ptr_eq(&newer.value, &kept.value) => Ok(newer.value),
+                _ => Ok(self.fetch(now, fetch()).await.unwrap_or(kept.value)),
+            };
         }
         let _flight = self.flight.lock().await;
-        match self.kept().filter(|kept| age(kept.at, now) < USABLE) {
-            Some(kept) => Ok(kept.value),
-            None => match self.refusal(now) {
-                Some(error) => Err(error),
-                None => self.fetch(now, fetch()).await,
-            },
+        if let Some(kept) = self.usable(now) {
+            return Ok(kept.value);
+        }
+        match self.failed_since(attempts).or_else(|| self.refusal(now)) {
+            Some(error) => Err(error),
+            None => self.fetch(now, fetch()).await,
         }
     }
 
@@ -86,11 +89,12 @@ impl<T> Known<T> {
         now: Timestamp,
         fetch: impl FnOnce() -> Fetch<'a, T>,
     ) -> Result<Option<Arc<T>>> {
+        let attempts = self.attempts();
         let _flight = self.flight.lock().await;
         if let Some(kept) = self.kept().filter(|kept| !Arc::ptr_eq(&kept.value, seen)) {
             return Ok(Some(kept.value));
         }
-        if let Some(error) = self.refusal(now) {
+        if let Some(error) = self.failed_since(attempts).or_else(|| self.refusal(now)) {
             return Err(error);
         }
         // Only what was looked for in vain counts: whatever was fetched by its age may lack what was published since.
@@ -102,6 +106,15 @@ impl<T> Known<T> {
         }
         self.write(|state| state.looked_at = Some(now));
         self.fetch(now, fetch()).await.map(Some)
+    }
+
+    /// Why the attempt failed that was under way while somebody waited: they don't wait for another one.
+    fn failed_since(&self, attempts: u64) -> Option<Error> {
+        self.read(|state| state.trouble.as_ref().filter(|_| state.attempts != attempts).map(copy))
+    }
+
+    fn attempts(&self) -> u64 {
+        self.read(|state| state.attempts)
     }
 
     /// Why nobody should ask just now: the last attempt failed a short while ago.
@@ -118,6 +131,7 @@ impl<T> Known<T> {
         let fetched = fetch.await;
         self.write(|state| {
             state.tried_at = Some(now);
+            state.attempts += 1;
             match fetched {
                 Ok(value) => {
                     let value = Arc::new(value);
@@ -137,6 +151,10 @@ impl<T> Known<T> {
                 }
             }
         })
+    }
+
+    fn usable(&self, now: Timestamp) -> Option<Kept<T>> {
+        self.kept().filter(|kept| age(kept.at, now) < USABLE)
     }
 
     fn kept(&self) -> Option<Kept<T>> {

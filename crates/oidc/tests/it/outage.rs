@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use retinue_oidc::Options;
+use retinue_oidc::{Limits, Options};
 use retinue_testkit::identity_provider::Reply;
 use serde_json::json;
 
@@ -53,6 +53,18 @@ async fn one_request_serves_all_who_wait() {
     let (a, b, c, d) = tokio::join!(begun(&stage), begun(&stage), begun(&stage), begun(&stage));
     assert_eq!([a, b, c, d], ["oidc_provider_failed"; 4]);
     assert_eq!(stage.idp.asked(DOCUMENT).len(), 1, "who waits for one that fails does not ask again");
+}
+
+#[tokio::test]
+async fn whoever_waited_for_an_attempt_that_failed_does_not_wait_for_another() {
+    let limits = Limits { whole: Duration::from_millis(200), ..Limits::default() };
+    let stage = Stage::with(|config| config.limits = limits).await;
+    stage.idp.reply(DOCUMENT, Reply::Silent);
+    let now = stage.now();
+    let (first, second) =
+        tokio::join!(stage.provider.prepare(now), stage.provider.prepare(now + Duration::from_secs(5)));
+    assert_eq!([code(first), code(second)], ["oidc_answer_too_slow"; 2]);
+    assert_eq!(stage.idp.asked(DOCUMENT).len(), 1);
 }
 
 #[tokio::test]
