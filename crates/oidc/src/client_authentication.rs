@@ -59,10 +59,8 @@ impl fmt::Debug for ClientAuthentication {
     }
 }
 
-/// A form that is on its way to the token endpoint.
-pub(crate) struct TokenForm {
-    pairs: Serializer<'static, String>,
-}
+/// A form that is on its way to the token endpoint, encoded.
+pub(crate) struct TokenForm(String);
 
 /// The form and the header of a token request.
 pub(crate) struct Authenticated {
@@ -72,41 +70,35 @@ pub(crate) struct Authenticated {
 
 impl TokenForm {
     pub(crate) fn new(grant_type: &str) -> Self {
-        let mut pairs = Serializer::new(String::new());
-        pairs.append_pair("grant_type", grant_type);
-        Self { pairs }
+        Self(String::new()).with("grant_type", grant_type)
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.pairs.append_pair(name, value);
+        Serializer::for_suffix(&mut self.0, 0).append_pair(name, value);
         self
     }
 
     /// Adds what shows who asks.
     pub(crate) fn authenticated(
-        mut self,
+        self,
         config: &Config,
         metadata: &Metadata,
         moment: Moment<'_>,
     ) -> Result<Authenticated> {
-        let mut authorization = None;
-        match &config.authentication {
-            ClientAuthentication::SecretBasic(secret) => authorization = Some(basic(&config.client_id, secret)),
-            ClientAuthentication::None => {
-                self.pairs.append_pair("client_id", &config.client_id);
-            }
+        let (form, authorization) = match &config.authentication {
+            ClientAuthentication::SecretBasic(secret) => (self, Some(basic(&config.client_id, secret))),
+            ClientAuthentication::None => (self.with("client_id", &config.client_id), None),
             ClientAuthentication::SecretPost(secret) => {
-                self.pairs.append_pair("client_id", &config.client_id);
-                self.pairs.append_pair("client_secret", secret.expose_secret());
+                let form = self.with("client_id", &config.client_id);
+                (form.with("client_secret", secret.expose_secret()), None)
             }
             ClientAuthentication::PrivateKeyJwt(key) => {
                 let assertion = key.assertion(config, metadata, moment)?;
-                self.pairs.append_pair("client_id", &config.client_id);
-                self.pairs.append_pair("client_assertion_type", ASSERTION_TYPE);
-                self.pairs.append_pair("client_assertion", assertion.expose_secret());
+                let form = self.with("client_id", &config.client_id).with("client_assertion_type", ASSERTION_TYPE);
+                (form.with("client_assertion", assertion.expose_secret()), None)
             }
-        }
-        Ok(Authenticated { form: self.pairs.finish().into(), authorization })
+        };
+        Ok(Authenticated { form: form.0.into(), authorization })
     }
 }
 

@@ -24,7 +24,8 @@ pub struct Config {
     pub client_id: String,
     /// How we show that.
     pub authentication: ClientAuthentication,
-    /// Where it sends people back to: exactly as it is registered there.
+    /// Where it sends people back to: exactly as it is registered there. Where several providers are configured and not
+    /// all of them name themselves in their answers (RFC 9207), each should have one of its own (RFC 9700, section 4.4.2).
     pub redirect_uri: String,
     /// What is asked for; `openid` is added if it is not among them.
     pub scopes: Vec<String>,

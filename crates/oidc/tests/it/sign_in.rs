@@ -77,6 +77,34 @@ async fn a_sign_in_survives_being_written_down() {
     stage.provider.finish(stage.moment(), callback, read).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_may_go_on_in_another_thread() {
+    let stage = Stage::start().await;
+    let begun = stage.begin().await;
+    let back = stage.idp.visit(&begun.url);
+    let (provider, now) = (stage.provider.clone(), stage.now());
+    let task = tokio::spawn(async move {
+        let moment = retinue_oidc::Moment { now, random: &|bytes| bytes.fill(7) };
+        let callback = retinue_oidc::Callback::parse(back.query().unwrap())?;
+        let signed_in = provider.finish(moment, callback, begun.pending).await?;
+        let token = signed_in.tokens.refresh_token.unwrap();
+        provider.refresh(moment, &token, &signed_in.person.subject).await
+    });
+    assert!(task.await.unwrap().unwrap().person.is_some());
+}
+
+#[tokio::test]
+async fn whatever_is_asked_may_be_asked_in_any_thread() {
+    fn is_send(_: impl Send) {}
+    let stage = Stage::start().await;
+    let (provider, now) = (&stage.provider, stage.now());
+    is_send(provider.prepare(now));
+    is_send(provider.begin(stage.moment(), Options::default()));
+    is_send(provider.end_session_url(now, retinue_oidc::EndSession::default()));
+    is_send(provider.logged_out("", now));
+    is_send(provider.diagnose(stage.moment()));
+}
+
 #[tokio::test]
 async fn two_sign_ins_at_once_both_end_well() {
     let stage = Stage::start().await;
