@@ -87,14 +87,16 @@ pub(crate) struct Http {
     issuer: Issuer,
     limits: Limits,
     resolver: Resolver,
+    /// To this machine, without TLS: costs nothing to build.
     near: OnceLock<Client>,
+    near_tls: OnceLock<Client>,
     far: OnceLock<Client>,
 }
 
 impl Http {
     pub(crate) fn new(issuer: Issuer, limits: Limits) -> Self {
-        let (near, far) = (OnceLock::new(), OnceLock::new());
-        Self { issuer, limits, resolver: Resolver::default(), near, far }
+        let (near, near_tls, far) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { issuer, limits, resolver: Resolver::default(), near, near_tls, far }
     }
 
     /// Asks, and reads the answer to its end.
@@ -161,16 +163,20 @@ impl Http {
     }
 
     fn client(&self, url: &Url) -> Result<&Client> {
-        let near = url.scheme() == "http" && issuer::is_loopback(url);
-        let slot = if near { &self.near } else { &self.far };
+        let (is_near, is_tls) = (issuer::is_loopback(url), url.scheme() == "https");
+        let slot = match (is_near, is_tls) {
+            (true, false) => &self.near,
+            (true, true) => &self.near_tls,
+            (false, _) => &self.far,
+        };
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let client = self.build(near).map_err(|error| Reason::Unreachable.because(error))?;
+        let client = self.build(is_near, is_tls).map_err(|error| Reason::Unreachable.because(error))?;
         Ok(slot.get_or_init(|| client))
     }
 
-    fn build(&self, near: bool) -> reqwest::Result<Client> {
+    fn build(&self, is_near: bool, is_tls: bool) -> reqwest::Result<Client> {
         let builder = Client::builder()
             .user_agent(concat!("retinue/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -178,7 +184,8 @@ impl Http {
             .http1_only()
             .dns_resolver(self.resolver.clone())
             .pool_max_idle_per_host(4);
-        if near { builder.no_proxy().tls_certs_only([]).build() } else { builder.build() }
+        let builder = if is_near { builder.no_proxy() } else { builder };
+        if is_tls { builder.build() } else { builder.tls_certs_only([]).build() }
     }
 }
 
