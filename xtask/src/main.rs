@@ -7,13 +7,13 @@ use std::{env, process::ExitCode};
 
 use anyhow::{Result, bail};
 
-mod axe;
 mod bench;
 mod check;
 mod chromium;
 mod ci;
 mod deny;
 mod install;
+mod npm;
 mod parts;
 mod postgres;
 mod scratch;

@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, path::Path};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::{axe, chromium, install::Apt, postgres};
+use crate::{chromium, install::Apt, npm, postgres};
 
 /// A part that some tests need, and plain `cargo test` therefore leaves out.
 #[derive(Clone, Copy)]
@@ -12,6 +12,7 @@ enum Part {
     Postgres,
     Browser,
     Axe,
+    OidcProvider,
 }
 
 /// Everything that could be had: it lasts as long as this value.
@@ -81,8 +82,12 @@ impl Parts {
                 self.environment.push(("RETINUE_TEST_CHROMEDRIVER", browser.driver.into()));
             }
             Part::Axe => {
-                let script = axe::find(root).map_or_else(|| axe::fetch(root), Ok)?;
+                let script = npm::AXE.find(root).map_or_else(|| npm::AXE.fetch(root), Ok)?;
                 self.environment.push(("RETINUE_TEST_AXE", script.into()));
+            }
+            Part::OidcProvider => {
+                let script = npm::OIDC_PROVIDER.find(root).map_or_else(|| npm::OIDC_PROVIDER.fetch(root), Ok)?;
+                self.environment.push(("RETINUE_TEST_OIDC_PROVIDER", script.into()));
             }
         }
         Ok(())
@@ -90,7 +95,7 @@ impl Parts {
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Postgres, Self::Browser, Self::Axe];
+    const ALL: [Self; 4] = [Self::Postgres, Self::Browser, Self::Axe, Self::OidcProvider];
 
     /// Whether the caller's environment names it already, such as a server of its own.
     fn is_given(self) -> bool {
@@ -106,7 +111,9 @@ impl Part {
         match self {
             Self::Postgres => postgres::programs().is_some(),
             Self::Browser => chromium::find().is_ok(),
-            Self::Axe => axe::find(root).is_some() || axe::has_npm(),
+            Self::Axe => npm::AXE.find(root).is_some() || npm::is_here(),
+            // Node runs it, too.
+            Self::OidcProvider => npm::is_here(),
         }
     }
 
@@ -115,6 +122,7 @@ impl Part {
             Self::Postgres => &["RETINUE_TEST_POSTGRES"],
             Self::Browser => &["RETINUE_TEST_CHROMIUM", "RETINUE_TEST_CHROMEDRIVER"],
             Self::Axe => &["RETINUE_TEST_AXE"],
+            Self::OidcProvider => &["RETINUE_TEST_OIDC_PROVIDER"],
         }
     }
 
@@ -123,6 +131,7 @@ impl Part {
             Self::Postgres => "PostgreSQL",
             Self::Browser => "browser",
             Self::Axe => "axe-core",
+            Self::OidcProvider => "oidc-provider",
         }
     }
 
@@ -132,6 +141,7 @@ impl Part {
             Self::Postgres => "postgres",
             Self::Browser => "browser::",
             Self::Axe => "axe_",
+            Self::OidcProvider => "oidc_provider::",
         }
     }
 
@@ -139,7 +149,7 @@ impl Part {
         match self {
             Self::Postgres => &["postgresql"],
             Self::Browser => &["chromium", "chromium-driver"],
-            Self::Axe => &["nodejs", "npm"],
+            Self::Axe | Self::OidcProvider => &["nodejs", "npm"],
         }
     }
 
@@ -148,6 +158,7 @@ impl Part {
             Self::Postgres => "the storage tests run on both databases; a server of their own, not the system's",
             Self::Browser => "the pages are tested in a real browser",
             Self::Axe => "npm fetches axe-core, the accessibility rules for the pages",
+            Self::OidcProvider => "people sign in at a real identity provider, which npm fetches and node runs",
         }
     }
 
@@ -166,6 +177,9 @@ impl Part {
             Self::Axe => {
                 "Node.js and npm (Debian, Ubuntu: nodejs npm; Homebrew: node) and let npm reach its registry, or set \
                  RETINUE_TEST_AXE to the path of an axe.min.js"
+            }
+            Self::OidcProvider => {
+                "Node.js 20 or newer and npm (Debian, Ubuntu: nodejs npm; Homebrew: node) and let npm reach its registry"
             }
         }
     }

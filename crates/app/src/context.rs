@@ -8,8 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use retinue_agent::{Client, Limits};
 use retinue_model::Error;
+use retinue_model::Principal;
 use retinue_model::id::{Id, Noun};
-use retinue_store::{Batch, Store};
+use retinue_store::{Batch, Scope, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -119,10 +120,10 @@ impl App {
         }))
     }
 
-    /// The context of one request.
+    /// The context of one request where nobody signs in.
     #[must_use]
-    pub fn context(&self, request_id: Arc<str>) -> Context {
-        Context { app: self.clone(), request_id }
+    pub fn local_context(&self, request_id: Arc<str>) -> Context {
+        Context { app: self.clone(), request_id, principal: Principal::local_user() }
     }
 
     /// Whether the database answers, has the schema that this program works with, and gets to what is to be written.
@@ -177,6 +178,7 @@ pub(crate) fn stopping() -> Error {
 pub struct Context {
     app: App,
     request_id: Arc<str>,
+    principal: Principal,
 }
 
 impl Context {
@@ -184,6 +186,17 @@ impl Context {
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What they own.
+    pub(crate) const fn scope(&self) -> Scope {
+        Scope::of(&self.principal)
     }
 
     /// The program.

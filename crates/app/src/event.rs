@@ -5,7 +5,7 @@ use std::time::Duration;
 use retinue_model::event::Event;
 use retinue_model::run::Run;
 use retinue_model::{Result, RunId};
-use retinue_store::{Store, event as rows, run as run_rows};
+use retinue_store::{Scope, Store, event as rows, run as run_rows};
 
 use crate::live::{Tail, Watcher};
 use crate::{App, Context, run};
@@ -19,6 +19,7 @@ const POLL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Follow {
     app: App,
+    scope: Scope,
     run: RunId,
     after: i64,
     watcher: Option<Watcher>,
@@ -31,9 +32,9 @@ pub struct Follow {
 /// `not_found`.
 pub async fn follow(ctx: &Context, id: RunId, after: i64) -> Result<Follow> {
     // Watch first: what ends between the two is then seen in the table.
-    let watcher = ctx.live.watch(id);
+    let watcher = ctx.live.watch(ctx.scope(), id);
     run::get(ctx, id).await?;
-    Ok(Follow { app: ctx.app().clone(), run: id, after, watcher, done: false })
+    Ok(Follow { app: ctx.app().clone(), scope: ctx.scope(), run: id, after, watcher, done: false })
 }
 
 impl Follow {
@@ -74,10 +75,10 @@ impl Follow {
 
     /// What is older than the tail. All of it was committed; a number that is not there was skipped.
     async fn catch_up(&mut self, oldest: i64) -> Result<Vec<Event>> {
-        let mut events = rows::list(&self.app.store, self.run, self.after, PAGE).await?;
+        let mut events = rows::list(&self.scope, &self.app.store, self.run, self.after, PAGE).await?;
         events.retain(|event| event.seq < oldest);
         if events.is_empty() {
-            if run_rows::get(&self.app.store, self.run).await?.is_none() {
+            if run_rows::get(&self.scope, &self.app.store, self.run).await?.is_none() {
                 // Deleted.
                 self.watcher = None;
             }
@@ -87,14 +88,14 @@ impl Follow {
     }
 
     async fn read_table(&mut self) -> Result<Vec<Event>> {
-        let events = rows::list(&self.app.store, self.run, self.after, PAGE).await?;
+        let events = rows::list(&self.scope, &self.app.store, self.run, self.after, PAGE).await?;
         if events.is_empty() { self.wait_for_table().await } else { Ok(events) }
     }
 
     /// What the table has once a run that is not under way here has more, or has ended.
     async fn wait_for_table(&mut self) -> Result<Vec<Event>> {
-        let run = run_rows::get(&self.app.store, self.run).await?;
-        self.watcher = self.app.live.watch(self.run);
+        let run = run_rows::get(&self.scope, &self.app.store, self.run).await?;
+        self.watcher = self.app.live.watch(self.scope, self.run);
         match run {
             Some(run) if run.status.is_active() => {
                 if self.watcher.is_none() {
@@ -110,21 +111,21 @@ impl Follow {
     /// The run has ended. Its last event was committed together with that, so nothing is missing after it; a reader who
     /// had it, or something later that a crash took, is told again how it ended.
     async fn after_the_end(&mut self) -> Result<Vec<Event>> {
-        let missed = rows::list(&self.app.store, self.run, self.after, PAGE).await?;
+        let missed = rows::list(&self.scope, &self.app.store, self.run, self.after, PAGE).await?;
         if !missed.is_empty() {
             return Ok(missed);
         }
         self.done = true;
-        rows::last(&self.app.store, self.run).await
+        rows::last(&self.scope, &self.app.store, self.run).await
     }
 }
 
 /// All events of a run that are in the table.
-pub(crate) async fn stored(store: &Store, id: RunId) -> Result<Vec<Event>> {
+pub(crate) async fn stored(scope: &Scope, store: &Store, id: RunId) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     loop {
         let after = events.last().map_or(0, |event: &Event| event.seq);
-        let page = rows::list(store, id, after, PAGE).await?;
+        let page = rows::list(scope, store, id, after, PAGE).await?;
         if page.is_empty() {
             return Ok(events);
         }
@@ -150,5 +151,5 @@ pub(crate) fn text_of(events: &[Event]) -> String {
 /// # Errors
 /// What keeps the table from being read.
 pub async fn text_so_far(ctx: &Context, run: &Run) -> Result<String> {
-    Ok(text_of(&stored(&ctx.store, run.id).await?))
+    Ok(text_of(&stored(&ctx.scope(), &ctx.store, run.id).await?))
 }

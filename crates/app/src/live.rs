@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use retinue_model::event::Event;
 use retinue_model::run::Run;
 use retinue_model::{RunId, ThreadId};
+use retinue_store::Scope;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ const KEEP: usize = 16;
 #[derive(Debug)]
 pub(crate) struct LiveRun {
     thread: ThreadId,
+    scope: Scope,
     tail: Mutex<VecDeque<Event>>,
     progress: watch::Sender<Progress>,
     /// A person wants it to stop.
@@ -49,8 +51,14 @@ pub(crate) enum Tail {
 }
 
 impl LiveRun {
-    fn new(thread: ThreadId) -> Self {
-        Self { thread, tail: Mutex::default(), progress: watch::Sender::default(), cancel: CancellationToken::new() }
+    fn new(thread: ThreadId, scope: Scope) -> Self {
+        Self {
+            thread,
+            scope,
+            tail: Mutex::default(),
+            progress: watch::Sender::default(),
+            cancel: CancellationToken::new(),
+        }
     }
 
     /// Shows an event to readers. `committed` is the number of the newest event that is in the table for certain.
@@ -121,8 +129,8 @@ pub(crate) struct Underway {
 
 impl Underway {
     /// None if someone is at work on this run already.
-    pub(crate) fn enter(app: &App, run: &Run) -> Option<Self> {
-        let live = app.live.insert(run.id, run.thread_id)?;
+    pub(crate) fn enter(app: &App, run: &Run, scope: Scope) -> Option<Self> {
+        let live = app.live.insert(run.id, run.thread_id, scope)?;
         metrics::gauge!("retinue_runs_active").increment(1.0);
         Some(Self { app: app.clone(), id: run.id, live })
     }
@@ -148,15 +156,15 @@ impl Registry {
     }
 
     /// None if the run is there already.
-    fn insert(&self, id: RunId, thread: ThreadId) -> Option<Arc<LiveRun>> {
+    fn insert(&self, id: RunId, thread: ThreadId, scope: Scope) -> Option<Arc<LiveRun>> {
         match self.runs().entry(id) {
             Entry::Occupied(_) => None,
-            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(LiveRun::new(thread))))),
+            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(LiveRun::new(thread, scope))))),
         }
     }
 
-    pub(crate) fn get(&self, id: RunId) -> Option<Arc<LiveRun>> {
-        self.runs().get(&id).cloned()
+    pub(crate) fn get(&self, scope: Scope, id: RunId) -> Option<Arc<LiveRun>> {
+        self.runs().get(&id).filter(|run| run.scope == scope).cloned()
     }
 
     fn remove(&self, id: RunId) {
@@ -164,21 +172,21 @@ impl Registry {
     }
 
     /// The runs that a thread has under way: one at most, or one more that is about to find that out.
-    pub(crate) fn of_thread(&self, thread: ThreadId) -> Vec<Arc<LiveRun>> {
-        self.runs().values().filter(|run| run.thread == thread).cloned().collect()
+    pub(crate) fn of_thread(&self, scope: Scope, thread: ThreadId) -> Vec<Arc<LiveRun>> {
+        self.runs().values().filter(|run| run.scope == scope && run.thread == thread).cloned().collect()
     }
 
-    /// The threads with a run under way.
-    pub(crate) fn threads(&self) -> HashSet<ThreadId> {
-        self.runs().values().map(|run| run.thread).collect()
+    /// The threads of one owner with a run under way.
+    pub(crate) fn threads(&self, scope: Scope) -> HashSet<ThreadId> {
+        self.runs().values().filter(|run| run.scope == scope).map(|run| run.thread).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.runs().len()
     }
 
-    pub(crate) fn watch(&self, id: RunId) -> Option<Watcher> {
-        self.get(id).map(|run| Watcher { progress: run.progress.subscribe(), run })
+    pub(crate) fn watch(&self, scope: Scope, id: RunId) -> Option<Watcher> {
+        self.get(scope, id).map(|run| Watcher { progress: run.progress.subscribe(), run })
     }
 }
 
@@ -188,6 +196,8 @@ mod tests {
     use jiff::Timestamp;
     use retinue_model::event::{Data, Name};
     use uuid::Uuid;
+
+    const MINE: Scope = Scope::of(&retinue_model::Principal::local_user());
 
     fn event(seq: i64) -> Event {
         let run = RunId::new(Uuid::nil());
@@ -203,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_is_not_committed_never_leaves_the_tail() {
-        let run = LiveRun::new(ThreadId::new(Uuid::nil()));
+        let run = LiveRun::new(ThreadId::new(Uuid::nil()), MINE);
         (1..=100).for_each(|seq| run.push(event(seq), 0));
         assert_eq!(numbers(run.after(0)), (1..=100).collect::<Vec<_>>());
         (101..=110).for_each(|seq| run.push(event(seq), 90));
@@ -216,9 +226,9 @@ mod tests {
     async fn a_watcher_hears_of_events_and_of_the_end() {
         let registry = Registry::default();
         let id = RunId::new(Uuid::nil());
-        let run = registry.insert(id, ThreadId::new(Uuid::nil())).unwrap();
-        assert!(registry.insert(id, ThreadId::new(Uuid::nil())).is_none());
-        let mut watcher = registry.watch(id).unwrap();
+        let run = registry.insert(id, ThreadId::new(Uuid::nil()), MINE).unwrap();
+        assert!(registry.insert(id, ThreadId::new(Uuid::nil()), MINE).is_none());
+        let mut watcher = registry.watch(MINE, id).unwrap();
         run.push(event(1), 0);
         assert!(watcher.wait(0).await);
         run.end();

@@ -32,7 +32,8 @@ pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>, limit: usiz
         let last = placed.last().map_or(after, |last| last.position);
         let room = limit - placed.len();
         // One more tells whether the list goes on.
-        let page = rows::list(&ctx.store, id, last, i64::try_from(AT_ONCE.min(room) + 1).unwrap_or(1)).await?;
+        let page =
+            rows::list(&ctx.scope(), &ctx.store, id, last, i64::try_from(AT_ONCE.min(room) + 1).unwrap_or(1)).await?;
         let is_end = page.len() <= AT_ONCE.min(room);
         placed.extend(page.into_iter().take(AT_ONCE.min(room)).inspect(|placed| bytes += placed.message.content.len()));
         if is_end || placed.len() == limit || bytes >= MOST_BYTES {

@@ -4,8 +4,8 @@ use retinue_agent::Spoken;
 use retinue_model::Result;
 use retinue_model::message::Role;
 use retinue_model::run::Run;
-use retinue_store::Store;
 use retinue_store::message::{self, Placed};
+use retinue_store::{Scope, Store};
 
 /// Messages read at first, and at most at once.
 const FIRST_PAGE: i64 = 4;
@@ -15,20 +15,20 @@ const BYTES_PER_TOKEN: usize = 16;
 
 /// The conversation that `run` continues, oldest first, as much of it as could fit into `context_tokens`; the message it
 /// answers is the last.
-pub(crate) async fn conversation(store: &Store, run: &Run, context_tokens: u32) -> Result<Vec<Spoken>> {
-    let input = message::get(store, run.input_message_id).await?.ok_or_else(retinue_store::run::ended)?;
+pub(crate) async fn conversation(scope: &Scope, store: &Store, run: &Run, context_tokens: u32) -> Result<Vec<Spoken>> {
+    let input = message::get(scope, store, run.input_message_id).await?.ok_or_else(retinue_store::run::ended)?;
     let room = usize::try_from(context_tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
-    let mut conversation = earlier(store, &input, room).await?;
+    let mut conversation = earlier(scope, store, &input, room).await?;
     conversation.push(input);
     Ok(conversation.into_iter().map(spoken).collect())
 }
 
 /// What was said before a message, oldest first, up to about so many bytes of it.
-async fn earlier(store: &Store, input: &Placed, room: usize) -> Result<Vec<Placed>> {
+async fn earlier(scope: &Scope, store: &Store, input: &Placed, room: usize) -> Result<Vec<Placed>> {
     let (mut earlier, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
     let (mut before, mut limit) = (input.position, FIRST_PAGE);
     while bytes < room {
-        let page = message::list_back(store, input.message.thread_id, before, limit).await?;
+        let page = message::list_back(scope, store, input.message.thread_id, before, limit).await?;
         let Some(last) = page.last() else { break };
         before = last.position;
         for placed in page {

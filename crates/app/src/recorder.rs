@@ -6,7 +6,7 @@ use std::sync::Arc;
 use retinue_model::Result;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::run::Run;
-use retinue_store::{Acknowledgement, Batch};
+use retinue_store::{Acknowledgement, Batch, Pen};
 
 use crate::App;
 use crate::live::LiveRun;
@@ -18,6 +18,7 @@ pub(crate) const UNCERTAIN: usize = 64;
 pub(crate) struct Recorder {
     app: App,
     live: Arc<LiveRun>,
+    pub(crate) pen: Pen,
     pub(crate) run: Run,
     pub(crate) text: String,
     next_seq: i64,
@@ -29,10 +30,11 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// `next_seq` is the number of the run's next event; those before it are committed.
-    pub(crate) const fn new(app: App, live: Arc<LiveRun>, run: Run, next_seq: i64) -> Self {
+    pub(crate) const fn new(app: App, live: Arc<LiveRun>, pen: Pen, run: Run, next_seq: i64) -> Self {
         Self {
             app,
             live,
+            pen,
             run,
             text: String::new(),
             next_seq,
@@ -60,7 +62,7 @@ impl Recorder {
         self.next_seq += 1;
         self.text.push_str(text);
         self.live.push(event.clone(), self.committed);
-        self.on_their_way.push_back((event.clone(), place.append(Batch::of_event(event))));
+        self.on_their_way.push_back((event.clone(), place.append(Batch::of_event(&self.pen, event))));
         while let Some((event, acknowledgement)) = self.on_their_way.front_mut() {
             let Some(result) = acknowledgement.poll() else { break };
             let (seq, failed) = (event.seq, result.is_err());
@@ -109,7 +111,7 @@ impl Recorder {
 
     /// Writes the run's last events, with everything else that `batch` holds and what failed before, and then shows them.
     pub(crate) async fn close(&mut self, mut batch: Batch, last: &[Event]) -> Result<()> {
-        self.failed.iter().chain(last).for_each(|event| batch.event(event.clone()));
+        self.failed.iter().chain(last).for_each(|event| batch.event(&self.pen, event.clone()));
         self.app.store.reserve().await?.append(batch).wait().await?;
         self.failed.clear();
         for event in last {

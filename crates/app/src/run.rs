@@ -47,14 +47,14 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
         let mut thread = idle_thread(&ctx, id).await?;
         let change = Change { title: None, agent_id: new.agent_id, model: new.model };
         let mut batch = Batch::default();
-        thread_rows::touch_with(&mut batch, id, ctx.now());
-        thread_rows::name_with(&mut batch, id, Title::of_input(&new.input));
+        thread_rows::touch_with(&ctx.scope(), &mut batch, id, ctx.now());
+        thread_rows::name_with(&ctx.scope(), &mut batch, id, Title::of_input(&new.input));
         if !change.is_empty() {
-            thread_rows::change_with(&mut batch, id, &change, ctx.now());
+            thread_rows::change_with(&ctx.scope(), &mut batch, id, &change, ctx.now());
             change.apply_to(&mut thread);
         }
         let message = spoken_by_person(&ctx, id, &new.input);
-        message_rows::insert_with(&mut batch, &message);
+        message_rows::insert_with(&ctx.scope(), &mut batch, &message);
         Planned::new(&ctx, &thread, message.id)?.begin(&ctx, batch).await
     })
     .await
@@ -69,9 +69,9 @@ pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result
         let mut thread = thread::plan(&ctx, new)?;
         thread.title.get_or_insert_with(|| Title::of_input(&input).into());
         let mut batch = Batch::default();
-        thread_rows::insert_with(&mut batch, &thread);
+        thread_rows::insert_with(&ctx.scope(), &mut batch, &thread);
         let message = spoken_by_person(&ctx, thread.id, &input);
-        message_rows::insert_with(&mut batch, &message);
+        message_rows::insert_with(&ctx.scope(), &mut batch, &message);
         Planned::new(&ctx, &thread, message.id)?.begin(&ctx, batch).await
     })
     .await
@@ -87,8 +87,8 @@ pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
         let thread = idle_thread(&ctx, earlier.thread_id).await?;
         let planned = Planned::new(&ctx, &thread, earlier.input_message_id)?;
         let mut batch = Batch::default();
-        thread_rows::touch_with(&mut batch, thread.id, ctx.now());
-        rows::require_latest_with(&mut batch, &planned.run, id);
+        thread_rows::touch_with(&ctx.scope(), &mut batch, thread.id, ctx.now());
+        rows::require_latest_with(&ctx.scope(), &mut batch, &planned.run, id);
         planned.begin(&ctx, batch).await
     })
     .await
@@ -99,13 +99,13 @@ pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
 /// # Errors
 /// `not_found`.
 pub async fn get(ctx: &Context, id: RunId) -> Result<Run> {
-    rows::get(&ctx.store, id).await?.ok_or_else(|| Error::not_found("run"))
+    rows::get(&ctx.scope(), &ctx.store, id).await?.ok_or_else(|| Error::not_found("run"))
 }
 
 /// The threads in which an answer is being written.
 #[must_use]
 pub fn threads_at_work(ctx: &Context) -> HashSet<ThreadId> {
-    ctx.live.threads()
+    ctx.live.threads(ctx.scope())
 }
 
 /// Stops a run. The connection to the model is closed; what was said so far stays. A run that has ended stays as it is.
@@ -114,14 +114,14 @@ pub fn threads_at_work(ctx: &Context) -> HashSet<ThreadId> {
 /// `not_found`.
 pub async fn cancel(ctx: &Context, id: RunId) -> Result<Run> {
     // Stopped even when the database does not answer.
-    if let Some(watcher) = ctx.live.watch(id) {
+    if let Some(watcher) = ctx.live.watch(ctx.scope(), id) {
         stop(watcher).await;
         return get(ctx, id).await;
     }
     let run = get(ctx, id).await?;
     end_orphan(ctx, &run).await?;
     // Somebody else may be about to end it.
-    if let Some(watcher) = ctx.live.watch(id) {
+    if let Some(watcher) = ctx.live.watch(ctx.scope(), id) {
         stop(watcher).await;
     }
     get(ctx, id).await
@@ -138,16 +138,19 @@ pub(crate) async fn stop(mut watcher: Watcher) {
 /// Ends a run that is under way by the table and on which nobody works, as after a commit whose answer was lost: this is
 /// the only process that could.
 async fn end_orphan(ctx: &Context, run: &Run) -> Result<()> {
-    if run.status.is_active() && ctx.live.get(run.id).is_none() {
-        work::interrupt(ctx.app(), run.clone()).await?;
+    if run.status.is_active()
+        && ctx.live.get(ctx.scope(), run.id).is_none()
+        && let Some(pen) = rows::pen(&ctx.scope(), &ctx.store, run.id).await?
+    {
+        work::interrupt(ctx.app(), (run.clone(), pen)).await?;
     }
     Ok(())
 }
 
 /// A thread in which no answer is under way. Two who pass here at once are told apart when they are written down.
 async fn idle_thread(ctx: &Context, id: ThreadId) -> Result<Thread> {
-    if let Some(active) = rows::active_of(&ctx.store, id).await? {
-        if ctx.live.get(active.id).is_some() {
+    if let Some(active) = rows::active_of(&ctx.scope(), &ctx.store, id).await? {
+        if ctx.live.get(ctx.scope(), active.id).is_some() {
             return Err(rows::in_progress());
         }
         end_orphan(ctx, &active).await?;
@@ -206,24 +209,25 @@ impl Planned {
         // Refused here, nothing was handed over and nothing is to be cleared up.
         ctx.store.takes_writes().await?;
         let Self { run, entry, place } = self;
-        rows::insert_with(&mut batch, &run);
+        let pen = rows::insert_with(&ctx.scope(), &mut batch, &run);
         let started = place.as_ref().map(|_| started_event(&run, ctx.now())).transpose()?;
         if let Some(started) = &started {
-            batch.event(started.clone());
+            batch.event(&pen, started.clone());
         }
         // Known before it is committed, so that nobody finds it committed and not under way.
-        let underway = Underway::enter(ctx.app(), &run).ok_or_else(|| Error::internal("two runs with one id"))?;
+        let underway =
+            Underway::enter(ctx.app(), &run, ctx.scope()).ok_or_else(|| Error::internal("two runs with one id"))?;
         if let Err(error) = ctx.store.write(batch).await {
             if error.kind() == Kind::Unavailable {
                 // Written down or not: nobody knows now, and nobody waits for an answer any more.
-                ctx.tasks.spawn(work::abandon(ctx.app().clone(), underway, run));
+                ctx.tasks.spawn(work::abandon(ctx.app().clone(), underway, (run, pen)));
             }
             return Err(error);
         }
         if let Some(started) = started {
             underway.live.push(started, 1);
         }
-        work::spawn(ctx, work::Job { run: run.clone(), entry, underway, place });
+        work::spawn(ctx, work::Job { run: run.clone(), pen, entry, underway, place });
         Ok(run)
     }
 }

@@ -48,7 +48,7 @@ pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
     let thread = plan(ctx, new)?;
     ctx.detached(|ctx| async move {
         let mut batch = Batch::default();
-        rows::insert_with(&mut batch, &thread);
+        rows::insert_with(&ctx.scope(), &mut batch, &thread);
         ctx.store.write(batch).await?;
         Ok(thread)
     })
@@ -78,7 +78,7 @@ pub(crate) fn plan(ctx: &Context, new: NewThread) -> Result<Thread> {
 /// # Errors
 /// `not_found`.
 pub async fn get(ctx: &Context, id: ThreadId) -> Result<Thread> {
-    rows::get(&ctx.store, id).await?.ok_or_else(not_found)
+    rows::get(&ctx.scope(), &ctx.store, id).await?.ok_or_else(not_found)
 }
 
 /// Conversations, the last changed first.
@@ -87,7 +87,7 @@ pub async fn get(ctx: &Context, id: ThreadId) -> Result<Thread> {
 /// `invalid_cursor`.
 pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<Page> {
     let after = cursor.map(cursor::to_thread).transpose()?;
-    let threads = rows::list(&ctx.store, after, one_more(limit)).await?;
+    let threads = rows::list(&ctx.scope(), &ctx.store, after, one_more(limit)).await?;
     let found = threads.into_iter().map(|thread| Found { thread, excerpt: None }).collect();
     Ok(page(found, limit))
 }
@@ -98,7 +98,7 @@ pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<P
 /// `invalid_cursor`.
 pub async fn search(ctx: &Context, words: &Search, cursor: Option<&str>, limit: usize) -> Result<Page> {
     let after = cursor.map(cursor::to_thread).transpose()?;
-    let mut hits = retinue_store::search::threads(&ctx.store, words, after, one_more(limit)).await?;
+    let mut hits = retinue_store::search::threads(&ctx.scope(), &ctx.store, words, after, one_more(limit)).await?;
     let words = words.clone();
     // Long messages take a while to look through, which other requests should not wait for.
     let excerpts = tokio::task::spawn_blocking(move || {
@@ -139,7 +139,7 @@ pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Threa
     }
     ctx.detached(move |ctx| async move {
         let mut batch = Batch::default();
-        rows::change_with(&mut batch, id, &change, ctx.now());
+        rows::change_with(&ctx.scope(), &mut batch, id, &change, ctx.now());
         ctx.store.write(batch).await?;
         get(&ctx, id).await
     })
@@ -170,7 +170,7 @@ pub struct Contents {
 /// # Errors
 /// What keeps it from being counted.
 pub async fn contents(ctx: &Context, id: ThreadId) -> Result<Contents> {
-    let (messages, runs) = rows::count_contents(&ctx.store, id).await?;
+    let (messages, runs) = rows::count_contents(&ctx.scope(), &ctx.store, id).await?;
     Ok(Contents { messages, runs })
 }
 
@@ -182,10 +182,10 @@ pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
     ctx.detached(move |ctx| async move {
         stop_answer(&ctx, id).await?;
         let mut batch = Batch::default();
-        rows::delete_with(&mut batch, id);
+        rows::delete_with(&ctx.scope(), &mut batch, id);
         ctx.store.write_alone(batch).await?;
         // One that began in between.
-        for live in ctx.live.of_thread(id) {
+        for live in ctx.live.of_thread(ctx.scope(), id) {
             live.cancel.cancel();
         }
         Ok(())
@@ -195,8 +195,8 @@ pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
 
 /// Stops the answer that a conversation has under way, if it has one.
 async fn stop_answer(ctx: &Context, id: ThreadId) -> Result<()> {
-    if let Some(active) = retinue_store::run::active_of(&ctx.store, id).await?
-        && let Some(watcher) = ctx.live.watch(active.id)
+    if let Some(active) = retinue_store::run::active_of(&ctx.scope(), &ctx.store, id).await?
+        && let Some(watcher) = ctx.live.watch(ctx.scope(), active.id)
     {
         run::stop(watcher).await;
     }

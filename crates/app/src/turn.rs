@@ -61,7 +61,7 @@ pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>) -> Result<P
     let mut before = cursor.map_or(Ok(i64::MAX), |cursor| cursor::to_position(id, cursor))?;
     let (mut turns, mut bytes) = (VecDeque::new(), 0);
     while turns.len() < MOST_TURNS && bytes < MOST_BYTES {
-        let mut inputs = message_rows::inputs_back(&ctx.store, id, before, AT_ONCE).await?;
+        let mut inputs = message_rows::inputs_back(&ctx.scope(), &ctx.store, id, before, AT_ONCE).await?;
         if inputs.is_empty() {
             break;
         }
@@ -76,7 +76,7 @@ pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>) -> Result<P
             turns.push_front(turn);
         }
     }
-    let is_cut = !message_rows::inputs_back(&ctx.store, id, before, 1).await?.is_empty();
+    let is_cut = !message_rows::inputs_back(&ctx.scope(), &ctx.store, id, before, 1).await?.is_empty();
     let earlier_cursor = is_cut.then(|| cursor::of_position(id, before));
     Ok(Page { turns: turns.into(), earlier_cursor })
 }
@@ -87,7 +87,7 @@ pub async fn list(ctx: &Context, id: ThreadId, cursor: Option<&str>) -> Result<P
 /// `not_found`, also if the message is of another thread.
 pub async fn get(ctx: &Context, thread: ThreadId, id: MessageId) -> Result<Turn> {
     let missing = || Error::not_found("message");
-    let input = message_rows::get(&ctx.store, id).await?.ok_or_else(missing)?;
+    let input = message_rows::get(&ctx.scope(), &ctx.store, id).await?.ok_or_else(missing)?;
     if input.message.thread_id != thread || input.message.role != Role::User {
         return Err(missing());
     }
@@ -99,8 +99,10 @@ pub async fn get(ctx: &Context, thread: ThreadId, id: MessageId) -> Result<Turn>
 /// # Errors
 /// What keeps the table from being read.
 pub async fn is_last(ctx: &Context, turn: &Turn) -> Result<bool> {
-    match message_rows::get(&ctx.store, turn.input.id).await? {
-        Some(input) => message_rows::is_last_input(&ctx.store, turn.input.thread_id, input.position).await,
+    match message_rows::get(&ctx.scope(), &ctx.store, turn.input.id).await? {
+        Some(input) => {
+            message_rows::is_last_input(&ctx.scope(), &ctx.store, turn.input.thread_id, input.position).await
+        }
         None => Ok(false),
     }
 }
@@ -108,7 +110,7 @@ pub async fn is_last(ctx: &Context, turn: &Turn) -> Result<bool> {
 async fn assemble(ctx: &Context, thread: ThreadId, inputs: Vec<Placed>) -> Result<Vec<Turn>> {
     let (Some(first), Some(last)) = (inputs.first(), inputs.last()) else { return Ok(Vec::new()) };
     let range = (first.position, last.position);
-    let answered = run_rows::of_inputs(&ctx.store, thread, range, ATTEMPTS).await?;
+    let answered = run_rows::of_inputs(&ctx.scope(), &ctx.store, thread, range, ATTEMPTS).await?;
     let mut turns: Vec<Turn> =
         inputs.into_iter().map(|placed| Turn { input: placed.message, attempts: Vec::new() }).collect();
     for Answered { run, answer } in answered {

@@ -13,7 +13,7 @@ use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::run::{Failure, Outcome, Run, Usage};
 use retinue_model::{Error, Result};
-use retinue_store::{Batch, message as message_rows, run as rows, thread as thread_rows};
+use retinue_store::{Batch, Pen, System, message as message_rows, run as rows, thread as thread_rows};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::live::Underway;
@@ -29,6 +29,7 @@ const RECOVERED_AT_ONCE: usize = 256;
 /// A run that is to be worked on.
 pub(crate) struct Job {
     pub(crate) run: Run,
+    pub(crate) pen: Pen,
     pub(crate) entry: Entry,
     pub(crate) underway: Underway,
     /// Its place among those under way; none if it has to wait for one.
@@ -51,11 +52,11 @@ impl From<Outcome> for Ending {
 pub(crate) fn spawn(ctx: &Context, job: Job) {
     let app = ctx.app().clone();
     ctx.tasks.spawn(async move {
-        let run = job.run.clone();
+        let (run, pen) = (job.run.clone(), job.pen);
         if AssertUnwindSafe(work(&app, job)).catch_unwind().await.is_err() {
             tracing::error!(run = %run.id, "the work on a run panicked");
-            if let Some(underway) = Underway::enter(&app, &run) {
-                abandon(app, underway, run).await;
+            if let Some(underway) = Underway::enter(&app, &run, pen.scope()) {
+                abandon(app, underway, (run, pen)).await;
             }
         }
     });
@@ -65,7 +66,7 @@ async fn work(app: &App, mut job: Job) {
     let first_seq = if job.place.is_some() { 2 } else { 1 };
     let live = Arc::clone(&job.underway.live);
     let cancel = live.cancel.clone();
-    let mut recorder = Recorder::new(app.clone(), live, job.run.clone(), first_seq);
+    let mut recorder = Recorder::new(app.clone(), live, job.pen, job.run.clone(), first_seq);
     let ending = tokio::select! {
         biased;
         () = app.interrupt.cancelled() => Outcome::Interrupted.into(),
@@ -108,7 +109,7 @@ async fn try_answer(app: &App, job: &mut Job, recorder: &mut Recorder) -> Result
 
 async fn start_queued(app: &App, job: &Job, recorder: &mut Recorder) -> Result<()> {
     let mut batch = Batch::default();
-    rows::start_with(&mut batch, job.run.id, app.now());
+    rows::start_with(&job.pen, &mut batch, app.now());
     let started = recorder.next_event(Name::RunStarted, &Data::Started { model: &job.run.model })?;
     // Kept until it is written: the run may be stopped meanwhile.
     recorder.keep(started.clone());
@@ -121,7 +122,8 @@ async fn request(app: &App, job: &Job) -> Result<Request> {
         backend: job.entry.backend.clone(),
         upstream_model: job.entry.model.upstream_name.clone(),
         instructions: agent.map(|agent| agent.instructions.clone()).unwrap_or_default(),
-        conversation: prompt::conversation(&app.store, &job.run, job.entry.model.context_tokens).await?,
+        conversation: prompt::conversation(&job.pen.scope(), &app.store, &job.run, job.entry.model.context_tokens)
+            .await?,
         context_tokens: job.entry.model.context_tokens,
         max_output_tokens: job.entry.max_output_tokens,
         limits: app.settings.run,
@@ -184,13 +186,13 @@ impl Last {
 
     /// The same however often it is written.
     async fn write(&self, recorder: &mut Recorder) -> Result<()> {
-        let run = &recorder.run;
+        let (run, pen) = (&recorder.run, &recorder.pen);
         let mut batch = Batch::default();
-        rows::finish_with(&mut batch, run.id, &self.ending.outcome, self.ending.usage, self.at);
+        rows::finish_with(pen, &mut batch, &self.ending.outcome, self.ending.usage, self.at);
         if let Some(message) = &self.message {
-            message_rows::insert_with(&mut batch, message);
+            message_rows::insert_with(&pen.scope(), &mut batch, message);
         }
-        thread_rows::touch_with(&mut batch, run.thread_id, self.at);
+        thread_rows::touch_with(&pen.scope(), &mut batch, run.thread_id, self.at);
         recorder.close(batch, &self.events).await
     }
 
@@ -223,19 +225,19 @@ impl Last {
 /// # Errors
 /// What the database says.
 pub async fn recover(app: &App) -> Result<usize> {
-    let runs = rows::active(&app.store).await?;
+    let runs = rows::active(&System::at_start(), &app.store).await?;
     let count = runs.len();
     // Many at once, so that they are committed together.
-    let ended = stream::iter(runs).map(|run| interrupt(app, run)).buffer_unordered(RECOVERED_AT_ONCE);
+    let ended = stream::iter(runs).map(|left| interrupt(app, left)).buffer_unordered(RECOVERED_AT_ONCE);
     ended.try_collect::<()>().await?;
     Ok(count)
 }
 
 /// Ends a run on which nobody works any more, with what is in the table of it.
-pub(crate) async fn interrupt(app: &App, run: Run) -> Result<()> {
+pub(crate) async fn interrupt(app: &App, left: (Run, Pen)) -> Result<()> {
     // Or else someone is at it.
-    let Some(underway) = Underway::enter(app, &run) else { return Ok(()) };
-    let (mut recorder, last) = left_behind(app, &underway, run).await?;
+    let Some(underway) = Underway::enter(app, &left.0, left.1.scope()) else { return Ok(()) };
+    let (mut recorder, last) = left_behind(app, &underway, left).await?;
     match last.write(&mut recorder).await {
         // It had ended after all.
         Err(error) if rows::has_ended(&error) => Ok(()),
@@ -245,15 +247,17 @@ pub(crate) async fn interrupt(app: &App, run: Run) -> Result<()> {
 
 /// Ends a run whose work broke off in this process, or of which nobody knows whether it was written down, as soon as the
 /// database can tell.
-pub(crate) async fn abandon(app: App, underway: Underway, run: Run) {
+pub(crate) async fn abandon(app: App, underway: Underway, left: (Run, Pen)) {
     loop {
         let tried = tokio::select! {
-            tried = try_abandon(&app, &underway, run.clone()) => tried,
+            tried = try_abandon(&app, &underway, left.clone()) => tried,
             () = app.interrupt.cancelled() => return,
         };
         match tried {
             Ok(()) => return,
-            Err(error) => tracing::error!(run = %run.id, ?error, "a run that broke off can't be ended; trying again"),
+            Err(error) => {
+                tracing::error!(run = %left.0.id, ?error, "a run that broke off can't be ended; trying again");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(LONGEST_PAUSE) => {}
@@ -262,25 +266,25 @@ pub(crate) async fn abandon(app: App, underway: Underway, run: Run) {
     }
 }
 
-async fn try_abandon(app: &App, underway: &Underway, run: Run) -> Result<()> {
+async fn try_abandon(app: &App, underway: &Underway, left: (Run, Pen)) -> Result<()> {
     // What was handed over before this is in the table then, or never will be.
     app.store.write_patiently(Batch::default()).await?;
-    if !rows::get(&app.store, run.id).await?.is_some_and(|run| run.status.is_active()) {
+    if !rows::get(&left.1.scope(), &app.store, left.0.id).await?.is_some_and(|run| run.status.is_active()) {
         return Ok(());
     }
-    let (mut recorder, last) = left_behind(app, underway, run).await?;
+    let (mut recorder, last) = left_behind(app, underway, left).await?;
     last.write_until_it_is(app, &mut recorder).await;
     Ok(())
 }
 
 /// The end of a run that was left behind.
-async fn left_behind(app: &App, underway: &Underway, run: Run) -> Result<(Recorder, Last)> {
-    let events = crate::event::stored(&app.store, run.id).await?;
+async fn left_behind(app: &App, underway: &Underway, (run, pen): (Run, Pen)) -> Result<(Recorder, Last)> {
+    let events = crate::event::stored(&pen.scope(), &app.store, run.id).await?;
     // Readers may have seen events that were never committed. Their numbers are not used again, so that whoever comes
     // back with one of them still gets what is kept in their place.
     let uncertain = i64::try_from(UNCERTAIN + 1).unwrap_or(i64::MAX);
     let next_seq = events.last().map_or(0, |event| event.seq) + 1 + uncertain;
-    let mut recorder = Recorder::new(app.clone(), Arc::clone(&underway.live), run, next_seq);
+    let mut recorder = Recorder::new(app.clone(), Arc::clone(&underway.live), pen, run, next_seq);
     recorder.text = crate::event::text_of(&events);
     let last = Last::new(app, &mut recorder, Outcome::Interrupted.into())?;
     Ok((recorder, last))

@@ -202,6 +202,10 @@ nouns! {
     RunNoun RunId "run" "run";
     /// The id of an agent, `agt_…`.
     AgentNoun AgentId "agt" "agent";
+    /// The id of an organization, `org_…`.
+    OrganizationNoun OrganizationId "org" "organization";
+    /// The id of a user, `usr_…`.
+    UserNoun UserId "usr" "user";
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod message;
+pub mod principal;
 pub mod provider;
 pub mod run;
 pub mod text;
@@ -14,4 +15,5 @@ pub mod thread;
 pub mod time;
 
 pub use error::{Error, Result};
-pub use id::{AgentId, MessageId, RunId, ThreadId};
+pub use id::{AgentId, MessageId, OrganizationId, RunId, ThreadId, UserId};
+pub use principal::Principal;

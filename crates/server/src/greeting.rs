@@ -25,7 +25,7 @@ pub(crate) fn opening(config: &Config, address: &str, engine: &str) -> String {
 
 /// The lines about models, once they were looked for.
 pub(crate) fn models(app: &App, config: &Config) -> String {
-    let ctx = app.context("start".into());
+    let ctx = app.local_context("start".into());
     let models = provider::list(&ctx);
     let mut lines = Vec::new();
     for state in provider::sources(&ctx) {

@@ -154,7 +154,7 @@ fn greet(config: &Config, app: &App, address: SocketAddr, location: &Location) {
             say(&greeting::models(&app, &config));
         } else {
             let models: Vec<_> =
-                provider::list(&app.context("start".into())).into_iter().map(|model| model.name).collect();
+                provider::list(&app.local_context("start".into())).into_iter().map(|model| model.name).collect();
             tracing::info!(models = models.join(", "), "models");
         }
     });

@@ -3,6 +3,7 @@
 use retinue_model::event::Event;
 use retinue_model::{Error, Result};
 
+use crate::scope::Pen;
 use crate::statement::Statement;
 use crate::value::Value;
 
@@ -27,13 +28,18 @@ pub(crate) struct Write {
 impl Batch {
     /// Only this event.
     #[must_use]
-    pub fn of_event(event: Event) -> Self {
-        Self { writes: Vec::new(), events: vec![event] }
+    pub fn of_event(pen: &Pen, event: Event) -> Self {
+        let mut batch = Self::default();
+        batch.event(pen, event);
+        batch
     }
 
-    /// Adds an event.
-    pub fn event(&mut self, event: Event) {
-        self.events.push(event);
+    /// Adds an event of the pen's run; another's is left out.
+    pub fn event(&mut self, pen: &Pen, event: Event) {
+        debug_assert_eq!(pen.run(), event.run_id, "a pen writes its own run");
+        if pen.run() == event.run_id {
+            self.events.push(event);
+        }
     }
 
     /// Adds a statement.

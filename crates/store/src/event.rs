@@ -3,17 +3,21 @@
 use retinue_model::event::{Event, Name};
 use retinue_model::{Result, RunId};
 
-use crate::Store;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::{Value, params};
+use crate::{Scope, Store};
 
 pub(crate) mod sql {
     super::statements! {
         INSERT = "INSERT INTO events (run_id, seq, name, data, created_at) VALUES ($1, $2, $3, $4, $5) \
             ON CONFLICT (run_id, seq) DO NOTHING";
-        LIST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-        LAST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 ORDER BY seq DESC LIMIT 1";
+        LIST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 AND EXISTS (SELECT 1 FROM runs r \
+            JOIN threads t ON t.id = r.thread_id WHERE r.id = $1 AND t.owner_user_id = $2) \
+            AND seq > $3 ORDER BY seq LIMIT $4";
+        LAST = "SELECT run_id, seq, name, data, created_at FROM events WHERE run_id = $1 AND EXISTS (SELECT 1 FROM runs r \
+            JOIN threads t ON t.id = r.thread_id WHERE r.id = $1 AND t.owner_user_id = $2) \
+            ORDER BY seq DESC LIMIT 1";
     }
 }
 
@@ -41,14 +45,14 @@ pub(crate) fn params(event: &Event) -> [Value<'_>; 5] {
 ///
 /// # Errors
 /// What the engine says.
-pub async fn list(store: &Store, run: RunId, after: i64, limit: i64) -> Result<Vec<Event>> {
-    store.query(&sql::LIST, &params![run, after, limit], read).await
+pub async fn list(scope: &Scope, store: &Store, run: RunId, after: i64, limit: i64) -> Result<Vec<Event>> {
+    store.query(&sql::LIST, &params![run, scope.owner(), after, limit], read).await
 }
 
 /// The last event of a run, if it has any.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn last(store: &Store, run: RunId) -> Result<Vec<Event>> {
-    store.query(&sql::LAST, &params![run], read).await
+pub async fn last(scope: &Scope, store: &Store, run: RunId) -> Result<Vec<Event>> {
+    store.query(&sql::LAST, &params![run, scope.owner()], read).await
 }

@@ -13,6 +13,7 @@ mod postgres;
 mod prepared;
 mod readers;
 mod row;
+mod scope;
 #[cfg(test)]
 mod scratch;
 mod sqlite;
@@ -39,6 +40,7 @@ use tokio::time::timeout;
 
 pub use append::{Acknowledgement, Place};
 pub use batch::Batch;
+pub use scope::{Pen, Scope, System};
 pub use statement::Statement;
 use tx::Tx;
 
@@ -159,13 +161,14 @@ impl Store {
         }
     }
 
-    /// Begins a transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
+    /// Begins a transaction that may change the schema. Dropped without [`Tx::commit`], it is rolled back. On SQLite,
+    /// where tables are changed by making them anew, references are looked at when it is committed, and not before.
     ///
     /// # Errors
     /// `database_unreachable`, or what the engine says.
-    pub(crate) async fn begin(&self) -> Result<Tx> {
+    pub(crate) async fn begin_schema_change(&self) -> Result<Tx> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.begin().await,
+            Engine::Sqlite(sqlite) => sqlite.begin_schema_change().await,
             Engine::Postgres(postgres) => postgres.begin().await,
         }
     }

@@ -1,5 +1,8 @@
 //! Numbered pairs of scripts that move the schema up and down.
 
+#[cfg(test)]
+mod tests;
+
 use retinue_model::{Error, Result};
 
 use crate::row::Row;
@@ -42,7 +45,7 @@ macro_rules! migration {
 }
 
 /// All of them, oldest first.
-pub static MIGRATIONS: [Migration; 1] = [migration!(1, "0001_threads")];
+pub static MIGRATIONS: [Migration; 2] = [migration!(1, "0001_threads"), migration!(2, "0002_identity")];
 
 /// The version that this program works with.
 #[must_use]
@@ -88,11 +91,15 @@ pub async fn current(location: &Location) -> Result<i64> {
 /// # Errors
 /// `database_newer` if the database was made by a newer program.
 pub async fn up(store: &Store) -> Result<Vec<i64>> {
-    let mut tx = store.begin().await?;
+    up_to(store, newest()).await
+}
+
+async fn up_to(store: &Store, newest: i64) -> Result<Vec<i64>> {
+    let mut tx = store.begin_schema_change().await?;
     let version = read_version(&mut tx).await?;
     refuse_newer(version)?;
     let mut applied = Vec::new();
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+    for migration in MIGRATIONS.iter().filter(|migration| (version + 1..=newest).contains(&migration.version)) {
         tx.run_script(migration.sqlite.up, migration.postgres.up).await?;
         tx.execute(&sql::APPLIED, &params![migration.version, migration.name]).await?;
         applied.push(migration.version);
@@ -106,7 +113,7 @@ pub async fn up(store: &Store) -> Result<Vec<i64>> {
 /// # Errors
 /// `database_newer` if the database was made by a newer program.
 pub async fn down(store: &Store) -> Result<Option<i64>> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_schema_change().await?;
     let version = read_version(&mut tx).await?;
     refuse_newer(version)?;
     let newest = MIGRATIONS.iter().find(|migration| migration.version == version);

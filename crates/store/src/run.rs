@@ -5,38 +5,45 @@ use retinue_model::id::{RunId, ThreadId};
 use retinue_model::run::{Failure, Outcome, Run, Status, Usage};
 use retinue_model::{Error, Result};
 
-use crate::Store;
 use crate::batch::Batch;
 use crate::fault;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::{Value, params};
+use crate::{Pen, Scope, Store, System};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO runs (id, thread_id, input_message_id, agent_id, model, status, position, created_at, started_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(position), 0) + 1 FROM runs WHERE thread_id = $2), $7, $8) \
+        INSERT = "INSERT INTO runs (id, thread_id, organization_id, input_message_id, agent_id, model, status, position, \
+            created_at, started_at) \
+            VALUES ($1, $2, (SELECT organization_id FROM threads WHERE id = $2 AND owner_user_id = $3), $4, $5, $6, $7, \
+            (SELECT COALESCE(MAX(position), 0) + 1 FROM runs WHERE thread_id = $2), $8, $9) \
             ON CONFLICT (id) DO NOTHING";
-        GET = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
-            input_tokens, output_tokens, created_at, started_at, finished_at FROM runs WHERE id = $1";
-        ACTIVE = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
-            input_tokens, output_tokens, created_at, started_at, finished_at FROM runs \
-            WHERE status IN ('queued', 'running')";
-        ACTIVE_OF_THREAD = "SELECT id, thread_id, input_message_id, agent_id, model, status, error_code, error_message, \
-            input_tokens, output_tokens, created_at, started_at, finished_at FROM runs \
-            WHERE thread_id = $1 AND status IN ('queued', 'running')";
-        OF_INPUTS = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.model, r.status, r.error_code, \
-            r.error_message, r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at, a.content \
-            FROM messages m JOIN runs r ON r.input_message_id = m.id LEFT JOIN messages a ON a.run_id = r.id \
-            WHERE m.thread_id = $1 AND m.position >= $2 AND m.position <= $3 AND m.role = 'user' \
-            AND r.position > (SELECT MAX(position) FROM runs WHERE input_message_id = m.id) - $4 ORDER BY r.position";
-        REQUIRE_LATEST = "UPDATE threads SET updated_at = $1 WHERE id = $2 \
-            AND (SELECT id FROM runs WHERE thread_id = $2 ORDER BY position DESC LIMIT 1) IN ($3, $4)";
+        GET = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.model, r.status, r.error_code, r.error_message, \
+            r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at FROM runs r JOIN threads t ON t.id = r.thread_id WHERE r.id = $1 AND t.owner_user_id = $2";
+        ACTIVE = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.model, r.status, r.error_code, r.error_message, \
+            r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at, \
+            t.organization_id, t.owner_user_id FROM runs r JOIN threads t ON t.id = r.thread_id \
+            WHERE r.status IN ('queued', 'running')";
+        ACTIVE_OF_THREAD = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.model, r.status, r.error_code, r.error_message, \
+            r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at \
+            FROM runs r JOIN threads t ON t.id = r.thread_id \
+            WHERE t.id = $1 AND t.owner_user_id = $2 AND r.status IN ('queued', 'running')";
+        OF_INPUTS = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.model, r.status, r.error_code, r.error_message, \
+            r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at, a.content \
+            FROM threads t JOIN messages m ON m.thread_id = t.id JOIN runs r ON r.input_message_id = m.id \
+            LEFT JOIN messages a ON a.run_id = r.id \
+            WHERE t.id = $1 AND t.owner_user_id = $2 AND m.position >= $3 AND m.position <= $4 AND m.role = 'user' \
+            AND r.position > (SELECT MAX(position) FROM runs WHERE input_message_id = m.id) - $5 ORDER BY r.position";
+        REQUIRE_LATEST = "UPDATE threads SET updated_at = $1 WHERE id = $2 AND owner_user_id = $3 \
+            AND (SELECT id FROM runs WHERE thread_id = $2 ORDER BY position DESC LIMIT 1) IN ($4, $5)";
         START = "UPDATE runs SET status = 'running', started_at = $1 WHERE id = $2 \
-            AND (status = 'queued' OR (status = 'running' AND started_at = $1))";
+            AND (status = 'queued' OR (status = 'running' AND started_at = $1)) \
+            AND EXISTS (SELECT 1 FROM threads WHERE id = runs.thread_id AND owner_user_id = $3)";
         FINISH = "UPDATE runs SET status = $1, error_code = $2, error_message = $3, input_tokens = $4, \
             output_tokens = $5, finished_at = $6 WHERE id = $7 \
-            AND (status IN ('queued', 'running') OR (status = $1 AND finished_at = $6))";
+            AND (status IN ('queued', 'running') OR (status = $1 AND finished_at = $6)) \
+            AND EXISTS (SELECT 1 FROM threads WHERE id = runs.thread_id AND owner_user_id = $8)";
     }
 }
 
@@ -86,13 +93,15 @@ fn read_answered(row: &Row<'_>) -> Result<Answered> {
     Ok(Answered { run: read(row)?, answer: row.columns().skip(COLUMNS).take()? })
 }
 
-/// Adds a run, when the batch is written. Requires that its thread has none under way: `run_in_progress`.
-pub fn insert_with(batch: &mut Batch, run: &Run) {
+/// Adds a run, when the batch is written. Requires that its thread has none under way: `run_in_progress`. Gives the
+/// right to write its events.
+pub fn insert_with(scope: &Scope, batch: &mut Batch, run: &Run) -> Pen {
     batch.write(
         &sql::INSERT,
         params![
             run.id,
             run.thread_id,
+            scope.owner(),
             run.input_message_id,
             run.agent_id,
             run.model.clone(),
@@ -101,6 +110,7 @@ pub fn insert_with(batch: &mut Batch, run: &Run) {
             run.started_at
         ],
     );
+    Pen::of(*scope, run.id)
 }
 
 /// Why a thread takes no other run at the moment.
@@ -111,8 +121,9 @@ pub fn in_progress() -> Error {
 
 /// Requires that a thread's newest run is `earlier`, whose message `next` shall answer anew, when the batch is written:
 /// `not_the_latest_run`.
-pub fn require_latest_with(batch: &mut Batch, next: &Run, earlier: RunId) {
-    batch.require(&sql::REQUIRE_LATEST, params![next.created_at, next.thread_id, earlier, next.id], || {
+pub fn require_latest_with(scope: &Scope, batch: &mut Batch, next: &Run, earlier: RunId) {
+    let params = params![next.created_at, next.thread_id, scope.owner(), earlier, next.id];
+    batch.require(&sql::REQUIRE_LATEST, params, || {
         Error::conflict(
             "not_the_latest_run",
             "Only the newest answer of a conversation can be tried again. Reload to see what came after it.",
@@ -124,41 +135,63 @@ pub fn require_latest_with(batch: &mut Batch, next: &Run, earlier: RunId) {
 ///
 /// # Errors
 /// What the engine says.
-pub async fn get(store: &Store, id: RunId) -> Result<Option<Run>> {
-    store.query_one(&sql::GET, &params![id], read).await
+pub async fn get(scope: &Scope, store: &Store, id: RunId) -> Result<Option<Run>> {
+    store.query_one(&sql::GET, &params![id, scope.owner()], read).await
 }
 
-/// All runs that are queued or under way.
+/// All runs that are queued or under way, with the right to end them.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn active(store: &Store) -> Result<Vec<Run>> {
-    store.query(&sql::ACTIVE, &[], read).await
+pub async fn active(_: &System, store: &Store) -> Result<Vec<(Run, Pen)>> {
+    store
+        .query(&sql::ACTIVE, &[], |row| {
+            let run = read(row)?;
+            let mut columns = row.columns().skip(COLUMNS);
+            let scope = Scope::of_row(columns.take()?, columns.take()?);
+            let pen = Pen::of(scope, run.id);
+            Ok((run, pen))
+        })
+        .await
 }
 
 /// The run that a thread has under way.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn active_of(store: &Store, thread: ThreadId) -> Result<Option<Run>> {
-    store.query_one(&sql::ACTIVE_OF_THREAD, &params![thread], read).await
+pub async fn active_of(scope: &Scope, store: &Store, thread: ThreadId) -> Result<Option<Run>> {
+    store.query_one(&sql::ACTIVE_OF_THREAD, &params![thread, scope.owner()], read).await
+}
+
+/// The right to end a run that was found.
+///
+/// # Errors
+/// What the engine says.
+pub async fn pen(scope: &Scope, store: &Store, id: RunId) -> Result<Option<Pen>> {
+    Ok(get(scope, store, id).await?.map(|run| Pen::of(*scope, run.id)))
 }
 
 /// The runs that answer what people said at the positions `first` to `last`, in order, at most `newest` of each.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn of_inputs(store: &Store, thread: ThreadId, range: (i64, i64), newest: i64) -> Result<Vec<Answered>> {
-    store.query(&sql::OF_INPUTS, &params![thread, range.0, range.1, newest], read_answered).await
+pub async fn of_inputs(
+    scope: &Scope,
+    store: &Store,
+    thread: ThreadId,
+    range: (i64, i64),
+    newest: i64,
+) -> Result<Vec<Answered>> {
+    store.query(&sql::OF_INPUTS, &params![thread, scope.owner(), range.0, range.1, newest], read_answered).await
 }
 
 /// Notes that a queued run begins, when the batch is written. Requires that it is still to begin: `run_ended`.
-pub fn start_with(batch: &mut Batch, id: RunId, now: Timestamp) {
-    batch.require(&sql::START, params![now, id], ended);
+pub fn start_with(pen: &Pen, batch: &mut Batch, now: Timestamp) {
+    batch.require(&sql::START, params![now, pen.run(), pen.scope().owner()], ended);
 }
 
 /// Notes how a run ended, when the batch is written. Requires that it has not ended otherwise: `run_ended`.
-pub fn finish_with(batch: &mut Batch, id: RunId, outcome: &Outcome, usage: Option<Usage>, now: Timestamp) {
+pub fn finish_with(pen: &Pen, batch: &mut Batch, outcome: &Outcome, usage: Option<Usage>, now: Timestamp) {
     let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let failure = outcome.failure();
     batch.require(
@@ -170,7 +203,8 @@ pub fn finish_with(batch: &mut Batch, id: RunId, outcome: &Outcome, usage: Optio
             Value::from(usage.map(|usage| count(usage.input_tokens))),
             Value::from(usage.map(|usage| count(usage.output_tokens))),
             Value::from(now),
-            Value::from(id),
+            Value::from(pen.run()),
+            Value::from(pen.scope().owner()),
         ],
         ended,
     );

@@ -17,6 +17,13 @@ pub(crate) async fn sqlite() -> (TempDir, Location, Store) {
 
 /// A migrated database on the PostgreSQL of the tests, and its address.
 pub(crate) async fn postgres() -> (String, Store) {
+    let url = empty_postgres().await;
+    let store = migrated(&location(&url)).await;
+    (url, store)
+}
+
+/// The address of an empty database on the PostgreSQL of the tests.
+pub(crate) async fn empty_postgres() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let server = std::env::var("RETINUE_TEST_POSTGRES").unwrap();
     let (admin, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
@@ -24,10 +31,11 @@ pub(crate) async fn postgres() -> (String, Store) {
     let name = format!("store_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     let url = server.replace("/postgres?", &format!("/{name}?"));
-    let url = url.strip_suffix("/postgres").map_or(url.clone(), |server| format!("{server}/{name}"));
-    let statement_limit = Duration::from_secs(10);
-    let store = migrated(&Location::Postgres { url: url.clone(), connections: 2, statement_limit }).await;
-    (url, store)
+    url.strip_suffix("/postgres").map_or(url.clone(), |server| format!("{server}/{name}"))
+}
+
+pub(crate) fn location(url: &str) -> Location {
+    Location::Postgres { url: url.to_owned(), connections: 2, statement_limit: Duration::from_secs(10) }
 }
 
 async fn migrated(location: &Location) -> Store {

@@ -9,7 +9,7 @@ use crate::row::Row;
 use crate::statement::statements;
 use crate::thread::{self, Place};
 use crate::value::params;
-use crate::{Engine, Store};
+use crate::{Engine, Scope, Store};
 
 pub(crate) mod sql {
     super::statements! {
@@ -23,7 +23,8 @@ pub(crate) mod sql {
                 (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \
-            WHERE (t.updated_at, t.id) < ($2, $3) ORDER BY t.updated_at DESC, t.id DESC LIMIT $4"
+            WHERE t.owner_user_id = $2 AND (t.updated_at, t.id) < ($3, $4) \
+            ORDER BY t.updated_at DESC, t.id DESC LIMIT $5"
         postgres "WITH hits (thread_id, position) AS ( \
                 SELECT thread_id, position FROM messages WHERE search @@ to_tsquery('simple', $1) \
                 UNION ALL \
@@ -32,7 +33,8 @@ pub(crate) mod sql {
                 (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \
-            WHERE (t.updated_at, t.id) < ($2, $3) ORDER BY t.updated_at DESC, t.id DESC LIMIT $4";
+            WHERE t.owner_user_id = $2 AND (t.updated_at, t.id) < ($3, $4) \
+            ORDER BY t.updated_at DESC, t.id DESC LIMIT $5";
     }
 }
 
@@ -55,13 +57,19 @@ fn read(row: &Row<'_>) -> Result<Hit> {
 ///
 /// # Errors
 /// What the engine says.
-pub async fn threads(store: &Store, search: &Search, after: Option<Place>, limit: i64) -> Result<Vec<Hit>> {
+pub async fn threads(
+    scope: &Scope,
+    store: &Store,
+    search: &Search,
+    after: Option<Place>,
+    limit: i64,
+) -> Result<Vec<Hit>> {
     let after = after.unwrap_or(Place { updated_at: LATEST, id: ThreadId::new(uuid::Uuid::max()) });
     let query = match store.engine {
         Engine::Sqlite(_) => sqlite_query(search),
         Engine::Postgres(_) => postgres_query(search),
     };
-    store.query_long(&sql::THREADS, params![query, after.updated_at, after.id, limit].into(), read).await
+    store.query_long(&sql::THREADS, params![query, scope.owner(), after.updated_at, after.id, limit].into(), read).await
 }
 
 /// Later than any time that is stored (year 2999: PostgreSQL and SQLite both hold it).

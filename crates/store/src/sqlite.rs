@@ -87,10 +87,13 @@ impl Sqlite {
         readers::read_long(places, move |wait| wait.run(&self.long_readers, read)).await
     }
 
-    pub(crate) async fn begin(&self) -> Result<Tx> {
+    pub(crate) async fn begin_schema_change(&self) -> Result<Tx> {
         let connection = Arc::clone(&self.writer).lock_owned().await;
-        begin(&connection)?;
-        Ok(Tx::sqlite(connection))
+        // From here on a transaction, whose end turns them on again.
+        let tx = Tx::sqlite(connection);
+        tx.set_foreign_keys(false)?;
+        tx.begin_sqlite()?;
+        Ok(tx)
     }
 }
 
@@ -161,6 +164,21 @@ fn not_writable(path: &Path, reason: &str) -> Error {
 /// Executes a statement without parameters.
 pub(crate) fn run(connection: &Connection, text: &str) -> Result<()> {
     connection.prepare_cached(text).and_then(|mut statement| statement.execute([])).mapped().map(drop)
+}
+
+/// Whether references between rows are kept; SQLite takes this outside of transactions only.
+pub(crate) fn set_foreign_keys(connection: &Connection, on: bool) -> Result<()> {
+    connection.pragma_update(None, "foreign_keys", on).mapped()
+}
+
+/// Looks for rows that refer to rows which are not there.
+pub(crate) fn check_foreign_keys(connection: &Connection) -> Result<()> {
+    let broken =
+        connection.query_row("SELECT COUNT(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).mapped()?;
+    match broken {
+        0_i64 => Ok(()),
+        _ => Err(Error::internal(format!("{broken} rows refer to rows that are not there"))),
+    }
 }
 
 pub(crate) fn begin(connection: &Connection) -> Result<()> {

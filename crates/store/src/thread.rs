@@ -7,28 +7,31 @@ use retinue_model::text::Title;
 use retinue_model::thread::{Change, Thread};
 use retinue_model::{Error, Result};
 
-use crate::Store;
 use crate::batch::Batch;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
+use crate::{Scope, Store};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO threads (id, title, agent_id, model, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6) \
-            ON CONFLICT (id) DO NOTHING";
-        GET = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads WHERE id = $1";
+        INSERT = "INSERT INTO threads (id, organization_id, owner_user_id, title, agent_id, model, created_at, updated_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+        GET = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads WHERE id = $1 AND owner_user_id = $2";
         LIST_FIRST = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads \
-            ORDER BY updated_at DESC, id DESC LIMIT $1";
+            WHERE owner_user_id = $1 ORDER BY updated_at DESC, id DESC LIMIT $2";
         LIST_AFTER = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads \
-            WHERE (updated_at, id) < ($1, $2) ORDER BY updated_at DESC, id DESC LIMIT $3";
+            WHERE owner_user_id = $1 AND (updated_at, id) < ($2, $3) ORDER BY updated_at DESC, id DESC LIMIT $4";
         CHANGE = "UPDATE threads SET title = COALESCE($1, title), agent_id = COALESCE($2, agent_id), \
-            model = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $4 ELSE model END, updated_at = $5 WHERE id = $6";
-        NAME = "UPDATE threads SET title = $1 WHERE id = $2 AND title IS NULL";
-        TOUCH = "UPDATE threads SET updated_at = $1 WHERE id = $2";
-        DELETE = "DELETE FROM threads WHERE id = $1";
-        COUNT_MESSAGES = "SELECT COUNT(*) FROM messages WHERE thread_id = $1";
-        COUNT_RUNS = "SELECT COUNT(*) FROM runs WHERE thread_id = $1";
+            model = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $4 ELSE model END, updated_at = $5 \
+            WHERE id = $6 AND owner_user_id = $7";
+        NAME = "UPDATE threads SET title = $1 WHERE id = $2 AND owner_user_id = $3 AND title IS NULL";
+        TOUCH = "UPDATE threads SET updated_at = $1 WHERE id = $2 AND owner_user_id = $3";
+        DELETE = "DELETE FROM threads WHERE id = $1 AND owner_user_id = $2";
+        COUNT_MESSAGES = "SELECT COUNT(*) FROM messages m JOIN threads t ON t.id = m.thread_id \
+            WHERE t.id = $1 AND t.owner_user_id = $2";
+        COUNT_RUNS = "SELECT COUNT(*) FROM runs r JOIN threads t ON t.id = r.thread_id \
+            WHERE t.id = $1 AND t.owner_user_id = $2";
     }
 }
 
@@ -61,11 +64,13 @@ fn missing() -> Error {
 }
 
 /// Adds a thread, when the batch is written.
-pub fn insert_with(batch: &mut Batch, thread: &Thread) {
+pub fn insert_with(scope: &Scope, batch: &mut Batch, thread: &Thread) {
     batch.write(
         &sql::INSERT,
         params![
             thread.id,
+            scope.organization(),
+            scope.owner(),
             thread.title.clone(),
             thread.agent_id,
             thread.model.clone(),
@@ -79,51 +84,55 @@ pub fn insert_with(batch: &mut Batch, thread: &Thread) {
 ///
 /// # Errors
 /// What the engine says.
-pub async fn get(store: &Store, id: ThreadId) -> Result<Option<Thread>> {
-    store.query_one(&sql::GET, &params![id], read).await
+pub async fn get(scope: &Scope, store: &Store, id: ThreadId) -> Result<Option<Thread>> {
+    store.query_one(&sql::GET, &params![id, scope.owner()], read).await
 }
 
 /// Threads, the last changed first, from the beginning or after a place.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn list(store: &Store, after: Option<Place>, limit: i64) -> Result<Vec<Thread>> {
+pub async fn list(scope: &Scope, store: &Store, after: Option<Place>, limit: i64) -> Result<Vec<Thread>> {
     match after {
-        None => store.query(&sql::LIST_FIRST, &params![limit], read).await,
-        Some(place) => store.query(&sql::LIST_AFTER, &params![place.updated_at, place.id, limit], read).await,
+        None => store.query(&sql::LIST_FIRST, &params![scope.owner(), limit], read).await,
+        Some(place) => {
+            let params = params![scope.owner(), place.updated_at, place.id, limit];
+            store.query(&sql::LIST_AFTER, &params, read).await
+        }
     }
 }
 
 /// Changes a thread, when the batch is written. Requires that there is one: `not_found`.
-pub fn change_with(batch: &mut Batch, id: ThreadId, change: &Change, now: Timestamp) {
+pub fn change_with(scope: &Scope, batch: &mut Batch, id: ThreadId, change: &Change, now: Timestamp) {
     let title = change.title.clone().map(String::from);
     let chooses = i64::from(change.model != Choice::Unchanged);
     let model = change.model.name().map(str::to_owned);
-    batch.require(&sql::CHANGE, params![title, change.agent_id, chooses, model, now, id], missing);
+    batch.require(&sql::CHANGE, params![title, change.agent_id, chooses, model, now, id, scope.owner()], missing);
 }
 
 /// Names a thread that nobody has named, when the batch is written.
-pub fn name_with(batch: &mut Batch, id: ThreadId, title: Title) {
-    batch.write(&sql::NAME, params![String::from(title), id]);
+pub fn name_with(scope: &Scope, batch: &mut Batch, id: ThreadId, title: Title) {
+    batch.write(&sql::NAME, params![String::from(title), id, scope.owner()]);
 }
 
 /// Notes that something happened in a thread, when the batch is written. Requires that there is one: `not_found`.
-pub fn touch_with(batch: &mut Batch, id: ThreadId, now: Timestamp) {
-    batch.require(&sql::TOUCH, params![now, id], missing);
+pub fn touch_with(scope: &Scope, batch: &mut Batch, id: ThreadId, now: Timestamp) {
+    batch.require(&sql::TOUCH, params![now, id, scope.owner()], missing);
 }
 
 /// Deletes a thread with its messages, runs and events, when the batch is written. Requires that there is one:
 /// `not_found`.
-pub fn delete_with(batch: &mut Batch, id: ThreadId) {
-    batch.require(&sql::DELETE, params![id], missing);
+pub fn delete_with(scope: &Scope, batch: &mut Batch, id: ThreadId) {
+    batch.require(&sql::DELETE, params![id, scope.owner()], missing);
 }
 
 /// How many messages and runs would go with a thread.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn count_contents(store: &Store, id: ThreadId) -> Result<(i64, i64)> {
-    let messages = store.query_one(&sql::COUNT_MESSAGES, &params![id], |row| row.columns().take()).await?;
-    let runs = store.query_one(&sql::COUNT_RUNS, &params![id], |row| row.columns().take()).await?;
+pub async fn count_contents(scope: &Scope, store: &Store, id: ThreadId) -> Result<(i64, i64)> {
+    let messages =
+        store.query_one(&sql::COUNT_MESSAGES, &params![id, scope.owner()], |row| row.columns().take()).await?;
+    let runs = store.query_one(&sql::COUNT_RUNS, &params![id, scope.owner()], |row| row.columns().take()).await?;
     Ok((messages.unwrap_or(0), runs.unwrap_or(0)))
 }

@@ -11,7 +11,7 @@ use crate::statement::Statement;
 use crate::value::Value;
 use crate::{postgres, sqlite};
 
-/// A transaction that may write.
+/// A transaction that may change the schema.
 #[derive(Debug)]
 pub(crate) struct Tx {
     // None once it was committed.
@@ -33,6 +33,20 @@ impl Tx {
         Self { open: Some(Open::Postgres(Box::new(lease))) }
     }
 
+    pub(crate) fn set_foreign_keys(&self, on: bool) -> Result<()> {
+        match &self.open {
+            Some(Open::Sqlite(connection)) => sqlite::set_foreign_keys(connection, on),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn begin_sqlite(&self) -> Result<()> {
+        match &self.open {
+            Some(Open::Sqlite(connection)) => sqlite::begin(connection),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes it last. When this returns, what was written survives a crash.
     ///
     /// # Errors
@@ -41,7 +55,7 @@ impl Tx {
         match self.open.take() {
             Some(Open::Sqlite(connection)) => {
                 // Waits for the disk, which the runtime's threads must not.
-                tokio::task::spawn_blocking(move || sqlite::commit(&connection)).await.map_err(Error::internal)?
+                tokio::task::spawn_blocking(move || end_sqlite(&connection)).await.map_err(Error::internal)?
             }
             Some(Open::Postgres(lease)) => {
                 lease.session()?.batch_execute("COMMIT").await.mapped()?;
@@ -97,8 +111,20 @@ impl Drop for Tx {
         // A lease that is not given back rolls back by itself.
         if let Some(Open::Sqlite(connection)) = self.open.take() {
             sqlite::rollback(&connection);
+            if let Err(error) = sqlite::set_foreign_keys(&connection, true) {
+                tracing::error!(?error, "foreign keys could not be turned on again");
+            }
         }
     }
+}
+
+/// Commits if every row that is referred to is there.
+fn end_sqlite(connection: &Connection) -> Result<()> {
+    let committed = sqlite::check_foreign_keys(connection).and_then(|()| sqlite::commit(connection));
+    if committed.is_err() {
+        sqlite::rollback(connection);
+    }
+    sqlite::set_foreign_keys(connection, true).and(committed)
 }
 
 fn ended() -> Error {

@@ -13,11 +13,13 @@ use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::run::{Run, Status};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, MessageId, RunId, ThreadId};
-use retinue_store::{Batch, Location, Store, event, message, migrate, run, thread};
+use retinue_model::{AgentId, MessageId, Principal, RunId, ThreadId};
+use retinue_store::{Batch, Location, Pen, Scope, Store, event, message, migrate, run, thread};
 use uuid::Uuid;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+const MINE: Scope = Scope::of(&Principal::local_user());
 
 /// What a model says at a time.
 const TEXT: &str = " about five words of text";
@@ -30,16 +32,17 @@ async fn main() -> Outcome<()> {
     };
     let store = Store::open(&Location::Sqlite(Path::new(directory).join("appender.db"))).await?;
     migrate::up(&store).await?;
-    let ids = begin_runs(&store, runs.parse()?).await?;
+    let pens = begin_runs(&store, runs.parse()?).await?;
     let (window, seconds) = (window.parse()?, Duration::from_secs(seconds.parse()?));
     let begin = Instant::now();
-    let tasks: Vec<_> = ids.iter().map(|id| tokio::spawn(write(store.clone(), *id, window, begin + seconds))).collect();
+    let tasks: Vec<_> =
+        pens.iter().map(|pen| tokio::spawn(write(store.clone(), *pen, window, begin + seconds))).collect();
     let mut acknowledged = 0;
     for task in tasks {
         acknowledged += task.await??;
     }
     let elapsed = begin.elapsed().as_secs_f64();
-    let stored = count(&store, &ids).await?;
+    let stored = count(&store, &pens).await?;
     say(acknowledged, stored, elapsed);
     Ok(())
 }
@@ -50,9 +53,9 @@ fn say(acknowledged: u64, stored: u64, seconds: f64) {
 }
 
 /// Conversations with a run each, as an application would have written them.
-async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<RunId>> {
+async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<Pen>> {
     let mut batch = Batch::default();
-    let mut ids = Vec::new();
+    let mut pens = Vec::new();
     let now = Timestamp::UNIX_EPOCH;
     for number in 0..count {
         // The high bits are those of real ids: a time.
@@ -60,10 +63,10 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<RunId>> {
         let (thread_id, message_id, agent_id) =
             (ThreadId::new(id(8)), MessageId::new(id(9)), AgentId::new(Uuid::from_u128(1)));
         let thread = Thread { id: thread_id, title: None, agent_id, model: None, created_at: now, updated_at: now };
-        thread::insert_with(&mut batch, &thread);
+        thread::insert_with(&MINE, &mut batch, &thread);
         let content = String::from("x");
         let said = Message { id: message_id, thread_id, run_id: None, role: Role::User, content, created_at: now };
-        message::insert_with(&mut batch, &said);
+        message::insert_with(&MINE, &mut batch, &said);
         let run = Run {
             id: RunId::new(id(10)),
             thread_id,
@@ -77,20 +80,19 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<RunId>> {
             started_at: Some(now),
             finished_at: None,
         };
-        run::insert_with(&mut batch, &run);
-        ids.push(run.id);
+        pens.push(run::insert_with(&MINE, &mut batch, &run));
     }
     store.write(batch).await?;
-    Ok(ids)
+    Ok(pens)
 }
 
 /// Appends events until the time is over; how many were acknowledged.
-async fn write(store: Store, run: RunId, window: usize, end: Instant) -> Outcome<u64> {
+async fn write(store: Store, pen: Pen, window: usize, end: Instant) -> Outcome<u64> {
     let (mut under_way, mut acknowledged, mut seq) = (VecDeque::new(), 0, 0);
     while Instant::now() < end {
         seq += 1;
-        let event = Event::new(run, seq, Name::MessageDelta, &Data::Delta { text: TEXT }, Timestamp::UNIX_EPOCH)?;
-        under_way.push_back(store.reserve().await?.append(Batch::of_event(event)));
+        let event = Event::new(pen.run(), seq, Name::MessageDelta, &Data::Delta { text: TEXT }, Timestamp::UNIX_EPOCH)?;
+        under_way.push_back(store.reserve().await?.append(Batch::of_event(&pen, event)));
         if under_way.len() >= window
             && let Some(mut oldest) = under_way.pop_front()
         {
@@ -106,12 +108,12 @@ async fn write(store: Store, run: RunId, window: usize, end: Instant) -> Outcome
 }
 
 /// How many events are in the table, if each run's are 1, 2, 3… without gaps.
-async fn count(store: &Store, runs: &[RunId]) -> Outcome<u64> {
+async fn count(store: &Store, pens: &[Pen]) -> Outcome<u64> {
     let mut count = 0;
-    for run in runs {
+    for pen in pens {
         let mut last = 0;
         loop {
-            let page = event::list(store, *run, last, 1_000).await?;
+            let page = event::list(&MINE, store, pen.run(), last, 1_000).await?;
             for event in &page {
                 if event.seq != last + 1 {
                     return Err(format!("event {} of a run follows {last}", event.seq).into());

@@ -1,5 +1,5 @@
 //! What tests stand on: the whole program in the test's own process on either engine, a clock and randomness that the
-//! test owns, a model server that says what the test wants, and a client.
+//! test owns, a model server and an identity provider that say what the test wants, and a client.
 //!
 //! A dev-dependency only. Nothing here is reached by the product.
 
@@ -9,6 +9,7 @@ pub mod browser;
 pub mod clock;
 pub mod database;
 pub mod events;
+pub mod identity_provider;
 pub mod line;
 pub mod model_server;
 pub mod program;
@@ -20,6 +21,7 @@ pub use browser::{Browser, Key, Scheme};
 pub use clock::FakeClock;
 pub use database::Database;
 pub use events::{EventStream, ReceivedEvent};
+pub use identity_provider::{IdentityProvider, SigningKey};
 pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
 pub use program::{Program, Running};

@@ -34,7 +34,7 @@ impl FromRequestParts<App> for Ctx {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Self::Rejection> {
         let id = Asked::of(&parts.extensions).map_or_else(|| Arc::from(""), |asked| Arc::clone(&asked.id));
-        Ok(Self(app.context(id)))
+        Ok(Self(app.local_context(id)))
     }
 }
 

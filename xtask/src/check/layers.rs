@@ -10,10 +10,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("retinue-model", &[]),
     ("retinue-store", &["retinue-model"]),
     ("retinue-agent", &["retinue-model"]),
+    ("retinue-oidc", &["retinue-model"]),
     ("retinue-app", &["retinue-model", "retinue-store", "retinue-agent"]),
     ("retinue-web", &["retinue-model", "retinue-app"]),
     ("retinue-server", &["retinue-model", "retinue-store", "retinue-agent", "retinue-app", "retinue-web"]),
-    (TESTKIT, &["retinue-model", "retinue-store", "retinue-agent", "retinue-app", "retinue-web", "retinue-server"]),
+    (
+        TESTKIT,
+        &[
+            "retinue-model",
+            "retinue-store",
+            "retinue-agent",
+            "retinue-oidc",
+            "retinue-app",
+            "retinue-web",
+            "retinue-server",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
@@ -32,7 +44,11 @@ const RESERVED: &[Reserved] = &[
         users: &["retinue-web", "retinue-server", TESTKIT],
         tests: &[],
     },
-    Reserved { crates: &["reqwest"], users: &["retinue-agent", TESTKIT], tests: &["retinue-server", "retinue-web"] },
+    Reserved {
+        crates: &["reqwest"],
+        users: &["retinue-agent", "retinue-oidc", TESTKIT],
+        tests: &["retinue-server", "retinue-web"],
+    },
     Reserved { crates: &["clap", "anyhow"], users: &["retinue-server", "xtask"], tests: &[] },
 ];
 

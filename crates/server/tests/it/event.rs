@@ -156,7 +156,7 @@ async fn a_slow_reader_misses_nothing(app: TestApp) {
 async fn a_slow_reader_of_what_was_deleted_is_let_go(app: TestApp) {
     let thread = app.thread().await;
     let run = app.say(&thread, "Hello").await;
-    let ctx = app.app.context("test".into());
+    let ctx = app.app.local_context("test".into());
     let mut slow = retinue_app::event::follow(&ctx, run.parse().unwrap(), 0).await.unwrap();
     let mut quick = app.follow(&run, None).await;
     let answer = app.model.next().await.begin();

@@ -121,14 +121,15 @@ fn migrations_go_up_and_down_and_ask_first() {
         let output = retinue(folder.path(), arguments, &[]);
         (output.status.code(), String::from_utf8(output.stdout).unwrap() + str::from_utf8(&output.stderr).unwrap())
     };
-    assert_eq!(run(&["migrate", "status"]), (Some(0), "   1  pending  0001_threads\n".to_owned()));
+    let status = |first: &str, second: &str| format!("   1  {first}  0001_threads\n   2  {second}  0002_identity\n");
+    assert_eq!(run(&["migrate", "status"]), (Some(0), status("pending", "pending")));
     assert!(!folder.path().join("data").exists(), "looking changes nothing");
-    assert_eq!(run(&["migrate", "up"]), (Some(0), "Migrated to version 1.\n".to_owned()));
+    assert_eq!(run(&["migrate", "up"]), (Some(0), "Migrated to version 2.\n".to_owned()));
     assert_eq!(run(&["migrate", "up"]).1, "Nothing to do: the database is current.\n");
     let (code, said) = run(&["migrate", "down"]);
     assert!(code == Some(1) && said.contains("--yes"), "{said}");
-    assert_eq!(run(&["migrate", "down", "--yes"]), (Some(0), "Took back version 1.\n".to_owned()));
-    assert_eq!(run(&["migrate", "status"]).1, "   1  pending  0001_threads\n");
+    assert_eq!(run(&["migrate", "down", "--yes"]), (Some(0), "Took back version 2.\n".to_owned()));
+    assert_eq!(run(&["migrate", "status"]).1, status("applied", "pending"));
 }
 
 #[test]
@@ -176,7 +177,10 @@ async fn a_port_or_a_database_in_use_is_said_plainly() {
     let said = complaint(&retinue(folder.path(), &[], &environment), 1);
     assert!(said.contains("Another Retinue is using"), "{said}");
     let status = retinue(folder.path(), &["migrate", "status"], &[]);
-    assert_eq!(String::from_utf8(status.stdout).unwrap(), "   1  applied  0001_threads\n", "looking needs no lock");
+    assert!(
+        String::from_utf8(status.stdout).unwrap().starts_with("   1  applied  0001_threads\n"),
+        "looking needs no lock"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

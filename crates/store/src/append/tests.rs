@@ -4,11 +4,12 @@ use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::run::{Outcome, Run, Status, Usage};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, MessageId, RunId, ThreadId};
+use retinue_model::{AgentId, MessageId, Principal, RunId, ThreadId};
 use uuid::Uuid;
 
-use crate::{Batch, Store, event, message, run, scratch, thread};
+use crate::{Batch, Pen, Scope, Store, event, message, run, scratch, thread};
 
+const MINE: Scope = Scope::of(&Principal::local_user());
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 fn uuid(kind: u8, number: u32) -> Uuid {
@@ -38,7 +39,7 @@ fn created(number: u32) -> Batch {
     let (id, agent_id) = (thread_id(number), AgentId::new(uuid(4, 1)));
     let mut batch = Batch::default();
     let thread = Thread { id, title: None, agent_id, model: None, created_at: NOW, updated_at: NOW };
-    thread::insert_with(&mut batch, &thread);
+    thread::insert_with(&MINE, &mut batch, &thread);
     batch
 }
 
@@ -46,8 +47,8 @@ fn created(number: u32) -> Batch {
 fn started(thread: u32, number: u32) -> Batch {
     let mut batch = Batch::default();
     let input = said(thread, number, None);
-    thread::touch_with(&mut batch, input.thread_id, NOW);
-    message::insert_with(&mut batch, &input);
+    thread::touch_with(&MINE, &mut batch, input.thread_id, NOW);
+    message::insert_with(&MINE, &mut batch, &input);
     let run = Run {
         id: run_id(number),
         thread_id: input.thread_id,
@@ -61,8 +62,8 @@ fn started(thread: u32, number: u32) -> Batch {
         started_at: Some(NOW),
         finished_at: None,
     };
-    run::insert_with(&mut batch, &run);
-    batch.event(event(number, 1));
+    let pen = run::insert_with(&MINE, &mut batch, &run);
+    batch.event(&pen, event(number, 1));
     batch
 }
 
@@ -70,9 +71,10 @@ fn started(thread: u32, number: u32) -> Batch {
 fn finished(thread: u32, number: u32, at: Timestamp) -> Batch {
     let mut batch = Batch::default();
     let usage = Usage { input_tokens: 1, output_tokens: 2 };
-    run::finish_with(&mut batch, run_id(number), &Outcome::Completed, Some(usage), at);
-    message::insert_with(&mut batch, &said(thread, 1_000_000 + number, Some(run_id(number))));
-    batch.event(event(number, 2));
+    let pen = Pen::of(MINE, run_id(number));
+    run::finish_with(&pen, &mut batch, &Outcome::Completed, Some(usage), at);
+    message::insert_with(&MINE, &mut batch, &said(thread, 1_000_000 + number, Some(run_id(number))));
+    batch.event(&pen, event(number, 2));
     batch
 }
 
@@ -89,9 +91,9 @@ async fn a_bad_batch_is_left_out_alone(store: &Store) {
     for (number, fate) in (0..200).zip(fates) {
         assert_eq!(fate, is_missing(number).then_some("not_found"), "{number}");
         let there = usize::from(!is_missing(number));
-        assert_eq!(message::list(store, thread_id(number), 0, 10).await.unwrap().len(), there, "{number}");
-        assert_eq!(event::list(store, run_id(number), 0, 10).await.unwrap().len(), there, "{number}");
-        assert_eq!(run::get(store, run_id(number)).await.unwrap().is_some(), !is_missing(number), "{number}");
+        assert_eq!(message::list(&MINE, store, thread_id(number), 0, 10).await.unwrap().len(), there, "{number}");
+        assert_eq!(event::list(&MINE, store, run_id(number), 0, 10).await.unwrap().len(), there, "{number}");
+        assert_eq!(run::get(&MINE, store, run_id(number)).await.unwrap().is_some(), !is_missing(number), "{number}");
     }
 }
 
@@ -101,7 +103,7 @@ async fn one_of_many_begins(store: &Store) {
     let fates = write_all(store, (0..50).map(|number| started(1, number)).collect()).await;
     assert_eq!(fates.iter().filter(|fate| fate.is_none()).count(), 1, "{fates:?}");
     assert!(fates.iter().flatten().all(|code| *code == "run_in_progress"), "{fates:?}");
-    assert_eq!(message::list(store, thread_id(1), 0, 100).await.unwrap().len(), 1);
+    assert_eq!(message::list(&MINE, store, thread_id(1), 0, 100).await.unwrap().len(), 1);
 }
 
 /// What happens after a COMMIT whose answer was lost.
@@ -113,11 +115,11 @@ async fn a_batch_that_is_written_again_changes_nothing(store: &Store) {
     for _ in 0..2 {
         assert_eq!(write_all(store, vec![finished(1, 1, NOW)]).await, [None]);
     }
-    let run = run::get(store, run_id(1)).await.unwrap().unwrap();
+    let run = run::get(&MINE, store, run_id(1)).await.unwrap().unwrap();
     assert_eq!((run.status, run.finished_at), (Status::Completed, Some(NOW)));
-    let positions: Vec<_> = message::list(store, thread_id(1), 0, 10).await.unwrap();
+    let positions: Vec<_> = message::list(&MINE, store, thread_id(1), 0, 10).await.unwrap();
     assert_eq!(positions.iter().map(|placed| placed.position).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(event::list(store, run_id(1), 0, 10).await.unwrap().len(), 2);
+    assert_eq!(event::list(&MINE, store, run_id(1), 0, 10).await.unwrap().len(), 2);
     // Another end is not the same one.
     let later = NOW + std::time::Duration::from_secs(1);
     assert_eq!(write_all(store, vec![finished(1, 1, later)]).await, [Some("run_ended")]);

@@ -1,0 +1,108 @@
+//! A provider's discovery document (OpenID Connect Discovery 1.0, section 3), checked.
+
+use retinue_model::Result;
+use serde_json::Value;
+use url::Url;
+
+use crate::algorithm::Algorithm;
+use crate::issuer::Issuer;
+use crate::json::Object;
+use crate::reason::{Reason, quoted};
+
+/// What is used of a discovery document.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    pub authorization_endpoint: Url,
+    pub token_endpoint: Url,
+    pub jwks_uri: Url,
+    pub userinfo_endpoint: Option<Url>,
+    pub end_session_endpoint: Option<Url>,
+    /// The algorithms that we accept and it announces; all that we accept if it announces nothing.
+    pub algorithms: Vec<Algorithm>,
+    /// Whether every answer at the callback names its issuer (RFC 9207, section 3).
+    pub names_issuer: bool,
+    pub announced: Announced,
+}
+
+/// What only the operator is told.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub authentication_methods: Option<Vec<String>>,
+    pub scopes: Option<Vec<String>>,
+    pub challenge_methods: Option<Vec<String>>,
+    pub has_back_channel_logout: bool,
+    pub has_back_channel_session: bool,
+}
+
+impl Metadata {
+    /// Checks a discovery document of `issuer`.
+    ///
+    /// # Errors
+    /// `MetadataIssuer`, `MetadataEndpoint`, `MetadataIncomplete`.
+    pub(crate) fn parse(document: &Object, issuer: &Issuer) -> Result<Self> {
+        match document.get("issuer") {
+            Some(Value::String(named)) if named == issuer.as_str() => {}
+            Some(Value::String(named)) => {
+                let cause = format!("it is of {}, and {} is configured", quoted(named), quoted(issuer.as_str()));
+                return Err(Reason::MetadataIssuer.because(cause));
+            }
+            _ => return Err(Reason::MetadataIncomplete.because("issuer is missing")),
+        }
+        let optional = |name| endpoint(document, name, issuer);
+        let required = |name: &'static str| {
+            let missing = || Reason::MetadataIncomplete.because(format!("{name} is missing"));
+            optional(name)?.ok_or_else(missing)
+        };
+        Ok(Self {
+            authorization_endpoint: required("authorization_endpoint")?,
+            token_endpoint: required("token_endpoint")?,
+            jwks_uri: required("jwks_uri")?,
+            userinfo_endpoint: optional("userinfo_endpoint")?,
+            end_session_endpoint: optional("end_session_endpoint")?,
+            algorithms: algorithms(document)?,
+            names_issuer: flag(document, "authorization_response_iss_parameter_supported"),
+            announced: Announced {
+                authentication_methods: texts(document, "token_endpoint_auth_methods_supported")?,
+                scopes: texts(document, "scopes_supported")?,
+                challenge_methods: texts(document, "code_challenge_methods_supported")?,
+                has_back_channel_logout: flag(document, "backchannel_logout_supported"),
+                has_back_channel_session: flag(document, "backchannel_logout_session_supported"),
+            },
+        })
+    }
+}
+
+fn endpoint(document: &Object, name: &'static str, issuer: &Issuer) -> Result<Option<Url>> {
+    let text = match document.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => text,
+        Some(_) => return Err(Reason::MetadataIncomplete.because(format!("{name} is not text"))),
+    };
+    let url = Url::parse(text).ok().filter(|url| issuer.accepts(url));
+    let refused = || Reason::MetadataEndpoint.because(format!("{name} is {}, which may not be asked", quoted(text)));
+    url.ok_or_else(refused).map(Some)
+}
+
+fn algorithms(document: &Object) -> Result<Vec<Algorithm>> {
+    let Some(announced) = texts(document, "id_token_signing_alg_values_supported")? else {
+        return Ok(Algorithm::ALL.to_vec());
+    };
+    let usable: Vec<_> = announced.iter().filter_map(|name| Algorithm::named(name)).collect();
+    if usable.is_empty() {
+        let cause = "id_token_signing_alg_values_supported has none that is accepted; RS256 or ES256 would be";
+        return Err(Reason::MetadataIncomplete.because(cause));
+    }
+    Ok(usable)
+}
+
+fn texts(document: &Object, name: &'static str) -> Result<Option<Vec<String>>> {
+    match document.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(items)) => Ok(Some(items.iter().filter_map(Value::as_str).map(str::to_owned).collect())),
+        Some(_) => Err(Reason::MetadataIncomplete.because(format!("{name} is not a list"))),
+    }
+}
+
+fn flag(document: &Object, name: &str) -> bool {
+    document.get(name) == Some(&Value::Bool(true))
+}

@@ -1,0 +1,163 @@
+//! A provider: what is known of it, kept fresh, and the verification of what it signs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use retinue_model::Result;
+
+use crate::algorithm::Algorithm;
+use crate::authorization::{self, Begun, Options};
+use crate::claims::{Claims, Expected};
+use crate::config::Config;
+use crate::http::{Http, Question};
+use crate::id_token::{self, IdToken};
+use crate::key_set::KeySet;
+use crate::known::Known;
+use crate::logout_token::{self, LoggedOut};
+use crate::metadata::Metadata;
+use crate::moment::Moment;
+use crate::reason::Reason;
+use crate::token::Token;
+
+/// How old a discovery document may be before it is read again.
+const METADATA_FRESH: Duration = Duration::from_hours(1);
+/// How old keys may be before they are read again: a key that was withdrawn counts no longer than this.
+const KEYS_FRESH: Duration = Duration::from_mins(10);
+
+/// An identity provider that people sign in with. Cheap to clone.
+///
+/// Nothing is asked of it before somebody needs it, and then once for all who wait. While it can't be reached, what is
+/// known of it is used for a day; after a failure it is left alone for a second, then two, four, and so on up to a minute.
+#[derive(Clone)]
+pub struct Provider(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    http: Http,
+    metadata: Known<Metadata>,
+    keys: Known<KeySet>,
+}
+
+impl Provider {
+    /// A provider, as it is configured. Makes no request: one that is down does not keep the server from starting.
+    ///
+    /// # Errors
+    /// `invalid_oidc_provider`, with the mend.
+    pub fn new(config: Config) -> Result<Self> {
+        let config = config.checked()?;
+        let http = Http::new(config.issuer.clone(), config.limits);
+        let (metadata, keys) = (Known::new(METADATA_FRESH), Known::new(KEYS_FRESH));
+        Ok(Self(Arc::new(Inner { config, http, metadata, keys })))
+    }
+
+    /// How it is configured.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Learns what must be known for a sign-in, if it is not known yet. For the start of the server, where a failure is a
+    /// line in the log.
+    ///
+    /// # Errors
+    /// Why the provider can't be used at the moment.
+    pub async fn prepare(&self, now: Timestamp) -> Result<()> {
+        self.metadata(now).await?;
+        self.keys(now).await?;
+        Ok(())
+    }
+
+    /// Begins a sign-in.
+    ///
+    /// # Errors
+    /// The provider can't be used, and nothing is known of it.
+    pub async fn begin(&self, moment: Moment<'_>, options: Options) -> Result<Begun> {
+        let metadata = self.metadata(moment.now).await?;
+        Ok(authorization::begin(self.config(), &metadata, moment, options))
+    }
+
+    /// Checks a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6). The caller refuses one whose id it has
+    /// seen, and ends the sessions.
+    ///
+    /// # Errors
+    /// The [`Reason`] that fits. Of kind `Unavailable` if the key can't be fetched: the provider may send it again.
+    pub async fn logged_out(&self, logout_token: &str, now: Timestamp) -> Result<LoggedOut> {
+        let token = Token::parse(logout_token)?;
+        logout_token::check_kind(token.kind.as_deref())?;
+        let (claims, _) = self.verified(token, now).await?;
+        LoggedOut::check(&claims, &self.expected(now))
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.0.http
+    }
+
+    pub(crate) async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>> {
+        self.0.metadata.get(now, || Box::pin(self.fetch_metadata())).await
+    }
+
+    /// Checks an ID token; gives its subject and its claims.
+    pub(crate) async fn id_token(&self, text: &str, check: &IdToken<'_>, now: Timestamp) -> Result<(String, Claims)> {
+        let token = Token::parse(text)?;
+        id_token::check_kind(token.kind.as_deref())?;
+        let (claims, algorithm) = self.verified(token, now).await?;
+        let subject = check.check(&claims, &self.expected(now), algorithm)?;
+        Ok((subject, claims))
+    }
+
+    async fn keys(&self, now: Timestamp) -> Result<Arc<KeySet>> {
+        self.0.keys.get(now, || Box::pin(self.fetch_keys(now))).await
+    }
+
+    async fn fetch_metadata(&self) -> Result<Metadata> {
+        let url = self.config().issuer.discovery_url();
+        let document = self.http().ask(Question::get(&url)).await?.success()?;
+        Metadata::parse(&document, &self.config().issuer)
+    }
+
+    async fn fetch_keys(&self, now: Timestamp) -> Result<KeySet> {
+        let metadata = self.metadata(now).await?;
+        let document = self.http().ask(Question::get(&metadata.jwks_uri)).await?.success()?;
+        KeySet::parse(&document)
+    }
+
+    /// Checks algorithm and signature (RFC 8725, sections 3.1 to 3.3). A key that is not known may be new: then the keys are
+    /// read once more, but not more often than every ten seconds, whatever tokens come.
+    async fn verified(&self, token: Token<'_>, now: Timestamp) -> Result<(Claims, Algorithm)> {
+        let metadata = self.metadata(now).await?;
+        if !metadata.algorithms.contains(&token.algorithm) {
+            let cause = format!("{} is not announced by the provider", token.algorithm.name());
+            return Err(Reason::TokenAlgorithm.because(cause));
+        }
+        let keys = self.keys(now).await?;
+        if let Err(unverified) = keys.verify(&token) {
+            if !unverified.may_be_rotated {
+                return Err(unverified.error);
+            }
+            let newer = self.0.keys.newer(&keys, now, || Box::pin(self.fetch_keys(now))).await?;
+            let Some(newer) = newer else { return Err(unverified.error) };
+            newer.verify(&token).map_err(|unverified| unverified.error)?;
+        }
+        let algorithm = token.algorithm;
+        Ok((Claims::new(token.into_claims()), algorithm))
+    }
+
+    fn expected(&self, now: Timestamp) -> Expected<'_> {
+        let config = self.config();
+        Expected {
+            issuer: config.issuer.as_str(),
+            client_id: &config.client_id,
+            trusted_audiences: &config.trusted_audiences,
+            leeway: config.leeway_seconds(),
+            now: now.as_second(),
+        }
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Provider").field(self.config()).finish()
+    }
+}

@@ -1,0 +1,134 @@
+//! Somebody has come back from the provider: the end of a sign-in (OpenID Connect Core 1.0, section 3.1.3).
+
+use std::fmt;
+
+use retinue_model::Result;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::authorization::Pending;
+use crate::callback::{self, Callback, Outcome};
+use crate::client_authentication::TokenForm;
+use crate::config::{Config, UserInfo};
+use crate::constant_time;
+use crate::id_token::IdToken;
+use crate::json::Object;
+use crate::metadata::Metadata;
+use crate::moment::Moment;
+use crate::person::Person;
+use crate::provider::Provider;
+use crate::reason::{Reason, quoted};
+use crate::token_answer::{TokenError, Tokens};
+use crate::user_info;
+
+/// How long a sign-in may take, in seconds: people look for their second factor.
+const MAX_AGE: i64 = 60 * 60;
+
+/// Somebody who has signed in; everything in it was checked.
+pub struct SignIn {
+    /// The issuer: together with the subject it is who somebody is.
+    pub issuer: String,
+    /// Who it is.
+    pub person: Person,
+    /// The provider's session (`sid`), by which back-channel logout may end it.
+    pub session: Option<String>,
+    /// When the person signed in there, in seconds since 1970.
+    pub authenticated_at: Option<i64>,
+    /// All claims: those of the ID token, and what UserInfo adds to them.
+    pub claims: Object,
+    /// What the provider gave out.
+    pub tokens: Tokens,
+    /// Where the person wants to go.
+    pub return_path: String,
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn").field("issuer", &self.issuer).field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}
+
+/// Holds a callback against the sign-in it claims to belong to; gives the code.
+///
+/// # Errors
+/// The reason that fits.
+pub(crate) fn code(
+    callback: Callback,
+    pending: &Pending,
+    config: &Config,
+    metadata: &Metadata,
+    now: i64,
+) -> Result<SecretString> {
+    if pending.provider != config.name {
+        return Err(Reason::CallbackProvider.into());
+    }
+    if !constant_time::equal(&callback.state, &pending.state) {
+        return Err(Reason::CallbackState.into());
+    }
+    let age = now.saturating_sub(pending.began_at);
+    if age > MAX_AGE || age < -config.leeway_seconds() {
+        return Err(Reason::CallbackExpired.because(format!("it was begun {age} s ago")));
+    }
+    // RFC 9207, section 2.4: also of errors, and before anything else is believed.
+    match &callback.issuer {
+        Some(issuer) if issuer != config.issuer.as_str() => {
+            return Err(Reason::CallbackIssuer.because(format!("iss is {}", quoted(issuer))));
+        }
+        None if metadata.names_issuer => return Err(Reason::CallbackIssuerMissing.into()),
+        _ => {}
+    }
+    match callback.outcome {
+        Outcome::Code(code) => Ok(code),
+        Outcome::Refused { error, description } => Err(callback::refusal(&error, &description)),
+    }
+}
+
+impl Provider {
+    /// Ends a sign-in: holds the callback against what was kept, takes the code to the token endpoint, checks the ID token,
+    /// and asks UserInfo if that is configured.
+    ///
+    /// # Errors
+    /// The [`Reason`] that fits; nothing is done twice, so a sign-in that failed begins anew.
+    pub async fn finish(&self, moment: Moment<'_>, callback: Callback, pending: Pending) -> Result<SignIn> {
+        let config = self.config();
+        let metadata = self.metadata(moment.now).await?;
+        let code = code(callback, &pending, config, &metadata, moment.seconds())?;
+        let form = TokenForm::new("authorization_code")
+            .with("code", code.expose_secret())
+            .with("redirect_uri", &config.redirect_uri)
+            .with("code_verifier", pending.verifier.expose_secret());
+        let mut tokens = self.tokens(form, moment, refused).await?;
+        let id_token = tokens.id_token.take().ok_or_else(|| Reason::TokenAnswer.because("id_token is missing"))?;
+        let check = IdToken {
+            nonce: Some(pending.nonce.expose_secret()),
+            max_age: pending.max_age,
+            access_token: tokens.access_token.expose_secret(),
+        };
+        let (subject, claims) = self.id_token(id_token.expose_secret(), &check, moment.now).await?;
+        let session = claims.session()?.map(str::to_owned);
+        let authenticated_at = claims.time("auth_time")?;
+        let mut claims = claims.into_object();
+        let mut person = Person::of(subject.clone(), &claims, &config.claims);
+        if config.user_info == UserInfo::WhenClaimsLack
+            && person.lacks_something()
+            && let Some(url) = &metadata.userinfo_endpoint
+        {
+            let more = user_info::ask(self.http(), url, &tokens.access_token, &subject).await?;
+            person.complete(Person::of(subject, &more, &config.claims));
+            for (name, value) in more {
+                claims.entry(name).or_insert(value);
+            }
+        }
+        tokens.id_token = Some(id_token);
+        let (issuer, return_path) = (config.issuer.to_string(), pending.return_path);
+        Ok(SignIn { issuer, person, session, authenticated_at, claims, tokens, return_path })
+    }
+}
+
+/// Why a code was not taken (RFC 6749, section 5.2).
+fn refused(error: &TokenError) -> Reason {
+    match error.error.as_str() {
+        _ if error.is_about_client() => Reason::ClientRefused,
+        "invalid_grant" => Reason::CodeRefused,
+        _ => Reason::ProviderRefused,
+    }
+}

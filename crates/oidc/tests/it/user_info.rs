@@ -1,0 +1,73 @@
+//! Asking who somebody is.
+
+use retinue_oidc::UserInfo;
+use retinue_testkit::identity_provider::Reply;
+use serde_json::json;
+
+use crate::stage::Stage;
+
+/// A provider whose ID tokens say nothing about people.
+async fn terse() -> Stage {
+    Stage::scripted(|script| script.id_token = json!({"name": null, "email": null, "email_verified": null})).await
+}
+
+#[tokio::test]
+async fn what_the_id_token_lacks_is_asked_for() {
+    let stage = terse().await;
+    stage.idp.set(|script| script.user_info = json!({"groups": ["a"], "sid": "other", "iss": "https://evil.example"}));
+    let signed_in = stage.sign_in().await.unwrap();
+    assert_eq!(signed_in.person.name.as_deref(), Some("Ada Lovelace"));
+    assert_eq!(signed_in.person.email.as_deref(), Some("ada@example.com"));
+    assert!(signed_in.person.email_verified);
+    assert_eq!(signed_in.claims["groups"], json!(["a"]));
+    assert_eq!(signed_in.claims["iss"], stage.idp.issuer(), "what is signed counts");
+    assert_eq!(signed_in.session.as_deref(), Some("session-1"));
+    let asked = stage.idp.asked("/userinfo");
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].authorization.as_ref().unwrap().starts_with("Bearer access-"));
+}
+
+#[tokio::test]
+async fn somebody_else_is_refused() {
+    for subject in [json!("eve"), json!(null), json!(7), json!("Ada"), json!("ada ")] {
+        let stage = terse().await;
+        stage.idp.set(|script| script.user_info = json!({"sub": subject}));
+        assert_eq!(stage.refusal().await, "oidc_user_info_subject", "{subject}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_keeps_its_own_verification() {
+    let stage = Stage::scripted(|script| script.id_token = json!({"name": null, "email_verified": null})).await;
+    let person = stage.sign_in().await.unwrap().person;
+    assert_eq!(person.email.as_deref(), Some("ada@example.com"));
+    assert!(!person.email_verified, "the ID token gave the address, and did not say that it is verified");
+}
+
+#[tokio::test]
+async fn it_can_be_left_alone() {
+    let stage = Stage::with(|config| config.user_info = UserInfo::Never).await;
+    stage.idp.set(|script| script.id_token = json!({"name": null}));
+    assert_eq!(stage.sign_in().await.unwrap().person.name, None);
+    let stage = terse().await;
+    stage.idp.set(|script| script.metadata = json!({"userinfo_endpoint": null}));
+    assert_eq!(stage.sign_in().await.unwrap().person.email, None);
+    assert!(stage.idp.asked("/userinfo").is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_or_a_fault_of_it_ends_the_sign_in() {
+    let replies = [
+        (Reply::Json(401, json!({})), "oidc_user_info_refused"),
+        (Reply::Json(403, json!({})), "oidc_user_info_refused"),
+        (Reply::Json(500, json!({})), "oidc_provider_failed"),
+        (Reply::Text("application/jwt", "a.b.c".to_owned()), "oidc_answer_not_json"),
+        (Reply::Text("text/html", "<html>".to_owned()), "oidc_answer_not_json"),
+        (Reply::Text("application/json", r#"{"sub":"ada","sub":"eve"}"#.to_owned()), "oidc_answer_not_json"),
+    ];
+    for (reply, code) in replies {
+        let stage = terse().await;
+        stage.idp.reply("/userinfo", reply.clone());
+        assert_eq!(stage.refusal().await, code, "{reply:?}");
+    }
+}

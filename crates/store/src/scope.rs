@@ -1,0 +1,72 @@
+//! Whose rows a function may read and write.
+//!
+//! Nothing that belongs to somebody is reached without one of these: a function that took none could not be called from
+//! a place that knows nobody. `cargo xtask check` says where they may be made.
+
+use retinue_model::{OrganizationId, Principal, RunId, UserId};
+
+/// What one user owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scope {
+    organization: OrganizationId,
+    owner: UserId,
+}
+
+impl Scope {
+    /// What belongs to whoever a request acts as.
+    #[must_use]
+    pub const fn of(principal: &Principal) -> Self {
+        Self { organization: principal.organization_id(), owner: principal.user_id() }
+    }
+
+    pub(crate) const fn of_row(organization: OrganizationId, owner: UserId) -> Self {
+        Self { organization, owner }
+    }
+
+    pub(crate) const fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    pub(crate) const fn owner(&self) -> UserId {
+        self.owner
+    }
+}
+
+/// What the program itself must look after, whoever it belongs to: runs that a crash left behind. It has no user's rights;
+/// what it finds comes with its owner's scope.
+#[derive(Clone, Copy, Debug)]
+pub struct System(());
+
+impl System {
+    /// For the program's own work at start.
+    #[must_use]
+    pub const fn at_start() -> Self {
+        Self(())
+    }
+}
+
+/// The right to write the events and the end of one run. Whoever writes a run down gets it, and whoever finds one that is
+/// under way within a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pen {
+    run: RunId,
+    scope: Scope,
+}
+
+impl Pen {
+    pub(crate) const fn of(scope: Scope, run: RunId) -> Self {
+        Self { run, scope }
+    }
+
+    /// The run.
+    #[must_use]
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Whose run it is.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        self.scope
+    }
+}
