@@ -4,17 +4,21 @@ CREATE TABLE organizations (
   created_at timestamptz NOT NULL
 );
 
+-- `email_key` is the address as it is compared; several users may have the same.
 CREATE TABLE users (
   id uuid PRIMARY KEY,
   organization_id uuid NOT NULL REFERENCES organizations (id),
   name text NOT NULL,
   email text,
+  email_key text,
   email_verified boolean NOT NULL,
+  organization_admin boolean NOT NULL,
   disabled_at timestamptz,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL
 );
 CREATE INDEX users_organization ON users (organization_id, created_at, id);
+CREATE INDEX users_email ON users (organization_id, email_key) WHERE email_key IS NOT NULL;
 
 -- Who somebody is to a provider; the key is never the address.
 CREATE TABLE identities (
@@ -26,6 +30,7 @@ CREATE TABLE identities (
   subject text NOT NULL,
   email text,
   email_verified boolean NOT NULL,
+  origin text NOT NULL,
   created_at timestamptz NOT NULL,
   last_used_at timestamptz NOT NULL
 );
@@ -52,6 +57,7 @@ CREATE TABLE sessions (
   id_token text,
   refresh_token text,
   refresh_at timestamptz,
+  refresh_claimed_at timestamptz,
   user_agent text NOT NULL,
   address text NOT NULL,
   created_at timestamptz NOT NULL,
@@ -61,8 +67,20 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_user ON sessions (user_id, created_at, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_identity ON sessions (identity_id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_provider ON sessions (provider_session) WHERE ended_at IS NULL AND provider_session IS NOT NULL;
+CREATE INDEX sessions_expires ON sessions (expires_at);
 
--- What may be used once: links by mail, invitations, password resets. Only the hash is kept.
+-- What ended: whoever keeps sessions in memory looks here. Of one session, or of all that a user has.
+CREATE TABLE revocations (
+  id uuid PRIMARY KEY,
+  organization_id uuid NOT NULL REFERENCES organizations (id),
+  user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  session_id uuid,
+  created_at timestamptz NOT NULL
+);
+CREATE INDEX revocations_created ON revocations (created_at, id);
+
+-- What may be used once: links by mail, invitations, password resets, logout tokens. Only the hash is kept.
 CREATE TABLE one_time_tokens (
   id uuid PRIMARY KEY,
   organization_id uuid NOT NULL REFERENCES organizations (id),
@@ -78,10 +96,11 @@ CREATE TABLE one_time_tokens (
 );
 CREATE UNIQUE INDEX one_time_tokens_hash ON one_time_tokens (token_hash);
 CREATE INDEX one_time_tokens_address ON one_time_tokens (address, created_at);
+CREATE INDEX one_time_tokens_expires ON one_time_tokens (expires_at);
 
 INSERT INTO organizations (id, name, created_at) VALUES ('00000000-0000-0000-0000-000000000001', 'Default', now());
-INSERT INTO users (id, organization_id, name, email_verified, created_at, updated_at) VALUES
-  ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'Local user', false, now(), now());
+INSERT INTO users (id, organization_id, name, email_verified, organization_admin, created_at, updated_at) VALUES
+  ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'Local user', false, false, now(), now());
 
 ALTER TABLE threads ADD COLUMN organization_id uuid, ADD COLUMN owner_user_id uuid;
 UPDATE threads SET organization_id = '00000000-0000-0000-0000-000000000001',

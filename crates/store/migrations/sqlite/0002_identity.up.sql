@@ -4,17 +4,21 @@ CREATE TABLE organizations (
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- `email_key` is the address as it is compared; several users may have the same.
 CREATE TABLE users (
   id BLOB NOT NULL PRIMARY KEY,
   organization_id BLOB NOT NULL REFERENCES organizations (id),
   name TEXT NOT NULL,
   email TEXT,
+  email_key TEXT,
   email_verified INTEGER NOT NULL CHECK (email_verified IN (0, 1)),
+  organization_admin INTEGER NOT NULL CHECK (organization_admin IN (0, 1)),
   disabled_at INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX users_organization ON users (organization_id, created_at, id);
+CREATE INDEX users_email ON users (organization_id, email_key) WHERE email_key IS NOT NULL;
 
 -- Who somebody is to a provider; the key is never the address.
 CREATE TABLE identities (
@@ -26,6 +30,7 @@ CREATE TABLE identities (
   subject TEXT NOT NULL,
   email TEXT,
   email_verified INTEGER NOT NULL CHECK (email_verified IN (0, 1)),
+  origin TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   last_used_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -52,6 +57,7 @@ CREATE TABLE sessions (
   id_token TEXT,
   refresh_token TEXT,
   refresh_at INTEGER,
+  refresh_claimed_at INTEGER,
   user_agent TEXT NOT NULL,
   address TEXT NOT NULL,
   created_at INTEGER NOT NULL,
@@ -61,8 +67,20 @@ CREATE TABLE sessions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_user ON sessions (user_id, created_at, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_identity ON sessions (identity_id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_provider ON sessions (provider_session) WHERE ended_at IS NULL AND provider_session IS NOT NULL;
+CREATE INDEX sessions_expires ON sessions (expires_at);
 
--- What may be used once: links by mail, invitations, password resets. Only the hash is kept.
+-- What ended: whoever keeps sessions in memory looks here. Of one session, or of all that a user has.
+CREATE TABLE revocations (
+  id BLOB NOT NULL PRIMARY KEY,
+  organization_id BLOB NOT NULL REFERENCES organizations (id),
+  user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  session_id BLOB,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revocations_created ON revocations (created_at, id);
+
+-- What may be used once: links by mail, invitations, password resets, logout tokens. Only the hash is kept.
 CREATE TABLE one_time_tokens (
   id BLOB NOT NULL PRIMARY KEY,
   organization_id BLOB NOT NULL REFERENCES organizations (id),
@@ -78,10 +96,11 @@ CREATE TABLE one_time_tokens (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_time_tokens_hash ON one_time_tokens (token_hash);
 CREATE INDEX one_time_tokens_address ON one_time_tokens (address, created_at);
+CREATE INDEX one_time_tokens_expires ON one_time_tokens (expires_at);
 
 INSERT INTO organizations (id, name, created_at) VALUES (x'00000000000000000000000000000001', 'Default', unixepoch() * 1000000);
-INSERT INTO users (id, organization_id, name, email_verified, created_at, updated_at) VALUES
-  (x'00000000000000000000000000000001', x'00000000000000000000000000000001', 'Local user', 0, unixepoch() * 1000000, unixepoch() * 1000000);
+INSERT INTO users (id, organization_id, name, email_verified, organization_admin, created_at, updated_at) VALUES
+  (x'00000000000000000000000000000001', x'00000000000000000000000000000001', 'Local user', 0, 0, unixepoch() * 1000000, unixepoch() * 1000000);
 
 -- SQLite adds no column that must have a value and refers to a row, so the tables are made anew, with the same rows under
 -- the same numbers: the full-text indexes stay as they are. Foreign keys are off meanwhile, and checked at the end.
