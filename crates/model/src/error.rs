@@ -12,6 +12,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub enum Kind {
     /// The request is wrong and will stay wrong.
     Invalid,
+    /// Nobody is known to ask, or the credential that was shown does not count.
+    Unauthenticated,
     /// It does not exist, or not for whoever asks.
     NotFound,
     /// It may be known that it exists, but this is not allowed.

@@ -206,6 +206,10 @@ nouns! {
     OrganizationNoun OrganizationId "org" "organization";
     /// The id of a user, `usr_…`.
     UserNoun UserId "usr" "user";
+    /// The id of an identity, `idn_…`.
+    IdentityNoun IdentityId "idn" "identity";
+    /// The id of a session, `ses_…`.
+    SessionNoun SessionId "ses" "session";
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@ pub mod agent;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod identity;
 pub mod message;
 pub mod principal;
 pub mod provider;
 pub mod run;
+pub mod session;
 pub mod text;
 pub mod thread;
 pub mod time;
+pub mod user;
 
 pub use error::{Error, Result};
-pub use id::{AgentId, MessageId, OrganizationId, RunId, ThreadId, UserId};
+pub use id::{AgentId, IdentityId, MessageId, OrganizationId, RunId, SessionId, ThreadId, UserId};
 pub use principal::Principal;

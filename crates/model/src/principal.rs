@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::id::{OrganizationId, UserId};
+use crate::id::{OrganizationId, SessionId, UserId};
+use crate::session::Session;
 
 /// The one who everything belongs to where nobody signs in, and who exists on every installation.
 pub const LOCAL_USER: UserId = UserId::new(Uuid::from_u128(1));
@@ -15,6 +16,19 @@ pub const DEFAULT_ORGANIZATION: OrganizationId = OrganizationId::new(Uuid::from_
 pub enum Via {
     /// Nobody signs in: the machine's user is the only one.
     SingleUser,
+    /// A browser's cookie, and this session behind it.
+    Session(SessionId),
+}
+
+impl Via {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleUser => "single_user",
+            Self::Session(_) => "session",
+        }
+    }
 }
 
 /// Who a request acts as. Made only where somebody was authenticated.
@@ -23,13 +37,30 @@ pub struct Principal {
     organization_id: OrganizationId,
     user_id: UserId,
     via: Via,
+    organization_admin: bool,
 }
 
 impl Principal {
-    /// The user of a server on which nobody signs in.
+    /// The user of a server on which nobody signs in. Whoever reaches such a server runs it.
     #[must_use]
     pub const fn local_user() -> Self {
-        Self { organization_id: DEFAULT_ORGANIZATION, user_id: LOCAL_USER, via: Via::SingleUser }
+        Self {
+            organization_id: DEFAULT_ORGANIZATION,
+            user_id: LOCAL_USER,
+            via: Via::SingleUser,
+            organization_admin: true,
+        }
+    }
+
+    /// Whoever has a session. `organization_admin` is what they may do at this moment.
+    #[must_use]
+    pub const fn of_session(session: &Session, organization_admin: bool) -> Self {
+        Self {
+            organization_id: session.organization_id,
+            user_id: session.user_id,
+            via: Via::Session(session.id),
+            organization_admin,
+        }
     }
 
     /// The organization they act in.
@@ -48,5 +79,11 @@ impl Principal {
     #[must_use]
     pub const fn via(&self) -> Via {
         self.via
+    }
+
+    /// Whether they run the installation. That gives no right to anybody's conversations.
+    #[must_use]
+    pub const fn is_organization_admin(&self) -> bool {
+        self.organization_admin
     }
 }

@@ -11,15 +11,24 @@ pub(crate) const RUN_IN_PROGRESS: &str =
 /// The code for what comes too late to a run.
 pub(crate) const ENDED: &str = "run_ended";
 
+/// The code for an identity that was written down a moment ago.
+pub(crate) const IDENTITY_TAKEN: &str = "identity_taken";
+
 /// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
 /// the columns that SQLite names instead.
-const CONFLICTS: [(&str, &str, &str, &str); 2] = [
+const CONFLICTS: [(&str, &str, &str, &str); 3] = [
     ("runs_one_active", "runs.thread_id", "run_in_progress", RUN_IN_PROGRESS),
     (
         "messages_position",
         "messages.thread_id, messages.position",
         "run_in_progress",
         "Something else was just said in this conversation. Look at it, then send again.",
+    ),
+    (
+        "identities_subject",
+        "identities.provider, identities.issuer, identities.subject",
+        IDENTITY_TAKEN,
+        "This identity belongs to somebody already.",
     ),
 ];
 

@@ -23,11 +23,14 @@ mod tx;
 mod value;
 
 pub mod event;
+pub mod identity;
 pub mod message;
 pub mod migrate;
 pub mod run;
 pub mod search;
+pub mod session;
 pub mod thread;
+pub mod user;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -40,7 +43,7 @@ use tokio::time::timeout;
 
 pub use append::{Acknowledgement, Place};
 pub use batch::Batch;
-pub use scope::{Pen, Scope, System};
+pub use scope::{Pen, Scope, System, Tenant};
 pub use statement::Statement;
 use tx::Tx;
 
@@ -271,7 +274,18 @@ impl Store {
 /// Every statement of the product, for the test that prepares each on both engines.
 #[must_use]
 pub fn statements() -> Vec<&'static Statement> {
-    [migrate::sql::ALL, thread::sql::ALL, message::sql::ALL, run::sql::ALL, event::sql::ALL, search::sql::ALL].concat()
+    [
+        migrate::sql::ALL,
+        thread::sql::ALL,
+        message::sql::ALL,
+        run::sql::ALL,
+        event::sql::ALL,
+        search::sql::ALL,
+        user::sql::ALL,
+        identity::sql::ALL,
+        session::sql::ALL,
+    ]
+    .concat()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Nothing that belongs to somebody is reached without one of these: a function that took none could not be called from
 //! a place that knows nobody. `cargo xtask check` says where they may be made.
 
+use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::{OrganizationId, Principal, RunId, UserId};
 
 /// What one user owns.
@@ -32,8 +33,25 @@ impl Scope {
     }
 }
 
-/// What the program itself must look after, whoever it belongs to: runs that a crash left behind. It has no user's rights;
-/// what it finds comes with its owner's scope.
+/// The people of one organization, and their ways in. For whoever lets people in before they are known, and for whoever
+/// runs the installation. It reaches nothing that those people have said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenant(OrganizationId);
+
+impl Tenant {
+    /// The organization that everybody who signs in belongs to.
+    #[must_use]
+    pub const fn default_organization() -> Self {
+        Self(DEFAULT_ORGANIZATION)
+    }
+
+    pub(crate) const fn organization(&self) -> OrganizationId {
+        self.0
+    }
+}
+
+/// What the program itself must look after, whoever it belongs to: runs that a crash left behind, sessions that ended. It
+/// has no user's rights; what it finds comes with its owner's scope.
 #[derive(Clone, Copy, Debug)]
 pub struct System(());
 
@@ -41,6 +59,12 @@ impl System {
     /// For the program's own work at start.
     #[must_use]
     pub const fn at_start() -> Self {
+        Self(())
+    }
+
+    /// For the program's own work beside the requests.
+    #[must_use]
+    pub const fn in_background() -> Self {
         Self(())
     }
 }

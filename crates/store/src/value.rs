@@ -16,6 +16,7 @@ use uuid::Uuid;
 pub(crate) enum Value<'a> {
     Null,
     Int(i64),
+    Bool(bool),
     Text(Cow<'a, str>),
     Shared(Arc<str>),
     Uuid(Uuid),
@@ -27,6 +28,7 @@ impl rusqlite::ToSql for Value<'_> {
         Ok(ToSqlOutput::Borrowed(match self {
             Self::Null => ValueRef::Null,
             Self::Int(value) => ValueRef::Integer(*value),
+            Self::Bool(value) => ValueRef::Integer(i64::from(*value)),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Shared(value) => ValueRef::Text(value.as_bytes()),
             Self::Uuid(value) => ValueRef::Blob(value.as_bytes()),
@@ -40,6 +42,7 @@ impl ToSql for Value<'_> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Int(value) => value.to_sql_checked(ty, out),
+            Self::Bool(value) => value.to_sql_checked(ty, out),
             Self::Text(value) => value.as_ref().to_sql_checked(ty, out),
             Self::Shared(value) => value.as_ref().to_sql_checked(ty, out),
             Self::Uuid(value) => value.to_sql_checked(ty, out),
@@ -58,6 +61,12 @@ impl ToSql for Value<'_> {
 impl From<i64> for Value<'_> {
     fn from(value: i64) -> Self {
         Self::Int(value)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
     }
 }
 
@@ -82,6 +91,12 @@ impl From<Arc<str>> for Value<'_> {
 impl<N: Noun> From<Id<N>> for Value<'_> {
     fn from(value: Id<N>) -> Self {
         Self::Uuid(value.uuid())
+    }
+}
+
+impl From<Uuid> for Value<'_> {
+    fn from(value: Uuid) -> Self {
+        Self::Uuid(value)
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         (Kind::Invalid, "body_timeout") => StatusCode::REQUEST_TIMEOUT,
         (Kind::Invalid, "host_not_allowed") => StatusCode::MISDIRECTED_REQUEST,
         (Kind::Invalid, _) => StatusCode::BAD_REQUEST,
+        (Kind::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
         (Kind::NotFound, _) => StatusCode::NOT_FOUND,
         (Kind::Forbidden, _) => StatusCode::FORBIDDEN,
         (Kind::Conflict, _) => StatusCode::CONFLICT,

@@ -65,8 +65,8 @@ CREATE TABLE sessions (
   expires_at INTEGER NOT NULL,
   ended_at INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX sessions_user ON sessions (user_id, created_at, id) WHERE ended_at IS NULL;
-CREATE INDEX sessions_identity ON sessions (identity_id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_user ON sessions (user_id, created_at, id);
+CREATE INDEX sessions_identity ON sessions (identity_id);
 CREATE INDEX sessions_provider ON sessions (provider_session) WHERE ended_at IS NULL AND provider_session IS NOT NULL;
 CREATE INDEX sessions_expires ON sessions (expires_at);
 
@@ -79,6 +79,7 @@ CREATE TABLE revocations (
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX revocations_created ON revocations (created_at, id);
+CREATE INDEX revocations_user ON revocations (user_id);
 
 -- What may be used once: links by mail, invitations, password resets, logout tokens. Only the hash is kept.
 CREATE TABLE one_time_tokens (
@@ -97,6 +98,7 @@ CREATE TABLE one_time_tokens (
 CREATE UNIQUE INDEX one_time_tokens_hash ON one_time_tokens (token_hash);
 CREATE INDEX one_time_tokens_address ON one_time_tokens (address, created_at);
 CREATE INDEX one_time_tokens_expires ON one_time_tokens (expires_at);
+CREATE INDEX one_time_tokens_user ON one_time_tokens (user_id);
 
 INSERT INTO organizations (id, name, created_at) VALUES (x'00000000000000000000000000000001', 'Default', unixepoch() * 1000000);
 INSERT INTO users (id, organization_id, name, email_verified, organization_admin, created_at, updated_at) VALUES

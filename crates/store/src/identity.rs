@@ -1,0 +1,132 @@
+//! Identities in storage.
+
+use retinue_model::identity::Identity;
+use retinue_model::user::User;
+use retinue_model::{Error, IdentityId, Result, UserId};
+
+use crate::batch::Batch;
+use crate::fault;
+use crate::row::{Columns, Row};
+use crate::statement::statements;
+use crate::value::params;
+use crate::{Scope, Store, Tenant, user};
+
+pub(crate) mod sql {
+    super::statements! {
+        INSERT = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_verified, \
+            origin, created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING";
+        FIND = "SELECT i.id, i.user_id, i.provider, i.issuer, i.subject, i.email, i.email_verified, i.origin, i.created_at, \
+            i.last_used_at, u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, u.disabled_at, \
+            u.created_at FROM identities i JOIN users u ON u.id = i.user_id \
+            WHERE i.provider = $1 AND i.issuer = $2 AND i.subject = $3 AND i.organization_id = $4";
+        OF_USER = "SELECT id, user_id, provider, issuer, subject, email, email_verified, origin, created_at, last_used_at \
+            FROM identities WHERE user_id = $1 AND organization_id = $2 ORDER BY created_at, id LIMIT 100";
+        USED = "UPDATE identities SET last_used_at = $1, email = $2, email_verified = $3 WHERE id = $4 AND organization_id = $5";
+        // The last way in stays.
+        DELETE = "DELETE FROM identities WHERE id = $1 AND user_id = $2 AND (\
+            EXISTS (SELECT 1 FROM identities o WHERE o.user_id = $2 AND o.id <> $1) \
+            OR CAST($3 AS BIGINT) = 1 AND EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $2))";
+    }
+}
+
+fn read(columns: &mut Columns<'_>) -> Result<Identity> {
+    Ok(Identity {
+        id: columns.take()?,
+        user_id: columns.take()?,
+        provider: columns.take()?,
+        issuer: columns.take()?,
+        subject: columns.take()?,
+        email: columns.take()?,
+        email_verified: columns.take()?,
+        origin: columns.take::<String>()?.parse()?,
+        created_at: columns.take()?,
+        last_used_at: columns.take()?,
+    })
+}
+
+fn read_row(row: &Row<'_>) -> Result<Identity> {
+    read(&mut row.columns())
+}
+
+/// Adds an identity, when the batch is written; `identity_taken` if somebody has it.
+pub fn insert_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
+    batch.write(
+        &sql::INSERT,
+        params![
+            identity.id,
+            tenant.organization(),
+            identity.user_id,
+            identity.provider.clone(),
+            identity.issuer.clone(),
+            identity.subject.clone(),
+            identity.email.clone(),
+            identity.email_verified,
+            identity.origin.as_str(),
+            identity.created_at,
+            identity.last_used_at
+        ],
+    );
+}
+
+/// Whether somebody else wrote the same identity down first.
+#[must_use]
+pub fn is_taken(error: &Error) -> bool {
+    error.code() == fault::IDENTITY_TAKEN
+}
+
+/// The identity of a subject at an issuer, and whose it is.
+///
+/// # Errors
+/// What the engine says.
+pub async fn find(
+    tenant: &Tenant,
+    store: &Store,
+    provider: &str,
+    (issuer, subject): (&str, &str),
+) -> Result<Option<(Identity, User)>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok((read(&mut columns)?, user::read(&mut columns)?))
+    };
+    store.query_one(&sql::FIND, &params![provider, issuer, subject, tenant.organization()], read).await
+}
+
+/// The identities of a user, the oldest first.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_user(tenant: &Tenant, store: &Store, user: UserId) -> Result<Vec<Identity>> {
+    store.query(&sql::OF_USER, &params![user, tenant.organization()], read_row).await
+}
+
+/// One's own identities, the oldest first.
+///
+/// # Errors
+/// What the engine says.
+pub async fn list(scope: &Scope, store: &Store) -> Result<Vec<Identity>> {
+    store.query(&sql::OF_USER, &params![scope.owner(), scope.organization()], read_row).await
+}
+
+/// Notes that somebody signed in with an identity, and which address came with it, when the batch is written. Requires
+/// that it is still there: `identity_gone`.
+pub fn used_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
+    let gone = || Error::conflict("identity_gone", "This identity was removed a moment ago. Sign in again.");
+    batch.require(
+        &sql::USED,
+        params![
+            identity.last_used_at,
+            identity.email.clone(),
+            identity.email_verified,
+            identity.id,
+            tenant.organization()
+        ],
+        gone,
+    );
+}
+
+/// Removes one's own identity, when the batch is written, but not if it is the last way in: `last_way_in`. An address may
+/// be one where `by_address`.
+pub fn delete_with(scope: &Scope, batch: &mut Batch, id: IdentityId, by_address: bool) {
+    let last = || Error::conflict("last_way_in", "This is your last way in, so it stays. Add another one first.");
+    batch.require(&sql::DELETE, params![id, scope.owner(), i64::from(by_address)], last);
+}

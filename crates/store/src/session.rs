@@ -1,0 +1,273 @@
+//! Sessions in storage, and what ended.
+
+use jiff::Timestamp;
+use retinue_model::session::Session;
+use retinue_model::user::User;
+use retinue_model::{Error, IdentityId, Result, SessionId, UserId};
+use uuid::Uuid;
+
+use crate::batch::Batch;
+use crate::row::{Columns, Row};
+use crate::statement::statements;
+use crate::value::params;
+use crate::{Scope, Store, System, Tenant, user};
+
+pub(crate) mod sql {
+    super::statements! {
+        INSERT = "INSERT INTO sessions (id, organization_id, user_id, identity_id, method, user_agent, address, created_at, \
+            last_seen_at, expires_at, provider_session, id_token, refresh_token, refresh_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING";
+        GET = "SELECT s.id, s.organization_id, s.user_id, s.identity_id, s.method, s.user_agent, s.address, s.created_at, \
+            s.last_seen_at, s.expires_at, s.refresh_at, u.id, u.organization_id, u.name, u.email, u.email_verified, \
+            u.organization_admin, u.disabled_at, u.created_at FROM sessions s JOIN users u ON u.id = s.user_id \
+            WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND u.disabled_at IS NULL";
+        LIST = "SELECT id, organization_id, user_id, identity_id, method, user_agent, address, created_at, last_seen_at, \
+            expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 \
+            ORDER BY created_at DESC, id DESC LIMIT 200";
+        TOUCH = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
+        END = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
+            WHERE id = $2 AND user_id = $3 AND ended_at IS NULL";
+        END_OTHERS = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
+            WHERE user_id = $2 AND id <> $3 AND ended_at IS NULL";
+        END_OF_IDENTITY = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
+            WHERE identity_id = $2 AND ended_at IS NULL";
+        BY_PROVIDER_SESSION = "SELECT s.user_id, s.id FROM sessions s JOIN identities i ON i.id = s.identity_id \
+            WHERE s.provider_session = $1 AND s.ended_at IS NULL AND i.provider = $2 AND i.issuer = $3 AND i.organization_id = $4";
+        BY_SUBJECT = "SELECT s.user_id, s.id FROM sessions s JOIN identities i ON i.id = s.identity_id \
+            WHERE i.provider = $1 AND i.issuer = $2 AND i.subject = $3 AND i.organization_id = $4 AND s.ended_at IS NULL";
+        TOKENS = "SELECT i.provider, i.subject, s.id_token, s.refresh_token FROM sessions s \
+            JOIN identities i ON i.id = s.identity_id WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL";
+        CLAIM = "UPDATE sessions SET refresh_claimed_at = $1 WHERE id = $2 AND user_id = $3 AND ended_at IS NULL \
+            AND refresh_at <= $1 AND (refresh_claimed_at IS NULL OR refresh_claimed_at < $4)";
+        REFRESHED = "UPDATE sessions SET refresh_token = COALESCE($1, refresh_token), id_token = COALESCE($2, id_token), \
+            refresh_at = $3, refresh_claimed_at = NULL WHERE id = $4 AND user_id = $5 AND ended_at IS NULL";
+        REVOKE = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) VALUES ($1, $2, $3, $4, $5) \
+            ON CONFLICT (id) DO NOTHING";
+        REVOKED = "SELECT id, user_id, session_id FROM revocations WHERE created_at >= $1 ORDER BY created_at DESC, id DESC LIMIT $2";
+        FORGET_REVOCATIONS = "DELETE FROM revocations WHERE created_at < $1";
+        FORGET_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1";
+    }
+}
+
+/// What an identity provider gave out with a session, encrypted; and its own name for it.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The provider's `sid`.
+    pub provider_session: Option<String>,
+    /// The hint at sign-out.
+    pub id_token: Option<String>,
+    /// To ask whether the person may still come in.
+    pub refresh_token: Option<String>,
+    /// When to ask.
+    pub refresh_at: Option<Timestamp>,
+}
+
+/// What is needed to ask a provider about a session.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The provider's name.
+    pub provider: String,
+    /// Who it is there.
+    pub subject: String,
+    /// The hint at sign-out, encrypted.
+    pub id_token: Option<String>,
+    /// To ask whether the person may still come in, encrypted.
+    pub refresh_token: Option<String>,
+}
+
+/// A session that is not over, with whose it is.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The session.
+    pub session: Session,
+    /// Whose it is.
+    pub user: User,
+    /// When the provider is to be asked about it.
+    pub refresh_at: Option<Timestamp>,
+}
+
+/// Something ended: one session of a user, or all that they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Tells it from others.
+    pub id: Uuid,
+    /// Whose it was.
+    pub user: UserId,
+    /// Which; all of them if none.
+    pub session: Option<SessionId>,
+}
+
+fn read(columns: &mut Columns<'_>) -> Result<Session> {
+    Ok(Session {
+        id: columns.take()?,
+        organization_id: columns.take()?,
+        user_id: columns.take()?,
+        identity_id: columns.take()?,
+        method: columns.take::<String>()?.parse()?,
+        user_agent: columns.take()?,
+        address: columns.take()?,
+        created_at: columns.take()?,
+        last_seen_at: columns.take()?,
+        expires_at: columns.take()?,
+    })
+}
+
+fn missing() -> Error {
+    Error::not_found("session")
+}
+
+/// Adds a session, when the batch is written.
+pub fn insert_with(tenant: &Tenant, batch: &mut Batch, session: &Session, kept: Kept) {
+    batch.write(
+        &sql::INSERT,
+        params![
+            session.id,
+            tenant.organization(),
+            session.user_id,
+            session.identity_id,
+            session.method.as_str(),
+            session.user_agent.clone(),
+            session.address.clone(),
+            session.created_at,
+            session.last_seen_at,
+            session.expires_at,
+            kept.provider_session,
+            kept.id_token,
+            kept.refresh_token,
+            kept.refresh_at
+        ],
+    );
+}
+
+/// A session that was not ended, of a user who may come in. Whether its time is over is the caller's to see.
+///
+/// # Errors
+/// What the engine says.
+pub async fn find(_: &Tenant, store: &Store, id: SessionId, user: UserId) -> Result<Option<Found>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        let (session, refresh_at) = (read(&mut columns)?, columns.take()?);
+        Ok(Found { session, refresh_at, user: user::read(&mut columns)? })
+    };
+    store.query_one(&sql::GET, &params![id, user], read).await
+}
+
+/// One's own sessions that are not over, the newest first.
+///
+/// # Errors
+/// What the engine says.
+pub async fn list(scope: &Scope, store: &Store, now: Timestamp) -> Result<Vec<Session>> {
+    store.query(&sql::LIST, &params![scope.owner(), now], |row| read(&mut row.columns())).await
+}
+
+/// Notes when a session was last used, when the batch is written.
+pub fn touch_with(_: &System, batch: &mut Batch, id: SessionId, now: Timestamp) {
+    batch.write(&sql::TOUCH, params![now, id]);
+}
+
+/// Ends a session, when the batch is written. Requires that there is one that is not over: `not_found`.
+pub fn end_with(scope: &Scope, batch: &mut Batch, id: SessionId, now: Timestamp) {
+    batch.require(&sql::END, params![now, id, scope.owner()], missing);
+}
+
+/// Ends a session of whomever, when the batch is written; none is as well.
+pub fn end_for_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, SessionId), now: Timestamp) {
+    batch.write(&sql::END, params![now, id, user]);
+}
+
+/// Ends all sessions of a user but one, when the batch is written.
+pub fn end_others_with(_: &Tenant, batch: &mut Batch, user: UserId, (but, now): (Option<SessionId>, Timestamp)) {
+    let but = but.unwrap_or_else(|| SessionId::new(Uuid::nil()));
+    batch.write(&sql::END_OTHERS, params![now, user, but]);
+}
+
+/// Ends all sessions that were begun with an identity, when the batch is written.
+pub fn end_of_identity_with(_: &Scope, batch: &mut Batch, identity: IdentityId, now: Timestamp) {
+    batch.write(&sql::END_OF_IDENTITY, params![now, identity]);
+}
+
+/// The sessions that a provider knows under one name of its own.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_provider_session(
+    tenant: &Tenant,
+    store: &Store,
+    (provider, issuer): (&str, &str),
+    session: &str,
+) -> Result<Vec<(UserId, SessionId)>> {
+    let params = params![session, provider, issuer, tenant.organization()];
+    store.query(&sql::BY_PROVIDER_SESSION, &params, read_pair).await
+}
+
+/// The sessions of one subject of a provider.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_subject(
+    tenant: &Tenant,
+    store: &Store,
+    (provider, issuer): (&str, &str),
+    subject: &str,
+) -> Result<Vec<(UserId, SessionId)>> {
+    store.query(&sql::BY_SUBJECT, &params![provider, issuer, subject, tenant.organization()], read_pair).await
+}
+
+fn read_pair(row: &Row<'_>) -> Result<(UserId, SessionId)> {
+    let mut columns = row.columns();
+    Ok((columns.take()?, columns.take()?))
+}
+
+/// What a provider gave out with a session; nothing if that is over, or was not begun at a provider.
+///
+/// # Errors
+/// What the engine says.
+pub async fn tokens(_: &Tenant, store: &Store, id: SessionId, user: UserId) -> Result<Option<Tokens>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        let (provider, subject) = (columns.take()?, columns.take()?);
+        Ok(Tokens { provider, subject, id_token: columns.take()?, refresh_token: columns.take()? })
+    };
+    store.query_one(&sql::TOKENS, &params![id, user], read).await
+}
+
+/// Takes the right to ask the provider about a session, when the batch is written: `refresh_claimed` if it is not due, or
+/// somebody else took it after `stale`.
+pub fn claim_refresh_with(
+    _: &Tenant,
+    batch: &mut Batch,
+    (user, id): (UserId, SessionId),
+    (now, stale): (Timestamp, Timestamp),
+) {
+    let claimed = || Error::conflict("refresh_claimed", "Somebody else asks at the moment.");
+    batch.require(&sql::CLAIM, params![now, id, user, stale], claimed);
+}
+
+/// Keeps what a provider gave out anew, when the batch is written; what is none stays.
+pub fn refreshed_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, SessionId), kept: Kept) {
+    batch.write(&sql::REFRESHED, params![kept.refresh_token, kept.id_token, kept.refresh_at, id, user]);
+}
+
+/// Tells all who keep sessions in memory, when the batch is written.
+pub fn revoke_with(tenant: &Tenant, batch: &mut Batch, revocation: &Revocation, now: Timestamp) {
+    let Revocation { id, user, session } = *revocation;
+    batch.write(&sql::REVOKE, params![id, tenant.organization(), user, session, now]);
+}
+
+/// What ended since then, the newest first.
+///
+/// # Errors
+/// What the engine says.
+pub async fn revoked_since(_: &System, store: &Store, since: Timestamp, limit: i64) -> Result<Vec<Revocation>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok(Revocation { id: columns.take()?, user: columns.take()?, session: columns.take()? })
+    };
+    store.query(&sql::REVOKED, &params![since, limit], read).await
+}
+
+/// Deletes what nobody can use any more, when the batch is written: sessions that were over then, and what ended before.
+pub fn forget_with(_: &System, batch: &mut Batch, before: Timestamp) {
+    batch.write(&sql::FORGET_REVOCATIONS, params![before]);
+    batch.write(&sql::FORGET_SESSIONS, params![before]);
+}

@@ -1,0 +1,164 @@
+//! Users in storage.
+
+use jiff::Timestamp;
+use retinue_model::user::User;
+use retinue_model::{Error, Result, UserId};
+
+use crate::batch::Batch;
+use crate::row::{Columns, Row};
+use crate::statement::statements;
+use crate::value::params;
+use crate::{Scope, Store, Tenant};
+
+pub(crate) mod sql {
+    super::statements! {
+        INSERT = "INSERT INTO users (id, organization_id, name, email, email_key, email_verified, organization_admin, \
+            created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
+        GET = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
+            FROM users WHERE id = $1 AND organization_id = $2";
+        BY_VERIFIED_EMAIL = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
+            FROM users WHERE organization_id = $1 AND email_key = $2 AND email_verified = $3 ORDER BY created_at, id LIMIT 2";
+        BY_EMAIL = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
+            FROM users WHERE organization_id = $1 AND email_key = $2 ORDER BY created_at, id LIMIT 20";
+        LIST = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
+            FROM users WHERE organization_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4";
+        RENAME = "UPDATE users SET name = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
+        DESCRIBE = "UPDATE users SET name = $1, email = $2, email_key = $3, email_verified = $4, updated_at = $5 \
+            WHERE id = $6 AND organization_id = $7";
+        DISABLE = "UPDATE users SET disabled_at = COALESCE(disabled_at, $1), updated_at = $1 WHERE id = $2 AND organization_id = $3";
+        ENABLE = "UPDATE users SET disabled_at = NULL, updated_at = $1 WHERE id = $2 AND organization_id = $3";
+        MAKE_ADMIN = "UPDATE users SET organization_admin = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
+        HAND_OVER = "UPDATE threads SET owner_user_id = $1 WHERE owner_user_id = $2 AND organization_id = $3";
+        COUNT_THREADS = "SELECT COUNT(*) FROM threads WHERE owner_user_id = $1 AND organization_id = $2";
+    }
+}
+
+/// How a person is described; who they are is another matter.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// What they are called.
+    pub name: String,
+    /// The address.
+    pub email: Option<String>,
+    /// The address, as it is compared.
+    pub email_key: Option<String>,
+    /// Whether somebody who should know said that it is theirs.
+    pub email_verified: bool,
+}
+
+pub(crate) fn read(columns: &mut Columns<'_>) -> Result<User> {
+    Ok(User {
+        id: columns.take()?,
+        organization_id: columns.take()?,
+        name: columns.take()?,
+        email: columns.take()?,
+        email_verified: columns.take()?,
+        organization_admin: columns.take()?,
+        disabled_at: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
+fn read_row(row: &Row<'_>) -> Result<User> {
+    read(&mut row.columns())
+}
+
+/// No user has this id.
+#[must_use]
+pub fn missing() -> Error {
+    Error::not_found("user")
+}
+
+/// Adds a user, when the batch is written.
+pub fn insert_with(tenant: &Tenant, batch: &mut Batch, user: &User, email_key: Option<String>) {
+    batch.write(
+        &sql::INSERT,
+        params![
+            user.id,
+            tenant.organization(),
+            user.name.clone(),
+            user.email.clone(),
+            email_key,
+            user.email_verified,
+            user.organization_admin,
+            user.created_at,
+            user.created_at
+        ],
+    );
+}
+
+/// One user.
+///
+/// # Errors
+/// What the engine says.
+pub async fn get(tenant: &Tenant, store: &Store, id: UserId) -> Result<Option<User>> {
+    store.query_one(&sql::GET, &params![id, tenant.organization()], read_row).await
+}
+
+/// Users whose verified address this is, two at most: one alone may be meant.
+///
+/// # Errors
+/// What the engine says.
+pub async fn by_verified_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result<Vec<User>> {
+    store.query(&sql::BY_VERIFIED_EMAIL, &params![tenant.organization(), email_key, true], read_row).await
+}
+
+/// Users whose address this is, verified or not; 20 at most.
+///
+/// # Errors
+/// What the engine says.
+pub async fn by_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result<Vec<User>> {
+    store.query(&sql::BY_EMAIL, &params![tenant.organization(), email_key], read_row).await
+}
+
+/// Users, the oldest first, after one of them.
+///
+/// # Errors
+/// What the engine says.
+pub async fn list(tenant: &Tenant, store: &Store, after: Option<(Timestamp, UserId)>, limit: i64) -> Result<Vec<User>> {
+    let (time, id) = after.unwrap_or((Timestamp::UNIX_EPOCH, UserId::new(uuid::Uuid::nil())));
+    store.query(&sql::LIST, &params![tenant.organization(), time, id, limit], read_row).await
+}
+
+/// Gives somebody another name, when the batch is written. Requires that there is such a user: `not_found`.
+pub fn rename_with(scope: &Scope, batch: &mut Batch, name: String, now: Timestamp) {
+    batch.require(&sql::RENAME, params![name, now, scope.owner(), scope.organization()], missing);
+}
+
+/// Describes a user anew, when the batch is written. Requires that there is such a user: `not_found`.
+pub fn describe_with(tenant: &Tenant, batch: &mut Batch, id: UserId, person: &Description, now: Timestamp) {
+    let Description { name, email, email_key, email_verified } = person.clone();
+    let params = params![name, email, email_key, email_verified, now, id, tenant.organization()];
+    batch.require(&sql::DESCRIBE, params, missing);
+}
+
+/// Shuts somebody out, when the batch is written. Requires that there is such a user: `not_found`.
+pub fn disable_with(tenant: &Tenant, batch: &mut Batch, id: UserId, now: Timestamp) {
+    batch.require(&sql::DISABLE, params![now, id, tenant.organization()], missing);
+}
+
+/// Lets somebody in again, when the batch is written. Requires that there is such a user: `not_found`.
+pub fn enable_with(tenant: &Tenant, batch: &mut Batch, id: UserId, now: Timestamp) {
+    batch.require(&sql::ENABLE, params![now, id, tenant.organization()], missing);
+}
+
+/// Makes somebody an administrator of the organization or takes that back, when the batch is written. Requires that there
+/// is such a user: `not_found`.
+pub fn make_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId, (admin, now): (bool, Timestamp)) {
+    batch.require(&sql::MAKE_ADMIN, params![admin, now, id, tenant.organization()], missing);
+}
+
+/// Gives all conversations of one user to another, when the batch is written.
+pub fn hand_over_with(tenant: &Tenant, batch: &mut Batch, from: UserId, to: UserId) {
+    batch.write(&sql::HAND_OVER, params![to, from, tenant.organization()]);
+}
+
+/// How many conversations a user has. Which, only they can ask.
+///
+/// # Errors
+/// What the engine says.
+pub async fn count_threads(tenant: &Tenant, store: &Store, id: UserId) -> Result<i64> {
+    let params = params![id, tenant.organization()];
+    let count = store.query_one(&sql::COUNT_THREADS, &params, |row| row.columns().take()).await?;
+    Ok(count.unwrap_or(0))
+}
