@@ -2,21 +2,24 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use retinue_agent::{Client, Limits};
-use retinue_model::Error;
-use retinue_model::Principal;
 use retinue_model::id::{Id, Noun};
-use retinue_store::{Batch, Scope, Store};
+use retinue_model::user::User;
+use retinue_model::{Error, Principal};
+use retinue_store::{Batch, Scope, Store, Tenant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Auth;
+use crate::key::KeyRing;
 use crate::live::Registry;
 use crate::provider::Catalog;
+use crate::session_cache::{KnownSession, SessionCache};
 
 /// How long a write may take before the server is called unready.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +61,10 @@ pub struct Parts {
     pub catalog: Catalog,
     /// Bounds.
     pub settings: Settings,
+    /// How people are let in.
+    pub auth: Auth,
+    /// The instance's keys.
+    pub keys: KeyRing,
 }
 
 /// The running program. Cheap to clone.
@@ -72,6 +79,9 @@ pub struct Inner {
     pub(crate) client: Client,
     pub(crate) catalog: Catalog,
     pub(crate) settings: Settings,
+    pub(crate) auth: Auth,
+    keys: RwLock<Arc<KeyRing>>,
+    pub(crate) sessions: SessionCache,
     pub(crate) live: Registry,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
@@ -114,16 +124,30 @@ impl App {
             live: Registry::default(),
             places: Arc::new(Semaphore::new(parts.settings.max_concurrent_runs.min(Semaphore::MAX_PERMITS))),
             settings: parts.settings,
+            auth: parts.auth,
+            keys: RwLock::new(Arc::new(parts.keys)),
+            sessions: SessionCache::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             interrupt: CancellationToken::new(),
         }))
     }
 
-    /// The context of one request where nobody signs in.
+    /// The context of the program's own user, who is the only one where nobody signs in.
     #[must_use]
     pub fn local_context(&self, request_id: Arc<str>) -> Context {
-        Context { app: self.clone(), request_id, principal: Principal::local_user() }
+        Context { app: self.clone(), request_id, principal: Principal::local_user(), known: None }
+    }
+
+    /// How people are let in.
+    #[must_use]
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// Takes other keys of the instance from now on.
+    pub fn set_keys(&self, keys: KeyRing) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
     /// Whether the database answers, has the schema that this program works with, and gets to what is to be written.
@@ -179,9 +203,16 @@ pub struct Context {
     app: App,
     request_id: Arc<str>,
     principal: Principal,
+    /// The session it came with.
+    known: Option<Arc<KnownSession>>,
 }
 
 impl Context {
+    /// A request that came with a session.
+    pub(crate) fn of_session(app: App, request_id: Arc<str>, known: Arc<KnownSession>) -> Self {
+        Self { app, request_id, principal: known.principal.clone(), known: Some(known) }
+    }
+
     /// The request's id, which the client also gets.
     #[must_use]
     pub fn request_id(&self) -> &str {
@@ -197,6 +228,19 @@ impl Context {
     /// What they own.
     pub(crate) const fn scope(&self) -> Scope {
         Scope::of(&self.principal)
+    }
+
+    /// Who asks, as of a moment ago; nothing where nobody signs in.
+    pub(crate) fn known_user(&self) -> Option<&User> {
+        self.known.as_deref().map(|known| &known.user)
+    }
+
+    /// Resolves when the session that this came with is over: what goes on for long must end then.
+    pub async fn ended(&self) {
+        match &self.known {
+            Some(known) => known.ended().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// The program.
@@ -246,11 +290,27 @@ impl Inner {
     }
 
     /// A `UUIDv7` (RFC 9562, section 5.7).
-    pub(crate) fn new_id<N: Noun>(&self) -> Id<N> {
+    pub(crate) fn new_uuid(&self) -> uuid::Uuid {
         let mut random = [0; 10];
         self.rng.fill(&mut random);
         let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
-        Id::new(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    /// A new id.
+    pub(crate) fn new_id<N: Noun>(&self) -> Id<N> {
+        Id::new(self.new_uuid())
+    }
+
+    /// The instance's keys.
+    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whoever may sign in here.
+    #[expect(clippy::unused_self, reason = "an installation has one organization, which will be looked up one day")]
+    pub(crate) const fn tenant(&self) -> Tenant {
+        Tenant::default_organization()
     }
 
     /// A new id of a request: 16 hex digits.

@@ -2,20 +2,35 @@
 //!
 //! No HTTP, no SQL. One file per noun; [`context`] says who asks and lends clock, randomness and database.
 
+pub mod admin;
 pub mod agent;
+pub mod auth;
 pub mod context;
 pub mod cursor;
 pub mod event;
+pub mod identity;
+pub mod key;
 pub mod message;
 pub mod provider;
 pub mod run;
+pub mod session;
+pub mod sign_in;
+pub mod sign_out;
 pub mod thread;
 pub mod turn;
+pub mod user;
 
+mod audit;
 mod excerpt;
 mod live;
 mod prompt;
 mod recorder;
+mod refresh;
+mod session_cache;
+mod session_token;
+mod visit;
 mod work;
 
+pub use auth::Auth;
 pub use context::{App, Clock, Context, Parts, Rng, Settings};
+pub use visit::{Caller, Visit};

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod message;
 pub mod principal;
 pub mod provider;
+pub mod return_to;
 pub mod run;
 pub mod session;
 pub mod text;

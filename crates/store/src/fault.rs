@@ -16,7 +16,7 @@ pub(crate) const IDENTITY_TAKEN: &str = "identity_taken";
 
 /// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
 /// the columns that SQLite names instead.
-const CONFLICTS: [(&str, &str, &str, &str); 3] = [
+const CONFLICTS: [(&str, &str, &str, &str); 4] = [
     ("runs_one_active", "runs.thread_id", "run_in_progress", RUN_IN_PROGRESS),
     (
         "messages_position",
@@ -29,6 +29,12 @@ const CONFLICTS: [(&str, &str, &str, &str); 3] = [
         "identities.provider, identities.issuer, identities.subject",
         IDENTITY_TAKEN,
         "This identity belongs to somebody already.",
+    ),
+    (
+        "logout_tokens_id",
+        "logout_tokens.provider, logout_tokens.token_id",
+        "logout_token_replayed",
+        "This logout token was used before.",
     ),
 ];
 

@@ -124,9 +124,8 @@ pub fn used_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
     );
 }
 
-/// Removes one's own identity, when the batch is written, but not if it is the last way in: `last_way_in`. An address may
-/// be one where `by_address`.
+/// Removes one's own identity with the sessions that were begun with it, when the batch is written; but not if it is the
+/// last way in. An address may be one where `by_address`.
 pub fn delete_with(scope: &Scope, batch: &mut Batch, id: IdentityId, by_address: bool) {
-    let last = || Error::conflict("last_way_in", "This is your last way in, so it stays. Add another one first.");
-    batch.require(&sql::DELETE, params![id, scope.owner(), i64::from(by_address)], last);
+    batch.write(&sql::DELETE, params![id, scope.owner(), i64::from(by_address)]);
 }

@@ -24,6 +24,7 @@ mod value;
 
 pub mod event;
 pub mod identity;
+pub mod logout_token;
 pub mod message;
 pub mod migrate;
 pub mod run;
@@ -284,6 +285,7 @@ pub fn statements() -> Vec<&'static Statement> {
         user::sql::ALL,
         identity::sql::ALL,
         session::sql::ALL,
+        logout_token::sql::ALL,
     ]
     .concat()
 }

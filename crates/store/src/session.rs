@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use retinue_model::session::Session;
 use retinue_model::user::User;
-use retinue_model::{Error, IdentityId, Result, SessionId, UserId};
+use retinue_model::{Error, Result, SessionId, UserId};
 use uuid::Uuid;
 
 use crate::batch::Batch;
@@ -25,12 +25,10 @@ pub(crate) mod sql {
             expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 \
             ORDER BY created_at DESC, id DESC LIMIT 200";
         TOUCH = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
-        END = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
-            WHERE id = $2 AND user_id = $3 AND ended_at IS NULL";
+        END = "UPDATE sessions SET ended_at = COALESCE(ended_at, $1), id_token = NULL, refresh_token = NULL \
+            WHERE id = $2 AND user_id = $3";
         END_OTHERS = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
             WHERE user_id = $2 AND id <> $3 AND ended_at IS NULL";
-        END_OF_IDENTITY = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
-            WHERE identity_id = $2 AND ended_at IS NULL";
         BY_PROVIDER_SESSION = "SELECT s.user_id, s.id FROM sessions s JOIN identities i ON i.id = s.identity_id \
             WHERE s.provider_session = $1 AND s.ended_at IS NULL AND i.provider = $2 AND i.issuer = $3 AND i.organization_id = $4";
         BY_SUBJECT = "SELECT s.user_id, s.id FROM sessions s JOIN identities i ON i.id = s.identity_id \
@@ -165,7 +163,7 @@ pub fn touch_with(_: &System, batch: &mut Batch, id: SessionId, now: Timestamp) 
     batch.write(&sql::TOUCH, params![now, id]);
 }
 
-/// Ends a session, when the batch is written. Requires that there is one that is not over: `not_found`.
+/// Ends a session, when the batch is written. Requires that there is one: `not_found`.
 pub fn end_with(scope: &Scope, batch: &mut Batch, id: SessionId, now: Timestamp) {
     batch.require(&sql::END, params![now, id, scope.owner()], missing);
 }
@@ -179,11 +177,6 @@ pub fn end_for_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, SessionI
 pub fn end_others_with(_: &Tenant, batch: &mut Batch, user: UserId, (but, now): (Option<SessionId>, Timestamp)) {
     let but = but.unwrap_or_else(|| SessionId::new(Uuid::nil()));
     batch.write(&sql::END_OTHERS, params![now, user, but]);
-}
-
-/// Ends all sessions that were begun with an identity, when the batch is written.
-pub fn end_of_identity_with(_: &Scope, batch: &mut Batch, identity: IdentityId, now: Timestamp) {
-    batch.write(&sql::END_OF_IDENTITY, params![now, identity]);
 }
 
 /// The sessions that a provider knows under one name of its own.

@@ -11,9 +11,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("retinue-store", &["retinue-model"]),
     ("retinue-agent", &["retinue-model"]),
     ("retinue-oidc", &["retinue-model"]),
-    ("retinue-app", &["retinue-model", "retinue-store", "retinue-agent"]),
+    ("retinue-app", &["retinue-model", "retinue-store", "retinue-agent", "retinue-oidc"]),
     ("retinue-web", &["retinue-model", "retinue-app"]),
-    ("retinue-server", &["retinue-model", "retinue-store", "retinue-agent", "retinue-app", "retinue-web"]),
+    (
+        "retinue-server",
+        &["retinue-model", "retinue-store", "retinue-agent", "retinue-oidc", "retinue-app", "retinue-web"],
+    ),
     (
         TESTKIT,
         &[

@@ -5,6 +5,7 @@ DROP INDEX threads_recent;
 ALTER TABLE threads DROP COLUMN organization_id, DROP COLUMN owner_user_id;
 CREATE INDEX threads_recent ON threads (updated_at, id);
 DROP TABLE one_time_tokens;
+DROP TABLE logout_tokens;
 DROP TABLE revocations;
 DROP TABLE sessions;
 DROP TABLE credentials;

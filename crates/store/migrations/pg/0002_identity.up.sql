@@ -81,7 +81,18 @@ CREATE TABLE revocations (
 CREATE INDEX revocations_created ON revocations (created_at, id);
 CREATE INDEX revocations_user ON revocations (user_id);
 
--- What may be used once: links by mail, invitations, password resets, logout tokens. Only the hash is kept.
+-- Logout tokens of providers that were taken, so that none is taken twice.
+CREATE TABLE logout_tokens (
+  id uuid PRIMARY KEY,
+  organization_id uuid NOT NULL REFERENCES organizations (id),
+  provider text NOT NULL,
+  token_id text NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX logout_tokens_id ON logout_tokens (provider, token_id);
+CREATE INDEX logout_tokens_expires ON logout_tokens (expires_at);
+
+-- What may be used once: links by mail, invitations, password resets. Only the hash is kept.
 CREATE TABLE one_time_tokens (
   id uuid PRIMARY KEY,
   organization_id uuid NOT NULL REFERENCES organizations (id),

@@ -75,6 +75,7 @@ CREATE TRIGGER messages_search_delete AFTER DELETE ON messages BEGIN
 END;
 
 DROP TABLE one_time_tokens;
+DROP TABLE logout_tokens;
 DROP TABLE revocations;
 DROP TABLE sessions;
 DROP TABLE credentials;

@@ -1,0 +1,88 @@
+//! Who runs the installation: whoever the configuration declares, and whoever was made an administrator. Looked up with
+//! each session, so that taking it back acts at the next start or change.
+
+use retinue_model::user::User;
+use retinue_model::{Error, Result};
+use retinue_store::{Tenant, identity};
+
+use crate::App;
+
+/// One entry of `auth.admins`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// Whoever a provider knows as this subject.
+    Identity {
+        /// The issuer.
+        issuer: String,
+        /// The subject.
+        subject: String,
+    },
+    /// Whoever has this address, verified; as it is compared.
+    VerifiedEmail(String),
+}
+
+impl Declared {
+    /// Reads `issuer|subject` or `verified:address`.
+    ///
+    /// # Errors
+    /// `invalid_admin`
+    pub fn parse(text: &str) -> Result<Self> {
+        let invalid = || {
+            Error::invalid(
+                "invalid_admin",
+                "must be `issuer|subject`, such as https://idp.example.com|8f1c, or `verified:` and an address.",
+            )
+        };
+        if let Some(address) = text.strip_prefix("verified:") {
+            let is_address = address.is_ascii() && address.split('@').filter(|part| !part.is_empty()).count() == 2;
+            return if is_address { Ok(Self::VerifiedEmail(address.to_ascii_lowercase())) } else { Err(invalid()) };
+        }
+        match text.split_once('|') {
+            Some((issuer, subject)) if issuer.contains("://") && !subject.is_empty() => {
+                Ok(Self::Identity { issuer: issuer.to_owned(), subject: subject.to_owned() })
+            }
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// Whether somebody runs the installation.
+pub(crate) async fn is_admin(app: &App, user: &User) -> Result<bool> {
+    if user.organization_admin {
+        return Ok(true);
+    }
+    let declared = &app.auth.admins;
+    let address = user.email.as_deref().filter(|_| user.email_verified).map(str::to_ascii_lowercase);
+    if address.is_some_and(|address| declared.contains(&Declared::VerifiedEmail(address))) {
+        return Ok(true);
+    }
+    if !declared.iter().any(|declared| matches!(declared, Declared::Identity { .. })) {
+        return Ok(false);
+    }
+    let identities = identity::of_user(&Tenant::default_organization(), &app.store, user.id).await?;
+    Ok(identities
+        .into_iter()
+        .any(|identity| declared.contains(&Declared::Identity { issuer: identity.issuer, subject: identity.subject })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_two_forms_are_taken() {
+        assert_eq!(
+            Declared::parse("https://idp.example.com|a|b").unwrap(),
+            Declared::Identity { issuer: "https://idp.example.com".into(), subject: "a|b".into() }
+        );
+        assert_eq!(
+            Declared::parse("verified:Alice@Example.com").unwrap(),
+            Declared::VerifiedEmail("alice@example.com".into())
+        );
+        for text in
+            ["", "alice@example.com", "verified:", "verified:alice", "verified:älice@example.com", "https://a|", "|b"]
+        {
+            assert_eq!(Declared::parse(text).unwrap_err().code(), "invalid_admin", "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! How people are let in, as it is configured.
+
+use jiff::SignedDuration;
+use retinue_model::{Error, Result};
+use retinue_oidc::Provider;
+
+use crate::admin::Declared;
+use crate::session;
+
+/// Who may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everybody who reaches the server is the local user.
+    SingleUser,
+    /// Whoever an identity provider vouches for.
+    Oidc,
+    /// Whoever has a password, or gets a link by mail.
+    Local,
+}
+
+impl Mode {
+    /// Its name in the configuration and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleUser => "single_user",
+            Self::Oidc => "oidc",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// What becomes of somebody whom a provider vouches for and nobody here knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provision {
+    /// They become a user.
+    Create,
+    /// They are refused.
+    Never,
+}
+
+/// An identity provider, and what it may do here.
+#[derive(Clone, Debug)]
+pub struct SignInProvider {
+    /// The provider.
+    pub provider: Provider,
+    /// What the button says.
+    pub label: String,
+    /// What becomes of somebody whom nobody here knows.
+    pub provision: Provision,
+    /// Whether a verified address that exactly one user has makes somebody that user.
+    pub link_by_email: bool,
+    /// How often a session is checked there, if it grants refresh tokens.
+    pub refresh_every: SignedDuration,
+}
+
+impl SignInProvider {
+    /// Its name in URLs and rows.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.provider.config().name
+    }
+}
+
+/// How people are let in.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Who may come in.
+    pub mode: Mode,
+    /// At which providers, if at any.
+    pub providers: Vec<SignInProvider>,
+    /// Who runs the installation.
+    pub admins: Vec<Declared>,
+    /// How long sessions last.
+    pub sessions: session::Limits,
+    /// Where people find this server, without a slash at its end.
+    pub public_url: String,
+}
+
+impl Auth {
+    /// Nobody signs in.
+    #[must_use]
+    pub fn single_user(public_url: String) -> Self {
+        Self {
+            mode: Mode::SingleUser,
+            providers: Vec::new(),
+            admins: Vec::new(),
+            sessions: session::Limits {
+                idle: SignedDuration::from_hours(72),
+                absolute: SignedDuration::from_hours(720),
+            },
+            public_url,
+        }
+    }
+
+    /// Whether nobody signs in.
+    #[must_use]
+    pub fn is_single_user(&self) -> bool {
+        self.mode == Mode::SingleUser
+    }
+
+    /// Whether people may come in by an address: with a password, or a link by mail.
+    #[must_use]
+    pub fn takes_addresses(&self) -> bool {
+        self.mode == Mode::Local
+    }
+
+    /// The provider with this name; the first one if none is named.
+    ///
+    /// # Errors
+    /// `provider_unknown`
+    pub(crate) fn provider(&self, name: Option<&str>) -> Result<&SignInProvider> {
+        let found = match name {
+            Some(name) => self.providers.iter().find(|provider| provider.name() == name),
+            None => self.providers.first(),
+        };
+        found.ok_or_else(|| {
+            Error::invalid(
+                "provider_unknown",
+                "There is no such identity provider here. Choose one on the sign-in page.",
+            )
+        })
+    }
+}

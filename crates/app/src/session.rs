@@ -1,0 +1,318 @@
+//! Sessions: who a browser belongs to. Opened at sign-in, looked up with each request, ended by people, providers and time.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use retinue_model::error::Kind;
+use retinue_model::principal::Via;
+use retinue_model::session::{Method, Session};
+use retinue_model::user::User;
+use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
+use retinue_store::session::{self as rows, Found, Kept, Revocation};
+use retinue_store::{Batch, System, Tenant};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::session_cache::KnownSession;
+use crate::session_token::SessionToken;
+use crate::{App, Context, Visit, admin, refresh};
+
+/// How often it is asked what ended elsewhere: that acts within this and the time of the question.
+const WATCH: Duration = Duration::from_millis(250);
+/// After how many rounds of that everything in memory is looked through.
+const LOOK_THROUGH_EVERY: u32 = 4;
+/// How far back is looked, for clocks that differ.
+const LOOK_BACK: SignedDuration = SignedDuration::from_secs(60);
+/// More than this at once: then everything is looked at again.
+const MOST_REVOCATIONS: i64 = 10_000;
+/// How exactly it is written down when a session was last used, in seconds.
+const NOTE_EVERY: i64 = 60;
+/// How often what nobody can use any more is deleted.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
+/// How long what is over is kept.
+const KEEP: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long sessions last.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Without a request.
+    pub idle: SignedDuration,
+    /// In all.
+    pub absolute: SignedDuration,
+}
+
+/// How somebody signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) id: SessionId,
+    pub(crate) method: Method,
+    pub(crate) identity: Option<IdentityId>,
+    pub(crate) kept: Kept,
+}
+
+/// A session that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the browser's cookie says.
+    pub cookie: String,
+    /// For how long the browser should keep it.
+    pub lasts: SignedDuration,
+}
+
+/// Opens a session when the batch is written.
+pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: SignedIn) -> Result<Opened> {
+    let (now, limits) = (visit.now(), visit.auth.sessions);
+    let session = Session {
+        id: how.id,
+        organization_id: user.organization_id,
+        user_id: user.id,
+        identity_id: how.identity,
+        method: how.method,
+        user_agent: visit.caller().user_agent.clone(),
+        address: visit.caller().address.clone(),
+        created_at: now,
+        last_seen_at: now,
+        expires_at: now.saturating_add(limits.absolute).map_err(Error::internal)?,
+    };
+    rows::insert_with(&visit.tenant(), batch, &session, how.kept);
+    let token = SessionToken { session: session.id, user: user.id, expires_at: session.expires_at };
+    let cookie = token.sign(&visit.keys(), now).ok_or_else(|| Error::internal("there is no key"))?;
+    Ok(Opened { cookie, lasts: limits.absolute })
+}
+
+fn not_signed_in() -> Error {
+    Error::new(Kind::Unauthenticated, "not_signed_in", "You are not signed in. Sign in, then try again.")
+}
+
+fn over() -> Error {
+    Error::new(Kind::Unauthenticated, "session_ended", "Your session has ended. Sign in again.")
+}
+
+impl Visit {
+    /// Who this is, by what the browser's cookie says.
+    ///
+    /// # Errors
+    /// `not_signed_in` without a cookie, `session_ended` if it does not count.
+    pub async fn authenticate(self, cookie: Option<&str>) -> Result<Context> {
+        let Some(cookie) = cookie else { return Err(not_signed_in()) };
+        let now = self.now();
+        let token = SessionToken::check(cookie, &self.keys(), now).ok_or_else(over)?;
+        let known = match self.sessions.get(token.session) {
+            Some(known) => known,
+            None => load(self.app(), token.session, token.user).await?.ok_or_else(over)?,
+        };
+        if known.session.user_id != token.user || known.has_ended() || is_over(self.app(), &known, now) {
+            return Err(over());
+        }
+        let known = refresh::when_due(self.app(), known, now).await?;
+        note_use(self.app(), &known, now);
+        Ok(self.known_as(known))
+    }
+}
+
+fn is_over(app: &App, known: &KnownSession, now: Timestamp) -> bool {
+    let idle = now.as_second() - known.used_at.load(Ordering::Relaxed);
+    now >= known.session.expires_at || idle >= app.auth.sessions.idle.as_secs()
+}
+
+/// Reads a session, and keeps it.
+pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Option<Arc<KnownSession>>> {
+    let tenant = Tenant::default_organization();
+    loop {
+        let epoch = app.sessions.epoch();
+        let Some(Found { session, user, refresh_at }) = rows::find(&tenant, &app.store, id, user).await? else {
+            app.sessions.end(id);
+            return Ok(None);
+        };
+        let principal = Principal::of_session(&session, admin::is_admin(app, &user).await?);
+        let known = KnownSession::new(session, user, principal, refresh_at);
+        if let Some(known) = app.sessions.put(known, epoch) {
+            return Ok(Some(known));
+        }
+    }
+}
+
+/// Notes that a session is used: in memory at once, in the table once a minute.
+fn note_use(app: &App, known: &KnownSession, now: Timestamp) {
+    let seconds = now.as_second();
+    known.used_at.fetch_max(seconds, Ordering::Relaxed);
+    let noted_at = known.noted_at.load(Ordering::Relaxed);
+    let is_mine = seconds - noted_at >= NOTE_EVERY
+        && known.noted_at.compare_exchange(noted_at, seconds, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    if is_mine {
+        let (app, id) = (app.clone(), known.session.id);
+        tokio::spawn(async move {
+            let mut batch = Batch::default();
+            rows::touch_with(&System::in_background(), &mut batch, id, now);
+            if let Err(error) = app.store.write(batch).await {
+                tracing::debug!(?error, "can_fail(session): when it was last used was not written down");
+            }
+        });
+    }
+}
+
+/// One's own sessions, the newest first.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn list(ctx: &Context) -> Result<Vec<Session>> {
+    let sessions = rows::list(&ctx.scope(), &ctx.store, ctx.now()).await?;
+    let idle = ctx.auth.sessions.idle;
+    let is_alive = |session: &Session| session.last_seen_at.saturating_add(idle).is_ok_and(|end| end > ctx.now());
+    Ok(sessions.into_iter().filter(is_alive).collect())
+}
+
+/// The session that a request came with.
+#[must_use]
+pub const fn current(ctx: &Context) -> Option<SessionId> {
+    match ctx.principal().via() {
+        Via::Session(id) => Some(id),
+        Via::SingleUser => None,
+    }
+}
+
+/// Ends one of one's own sessions, at once.
+///
+/// # Errors
+/// `not_found`.
+pub async fn end(ctx: &Context, id: SessionId) -> Result<()> {
+    ctx.detached(move |ctx| async move {
+        let mut batch = Batch::default();
+        rows::end_with(&ctx.scope(), &mut batch, id, ctx.now());
+        revoke_with(ctx.app(), &mut batch, ctx.principal().user_id(), Some(id));
+        ctx.store.write(batch).await?;
+        ctx.sessions.end(id);
+        tracing::info!(user = %ctx.principal().user_id(), session = %id, request_id = ctx.request_id(), "a session was ended");
+        Ok(())
+    })
+    .await
+}
+
+/// Ends all of one's own sessions but the one that asks, at once.
+///
+/// # Errors
+/// What keeps that from being written.
+pub async fn end_others(ctx: &Context) -> Result<()> {
+    ctx.detached(|ctx| async move {
+        let mut batch = Batch::default();
+        let user = ctx.principal().user_id();
+        end_all_with(ctx.app(), &mut batch, user, current(&ctx));
+        ctx.store.write(batch).await?;
+        look_again(ctx.app(), user).await;
+        Ok(())
+    })
+    .await
+}
+
+/// Ends all sessions of a user but one, when the batch is written. Then comes [`look_again`].
+pub(crate) fn end_all_with(app: &App, batch: &mut Batch, user: UserId, but: Option<SessionId>) {
+    rows::end_others_with(&Tenant::default_organization(), batch, user, (but, app.now()));
+    revoke_with(app, batch, user, None);
+}
+
+/// Ends these sessions, at once, together with what is in the batch.
+pub(crate) async fn end_these(app: &App, mut batch: Batch, sessions: &[(UserId, SessionId)]) -> Result<()> {
+    for (user, id) in sessions {
+        rows::end_for_with(&Tenant::default_organization(), &mut batch, (*user, *id), app.now());
+        revoke_with(app, &mut batch, *user, Some(*id));
+    }
+    app.store.write(batch).await?;
+    for (_, id) in sessions {
+        app.sessions.end(*id);
+    }
+    Ok(())
+}
+
+/// Tells other processes that something of a user ended, when the batch is written.
+pub(crate) fn revoke_with(app: &App, batch: &mut Batch, user: UserId, session: Option<SessionId>) {
+    let revocation = Revocation { id: app.new_uuid(), user, session };
+    rows::revoke_with(&Tenant::default_organization(), batch, &revocation, app.now());
+}
+
+/// Reads again what is known of a user, and lets go of what is over.
+pub(crate) async fn look_again(app: &App, user: UserId) {
+    for known in app.sessions.of_user(user) {
+        recheck(app, &known).await;
+    }
+}
+
+async fn recheck(app: &App, known: &KnownSession) {
+    // What can't be read is not known to be good.
+    if !matches!(load(app, known.session.id, known.session.user_id).await, Ok(Some(_))) {
+        app.sessions.end(known.session.id);
+    }
+}
+
+/// Hears what ended in other processes, ends what is over by time, and deletes what nobody can use any more; for as long
+/// as the program runs.
+pub async fn keep_watch(app: App) {
+    if app.auth.is_single_user() {
+        return;
+    }
+    let (mut seen, mut tidied_at, mut round) = (HashSet::new(), None::<Instant>, 0_u32);
+    loop {
+        watch_once(&app, &mut seen).await;
+        round = round.wrapping_add(1);
+        if round.is_multiple_of(LOOK_THROUGH_EVERY) {
+            look_through(&app);
+        }
+        if tidied_at.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
+            tidied_at = Some(Instant::now());
+            tidy(&app).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WATCH) => {}
+            () = app.stopped() => return,
+        }
+    }
+}
+
+async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
+    let (asked_at, now) = (Instant::now(), app.now());
+    let since = now.saturating_sub(LOOK_BACK).unwrap_or(now);
+    let revoked = match rows::revoked_since(&System::in_background(), &app.store, since, MOST_REVOCATIONS).await {
+        Ok(revoked) => revoked,
+        Err(error) => {
+            tracing::debug!(?error, "can_fail(session): what ended elsewhere could not be read");
+            return;
+        }
+    };
+    if i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= MOST_REVOCATIONS {
+        for known in app.sessions.all() {
+            recheck(app, &known).await;
+        }
+    }
+    for revocation in revoked.iter().filter(|revocation| !seen.contains(&revocation.id)) {
+        match revocation.session {
+            Some(id) => app.sessions.end(id),
+            None => look_again(app, revocation.user).await,
+        }
+    }
+    *seen = revoked.into_iter().map(|revocation| revocation.id).collect();
+    app.sessions.heard(asked_at);
+}
+
+/// Ends what is over by time, and asks providers about what only streams use.
+fn look_through(app: &App) {
+    let now = app.now();
+    for known in app.sessions.all() {
+        if is_over(app, &known, now) {
+            app.sessions.end(known.session.id);
+        } else {
+            refresh::beside_streams(app, known, now);
+        }
+    }
+}
+
+async fn tidy(app: &App) {
+    let now = app.now();
+    let mut batch = Batch::default();
+    rows::forget_with(&System::in_background(), &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
+    retinue_store::logout_token::forget_with(&System::in_background(), &mut batch, now);
+    if let Err(error) = app.store.write(batch).await {
+        tracing::debug!(?error, "can_fail(session): what is over was not deleted");
+    }
+}

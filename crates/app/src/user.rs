@@ -1,0 +1,76 @@
+//! Who one is, and what was here before people signed in.
+
+use retinue_model::error::Kind;
+use retinue_model::principal::LOCAL_USER;
+use retinue_model::user::User;
+use retinue_model::{Error, Result};
+use retinue_store::{Batch, Tenant, user as rows};
+
+use crate::{Context, session};
+
+/// The longest name, in characters.
+const MAX_NAME: usize = 200;
+
+/// Whoever asks.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn me(ctx: &Context) -> Result<User> {
+    if let Some(user) = ctx.known_user() {
+        return Ok(user.clone());
+    }
+    let found = rows::get(&Tenant::default_organization(), &ctx.store, ctx.principal().user_id()).await?;
+    found.ok_or_else(rows::missing)
+}
+
+/// Gives oneself another name. At the next sign-in at a provider it may become that provider's again.
+///
+/// # Errors
+/// `invalid_name`
+pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
+    let name = name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(Error::invalid("invalid_name", format!("A name is one line of 1 to {MAX_NAME} characters.")));
+    }
+    ctx.detached(|ctx| async move {
+        let mut batch = Batch::default();
+        rows::rename_with(&ctx.scope(), &mut batch, name, ctx.now());
+        ctx.store.write(batch).await?;
+        session::look_again(ctx.app(), ctx.principal().user_id()).await;
+        Ok(())
+    })
+    .await
+}
+
+/// How many conversations there are from before people signed in, for an administrator; for others none.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn left_by_local_user(ctx: &Context) -> Result<i64> {
+    if ctx.auth.is_single_user() || !ctx.principal().is_organization_admin() {
+        return Ok(0);
+    }
+    rows::count_threads(&Tenant::default_organization(), &ctx.store, LOCAL_USER).await
+}
+
+/// Takes over the conversations from before people signed in.
+///
+/// # Errors
+/// `forbidden` but for an administrator.
+pub async fn take_over(ctx: &Context) -> Result<()> {
+    if ctx.auth.is_single_user() || !ctx.principal().is_organization_admin() {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "forbidden",
+            "Only an administrator may take these conversations over.",
+        ));
+    }
+    ctx.detached(|ctx| async move {
+        let (mut batch, mine) = (Batch::default(), ctx.principal().user_id());
+        rows::hand_over_with(&Tenant::default_organization(), &mut batch, LOCAL_USER, mine);
+        ctx.store.write(batch).await?;
+        tracing::info!(user = %mine, request_id = ctx.request_id(), "took over the conversations of the local user");
+        Ok(())
+    })
+    .await
+}

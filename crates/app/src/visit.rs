@@ -1,0 +1,64 @@
+//! A request before it is known who makes it: what signs people in takes one of these.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::context::Inner;
+use crate::session_cache::KnownSession;
+use crate::{App, Context};
+
+/// Where a request comes from, as far as can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The network address.
+    pub address: String,
+    /// What the program there calls itself.
+    pub user_agent: String,
+}
+
+/// A request of somebody who is not known, or not yet.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    app: App,
+    request_id: Arc<str>,
+    caller: Caller,
+}
+
+impl Visit {
+    /// A request that comes from there.
+    #[must_use]
+    pub const fn new(app: App, request_id: Arc<str>, caller: Caller) -> Self {
+        Self { app, request_id, caller }
+    }
+
+    /// The request's id, which the client also gets.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Where it comes from.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The program.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The same request, of somebody who is known.
+    pub(crate) fn known_as(self, known: Arc<KnownSession>) -> Context {
+        Context::of_session(self.app, self.request_id, known)
+    }
+}
+
+impl Deref for Visit {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.app
+    }
+}
