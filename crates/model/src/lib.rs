@@ -3,11 +3,13 @@
 //! Nothing here is async, knows SQL or HTTP, or reads a clock.
 
 pub mod agent;
+pub mod email;
 pub mod error;
 pub mod event;
 pub mod id;
 pub mod identity;
 pub mod message;
+pub mod password;
 pub mod principal;
 pub mod provider;
 pub mod return_to;
@@ -18,6 +20,8 @@ pub mod thread;
 pub mod time;
 pub mod user;
 
+pub use email::Email;
 pub use error::{Error, Result};
 pub use id::{AgentId, IdentityId, MessageId, OrganizationId, RunId, SessionId, ThreadId, UserId};
+pub use password::{NewPassword, Password};
 pub use principal::Principal;
