@@ -210,6 +210,8 @@ nouns! {
     IdentityNoun IdentityId "idn" "identity";
     /// The id of a session, `ses_…`.
     SessionNoun SessionId "ses" "session";
+    /// The id of a one-time token, `ott_…`. It opens nothing: only the token does.
+    OneTimeTokenNoun OneTimeTokenId "ott" "one-time token";
 }
 
 #[cfg(test)]

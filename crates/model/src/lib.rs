@@ -3,12 +3,14 @@
 //! Nothing here is async, knows SQL or HTTP, or reads a clock.
 
 pub mod agent;
+pub mod credential;
 pub mod email;
 pub mod error;
 pub mod event;
 pub mod id;
 pub mod identity;
 pub mod message;
+pub mod one_time_token;
 pub mod password;
 pub mod principal;
 pub mod provider;
@@ -22,6 +24,6 @@ pub mod user;
 
 pub use email::Email;
 pub use error::{Error, Result};
-pub use id::{AgentId, IdentityId, MessageId, OrganizationId, RunId, SessionId, ThreadId, UserId};
+pub use id::{AgentId, IdentityId, MessageId, OneTimeTokenId, OrganizationId, RunId, SessionId, ThreadId, UserId};
 pub use password::{NewPassword, Password};
 pub use principal::Principal;

@@ -16,7 +16,7 @@ pub(crate) const IDENTITY_TAKEN: &str = "identity_taken";
 
 /// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
 /// the columns that SQLite names instead.
-const CONFLICTS: [(&str, &str, &str, &str); 4] = [
+const CONFLICTS: [(&str, &str, &str, &str); 5] = [
     ("runs_one_active", "runs.thread_id", "run_in_progress", RUN_IN_PROGRESS),
     (
         "messages_position",
@@ -35,6 +35,12 @@ const CONFLICTS: [(&str, &str, &str, &str); 4] = [
         "logout_tokens.provider, logout_tokens.token_id",
         "logout_token_replayed",
         "This logout token was used before.",
+    ),
+    (
+        "credentials_address",
+        "credentials.organization_id, credentials.address",
+        "address_taken",
+        "Somebody signs in with this address already. Choose another one.",
     ),
 ];
 

@@ -54,7 +54,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
         &sql::INSERT,
         params![
             identity.id,
-            tenant.organization(),
+            tenant.id(),
             identity.user_id,
             identity.provider.clone(),
             identity.issuer.clone(),
@@ -88,7 +88,7 @@ pub async fn find(
         let mut columns = row.columns();
         Ok((read(&mut columns)?, user::read(&mut columns)?))
     };
-    store.query_one(&sql::FIND, &params![provider, issuer, subject, tenant.organization()], read).await
+    store.query_one(&sql::FIND, &params![provider, issuer, subject, tenant.id()], read).await
 }
 
 /// The identities of a user, the oldest first.
@@ -96,7 +96,7 @@ pub async fn find(
 /// # Errors
 /// What the engine says.
 pub async fn of_user(tenant: &Tenant, store: &Store, user: UserId) -> Result<Vec<Identity>> {
-    store.query(&sql::OF_USER, &params![user, tenant.organization()], read_row).await
+    store.query(&sql::OF_USER, &params![user, tenant.id()], read_row).await
 }
 
 /// One's own identities, the oldest first.
@@ -113,13 +113,7 @@ pub fn used_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
     let gone = || Error::conflict("identity_gone", "This identity was removed a moment ago. Sign in again.");
     batch.require(
         &sql::USED,
-        params![
-            identity.last_used_at,
-            identity.email.clone(),
-            identity.email_verified,
-            identity.id,
-            tenant.organization()
-        ],
+        params![identity.last_used_at, identity.email.clone(), identity.email_verified, identity.id, tenant.id()],
         gone,
     );
 }

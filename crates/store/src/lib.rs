@@ -22,11 +22,13 @@ mod tls;
 mod tx;
 mod value;
 
+pub mod credential;
 pub mod event;
 pub mod identity;
 pub mod logout_token;
 pub mod message;
 pub mod migrate;
+pub mod one_time_token;
 pub mod run;
 pub mod search;
 pub mod session;
@@ -286,6 +288,8 @@ pub fn statements() -> Vec<&'static Statement> {
         identity::sql::ALL,
         session::sql::ALL,
         logout_token::sql::ALL,
+        credential::sql::ALL,
+        one_time_token::sql::ALL,
     ]
     .concat()
 }

@@ -32,7 +32,7 @@ pub struct Taken {
 /// Takes a token, when the batch is written; `logout_token_replayed` if it was taken before.
 pub fn take_with(tenant: &Tenant, batch: &mut Batch, taken: Taken) {
     let Taken { id, provider, token_id, expires_at } = taken;
-    batch.write(&sql::INSERT, params![id, tenant.organization(), provider, token_id, expires_at]);
+    batch.write(&sql::INSERT, params![id, tenant.id(), provider, token_id, expires_at]);
 }
 
 /// Forgets those that would be refused for their age, when the batch is written.

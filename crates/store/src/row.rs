@@ -62,7 +62,7 @@ macro_rules! native_columns {
         }
     )*};
 }
-native_columns! { i64, bool, String, Uuid, Option<i64>, Option<String>, Option<Uuid> }
+native_columns! { bool, i64, String, Vec<u8>, Uuid, Option<i64>, Option<String>, Option<Vec<u8>>, Option<Uuid> }
 
 impl Column for Option<Timestamp> {
     fn from_sqlite(row: &rusqlite::Row<'_>, index: usize) -> Result<Self> {

@@ -35,7 +35,7 @@ impl Scope {
 
 /// The people of one organization, and their ways in. For whoever lets people in before they are known, and for whoever
 /// runs the installation. It reaches nothing that those people have said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tenant(OrganizationId);
 
 impl Tenant {
@@ -45,7 +45,18 @@ impl Tenant {
         Self(DEFAULT_ORGANIZATION)
     }
 
-    pub(crate) const fn organization(&self) -> OrganizationId {
+    /// The organization that whoever is known acts in.
+    #[must_use]
+    pub const fn of(principal: &Principal) -> Self {
+        Self(principal.organization_id())
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn of_organization(id: OrganizationId) -> Self {
+        Self(id)
+    }
+
+    pub(crate) const fn id(&self) -> OrganizationId {
         self.0
     }
 }

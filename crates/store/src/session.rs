@@ -120,7 +120,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, session: &Session, kept: 
         &sql::INSERT,
         params![
             session.id,
-            tenant.organization(),
+            tenant.id(),
             session.user_id,
             session.identity_id,
             session.method.as_str(),
@@ -189,7 +189,7 @@ pub async fn of_provider_session(
     (provider, issuer): (&str, &str),
     session: &str,
 ) -> Result<Vec<(UserId, SessionId)>> {
-    let params = params![session, provider, issuer, tenant.organization()];
+    let params = params![session, provider, issuer, tenant.id()];
     store.query(&sql::BY_PROVIDER_SESSION, &params, read_pair).await
 }
 
@@ -203,7 +203,7 @@ pub async fn of_subject(
     (provider, issuer): (&str, &str),
     subject: &str,
 ) -> Result<Vec<(UserId, SessionId)>> {
-    store.query(&sql::BY_SUBJECT, &params![provider, issuer, subject, tenant.organization()], read_pair).await
+    store.query(&sql::BY_SUBJECT, &params![provider, issuer, subject, tenant.id()], read_pair).await
 }
 
 fn read_pair(row: &Row<'_>) -> Result<(UserId, SessionId)> {
@@ -244,7 +244,7 @@ pub fn refreshed_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, Sessio
 /// Tells all who keep sessions in memory, when the batch is written.
 pub fn revoke_with(tenant: &Tenant, batch: &mut Batch, revocation: &Revocation, now: Timestamp) {
     let Revocation { id, user, session } = *revocation;
-    batch.write(&sql::REVOKE, params![id, tenant.organization(), user, session, now]);
+    batch.write(&sql::REVOKE, params![id, tenant.id(), user, session, now]);
 }
 
 /// What ended since then, the newest first.

@@ -75,7 +75,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, user: &User, email_key: O
         &sql::INSERT,
         params![
             user.id,
-            tenant.organization(),
+            tenant.id(),
             user.name.clone(),
             user.email.clone(),
             email_key,
@@ -92,7 +92,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, user: &User, email_key: O
 /// # Errors
 /// What the engine says.
 pub async fn get(tenant: &Tenant, store: &Store, id: UserId) -> Result<Option<User>> {
-    store.query_one(&sql::GET, &params![id, tenant.organization()], read_row).await
+    store.query_one(&sql::GET, &params![id, tenant.id()], read_row).await
 }
 
 /// Users whose verified address this is, two at most: one alone may be meant.
@@ -100,7 +100,7 @@ pub async fn get(tenant: &Tenant, store: &Store, id: UserId) -> Result<Option<Us
 /// # Errors
 /// What the engine says.
 pub async fn by_verified_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result<Vec<User>> {
-    store.query(&sql::BY_VERIFIED_EMAIL, &params![tenant.organization(), email_key, true], read_row).await
+    store.query(&sql::BY_VERIFIED_EMAIL, &params![tenant.id(), email_key, true], read_row).await
 }
 
 /// Users whose address this is, verified or not; 20 at most.
@@ -108,7 +108,7 @@ pub async fn by_verified_email(tenant: &Tenant, store: &Store, email_key: &str) 
 /// # Errors
 /// What the engine says.
 pub async fn by_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result<Vec<User>> {
-    store.query(&sql::BY_EMAIL, &params![tenant.organization(), email_key], read_row).await
+    store.query(&sql::BY_EMAIL, &params![tenant.id(), email_key], read_row).await
 }
 
 /// Users, the oldest first, after one of them.
@@ -117,7 +117,7 @@ pub async fn by_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result
 /// What the engine says.
 pub async fn list(tenant: &Tenant, store: &Store, after: Option<(Timestamp, UserId)>, limit: i64) -> Result<Vec<User>> {
     let (time, id) = after.unwrap_or((Timestamp::UNIX_EPOCH, UserId::new(uuid::Uuid::nil())));
-    store.query(&sql::LIST, &params![tenant.organization(), time, id, limit], read_row).await
+    store.query(&sql::LIST, &params![tenant.id(), time, id, limit], read_row).await
 }
 
 /// Gives somebody another name, when the batch is written. Requires that there is such a user: `not_found`.
@@ -128,29 +128,29 @@ pub fn rename_with(scope: &Scope, batch: &mut Batch, name: String, now: Timestam
 /// Describes a user anew, when the batch is written. Requires that there is such a user: `not_found`.
 pub fn describe_with(tenant: &Tenant, batch: &mut Batch, id: UserId, person: &Description, now: Timestamp) {
     let Description { name, email, email_key, email_verified } = person.clone();
-    let params = params![name, email, email_key, email_verified, now, id, tenant.organization()];
+    let params = params![name, email, email_key, email_verified, now, id, tenant.id()];
     batch.require(&sql::DESCRIBE, params, missing);
 }
 
 /// Shuts somebody out, when the batch is written. Requires that there is such a user: `not_found`.
 pub fn disable_with(tenant: &Tenant, batch: &mut Batch, id: UserId, now: Timestamp) {
-    batch.require(&sql::DISABLE, params![now, id, tenant.organization()], missing);
+    batch.require(&sql::DISABLE, params![now, id, tenant.id()], missing);
 }
 
 /// Lets somebody in again, when the batch is written. Requires that there is such a user: `not_found`.
 pub fn enable_with(tenant: &Tenant, batch: &mut Batch, id: UserId, now: Timestamp) {
-    batch.require(&sql::ENABLE, params![now, id, tenant.organization()], missing);
+    batch.require(&sql::ENABLE, params![now, id, tenant.id()], missing);
 }
 
 /// Makes somebody an administrator of the organization or takes that back, when the batch is written. Requires that there
 /// is such a user: `not_found`.
 pub fn make_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId, (admin, now): (bool, Timestamp)) {
-    batch.require(&sql::MAKE_ADMIN, params![admin, now, id, tenant.organization()], missing);
+    batch.require(&sql::MAKE_ADMIN, params![admin, now, id, tenant.id()], missing);
 }
 
 /// Gives all conversations of one user to another, when the batch is written.
 pub fn hand_over_with(tenant: &Tenant, batch: &mut Batch, from: UserId, to: UserId) {
-    batch.write(&sql::HAND_OVER, params![to, from, tenant.organization()]);
+    batch.write(&sql::HAND_OVER, params![to, from, tenant.id()]);
 }
 
 /// How many conversations a user has. Which, only they can ask.
@@ -158,7 +158,7 @@ pub fn hand_over_with(tenant: &Tenant, batch: &mut Batch, from: UserId, to: User
 /// # Errors
 /// What the engine says.
 pub async fn count_threads(tenant: &Tenant, store: &Store, id: UserId) -> Result<i64> {
-    let params = params![id, tenant.organization()];
+    let params = params![id, tenant.id()];
     let count = store.query_one(&sql::COUNT_THREADS, &params, |row| row.columns().take()).await?;
     Ok(count.unwrap_or(0))
 }

@@ -19,6 +19,7 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Text(Cow<'a, str>),
     Shared(Arc<str>),
+    Bytes(Cow<'a, [u8]>),
     Uuid(Uuid),
     Time(Timestamp),
 }
@@ -31,6 +32,7 @@ impl rusqlite::ToSql for Value<'_> {
             Self::Bool(value) => ValueRef::Integer(i64::from(*value)),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Shared(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
             Self::Uuid(value) => ValueRef::Blob(value.as_bytes()),
             Self::Time(value) => ValueRef::Integer(value.as_microsecond()),
         }))
@@ -45,6 +47,7 @@ impl ToSql for Value<'_> {
             Self::Bool(value) => value.to_sql_checked(ty, out),
             Self::Text(value) => value.as_ref().to_sql_checked(ty, out),
             Self::Shared(value) => value.as_ref().to_sql_checked(ty, out),
+            Self::Bytes(value) => value.as_ref().to_sql_checked(ty, out),
             Self::Uuid(value) => value.to_sql_checked(ty, out),
             Self::Time(value) => value.to_sql_checked(ty, out),
         }
@@ -85,6 +88,19 @@ impl From<String> for Value<'_> {
 impl From<Arc<str>> for Value<'_> {
     fn from(value: Arc<str>) -> Self {
         Self::Shared(value)
+    }
+}
+
+/// A hash.
+impl From<[u8; 32]> for Value<'_> {
+    fn from(value: [u8; 32]) -> Self {
+        Self::Bytes(Cow::Owned(value.to_vec()))
+    }
+}
+
+impl<'a> From<&'a [u8; 32]> for Value<'a> {
+    fn from(value: &'a [u8; 32]) -> Self {
+        Self::Bytes(Cow::Borrowed(value))
     }
 }
 

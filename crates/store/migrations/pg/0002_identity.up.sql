@@ -93,6 +93,7 @@ CREATE UNIQUE INDEX logout_tokens_id ON logout_tokens (provider, token_id);
 CREATE INDEX logout_tokens_expires ON logout_tokens (expires_at);
 
 -- What may be used once: links by mail, invitations, password resets. Only the hash is kept.
+-- `used_by` is the id of the one use, which tells a batch that is written again from somebody else who comes too late.
 CREATE TABLE one_time_tokens (
   id uuid PRIMARY KEY,
   organization_id uuid NOT NULL REFERENCES organizations (id),
@@ -104,7 +105,8 @@ CREATE TABLE one_time_tokens (
   address text NOT NULL,
   created_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
-  used_at timestamptz
+  used_at timestamptz,
+  used_by uuid
 );
 CREATE UNIQUE INDEX one_time_tokens_hash ON one_time_tokens (token_hash);
 CREATE INDEX one_time_tokens_address ON one_time_tokens (address, created_at);

@@ -1,0 +1,102 @@
+//! Ways in by address, in storage.
+
+use jiff::Timestamp;
+use retinue_model::credential::{Credential, PasswordHash};
+use retinue_model::{Email, Error, Result, UserId};
+
+use crate::batch::Batch;
+use crate::row::Row;
+use crate::statement::statements;
+use crate::value::params;
+use crate::{Store, Tenant};
+
+pub(crate) mod sql {
+    super::statements! {
+        BY_ADDRESS = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, u.email_verified, u.disabled_at \
+            FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 AND c.address = $2";
+        OF_USER = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, u.email_verified, u.disabled_at \
+            FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.user_id = $1 AND c.organization_id = $2";
+        // A user of another organization is not there.
+        SET_PASSWORD = "INSERT INTO credentials (user_id, organization_id, address, password_hash, updated_at) \
+            SELECT id, organization_id, $1, $2, $3 FROM users WHERE id = $4 AND organization_id = $5 \
+            ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at";
+        UPGRADE_PASSWORD = "UPDATE credentials SET password_hash = $1 \
+            WHERE user_id = $2 AND organization_id = $3 AND password_hash = $4";
+        CHANGE_ADDRESS = "UPDATE credentials SET address = $1, updated_at = $2 WHERE user_id = $3 AND organization_id = $4";
+    }
+}
+
+/// A credential, with what must be known of its user before it opens anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The credential.
+    pub credential: Credential,
+    /// Whether somebody has shown that the user's address is theirs.
+    pub email_verified: bool,
+    /// When the user was disabled, if they are.
+    pub disabled_at: Option<Timestamp>,
+}
+
+fn read(row: &Row<'_>) -> Result<Found> {
+    let mut columns = row.columns();
+    let credential = Credential {
+        user_id: columns.take()?,
+        address: Email::new(&columns.take::<String>()?).map_err(Error::internal)?,
+        password_hash: columns.take::<Option<String>>()?.map(PasswordHash::new),
+        updated_at: columns.take()?,
+    };
+    Ok(Found { credential, email_verified: columns.take()?, disabled_at: columns.take()? })
+}
+
+fn no_user() -> Error {
+    Error::not_found("user")
+}
+
+fn no_credential() -> Error {
+    Error::not_found("way in by address")
+}
+
+/// Who signs in with an address.
+///
+/// # Errors
+/// What the engine says.
+pub async fn by_address(tenant: &Tenant, store: &Store, address: &Email) -> Result<Option<Found>> {
+    store.query_one(&sql::BY_ADDRESS, &params![tenant.id(), address.key()], read).await
+}
+
+/// A user's credential, if they have one.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_user(tenant: &Tenant, store: &Store, user: UserId) -> Result<Option<Found>> {
+    store.query_one(&sql::OF_USER, &params![user, tenant.id()], read).await
+}
+
+/// Gives a user a credential, or another password to the one that they have, whose address stays, when the batch is
+/// written. Requires that there is such a user: `not_found`; and that the address is nobody else's: `address_taken`.
+pub fn set_password_with(tenant: &Tenant, batch: &mut Batch, credential: &Credential) {
+    let hash = credential.password_hash.as_ref().map(|hash| hash.as_str().to_owned());
+    let params = params![credential.address.key(), hash, credential.updated_at, credential.user_id, tenant.id()];
+    batch.require(&sql::SET_PASSWORD, params, no_user);
+}
+
+/// Keeps the same password in another way, when the batch is written. Does nothing if another password was set since
+/// `old` was read.
+pub fn upgrade_password_with(
+    tenant: &Tenant,
+    batch: &mut Batch,
+    user: UserId,
+    (old, new): (&PasswordHash, &PasswordHash),
+) {
+    let params = params![new.as_str().to_owned(), user, tenant.id(), old.as_str().to_owned()];
+    batch.write(&sql::UPGRADE_PASSWORD, params);
+}
+
+/// Lets a user sign in with another address, when the batch is written. Requires that they have a credential:
+/// `not_found`; and that the address is nobody else's: `address_taken`.
+pub fn change_address_with(tenant: &Tenant, batch: &mut Batch, user: UserId, address: &Email, now: Timestamp) {
+    batch.require(&sql::CHANGE_ADDRESS, params![address.key(), now, user, tenant.id()], no_credential);
+}
+
+#[cfg(test)]
+mod tests;
