@@ -20,6 +20,7 @@ use crate::key::KeyRing;
 use crate::live::Registry;
 use crate::provider::Catalog;
 use crate::session_cache::{KnownSession, SessionCache};
+use crate::visit::{Caller, Visit};
 
 /// How long a write may take before the server is called unready.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
@@ -219,6 +220,12 @@ impl Context {
         &self.request_id
     }
 
+    /// The same request, with what anybody may do.
+    #[must_use]
+    pub fn as_visit(&self) -> Visit {
+        Visit::new(self.app.clone(), Arc::clone(&self.request_id), Caller::default())
+    }
+
     /// Who asks.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
@@ -231,7 +238,8 @@ impl Context {
     }
 
     /// Who asks, as of a moment ago; nothing where nobody signs in.
-    pub(crate) fn known_user(&self) -> Option<&User> {
+    #[must_use]
+    pub fn known_user(&self) -> Option<&User> {
         self.known.as_deref().map(|known| &known.user)
     }
 

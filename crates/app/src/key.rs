@@ -199,7 +199,7 @@ mod tests {
         }
     }
 
-    fn rng() -> Counting {
+    fn random() -> Counting {
         Counting(AtomicU8::new(1))
     }
 
@@ -209,14 +209,14 @@ mod tests {
 
     #[test]
     fn what_is_sealed_is_read_by_its_own_key_for_its_own_purpose_only() {
-        let rng = rng();
-        let ring = KeyRing::generate(&rng, day(0)).unwrap();
-        let sealed = ring.seal(&rng, "sign-in", "the verifier").unwrap();
+        let random = random();
+        let ring = KeyRing::generate(&random, day(0)).unwrap();
+        let sealed = ring.seal(&random, "sign-in", "the verifier").unwrap();
         assert!(!sealed.contains("verifier"));
         assert_eq!(ring.open("sign-in", &sealed).as_deref(), Some("the verifier"));
         assert_eq!(ring.open("refresh", &sealed), None);
-        assert_eq!(KeyRing::generate(&rng, day(0)).unwrap().open("sign-in", &sealed), None);
-        assert_ne!(ring.seal(&rng, "sign-in", "the verifier").unwrap(), sealed);
+        assert_eq!(KeyRing::generate(&random, day(0)).unwrap().open("sign-in", &sealed), None);
+        assert_ne!(ring.seal(&random, "sign-in", "the verifier").unwrap(), sealed);
         for index in 0..sealed.len() {
             let mut bytes = sealed.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
@@ -228,25 +228,25 @@ mod tests {
 
     #[test]
     fn a_key_that_was_replaced_counts_until_it_is_dropped() {
-        let rng = rng();
-        let ring = KeyRing::generate(&rng, day(0)).unwrap();
-        let (sealed, tag) = (ring.seal(&rng, "p", "text").unwrap(), ring.sign(b"message").unwrap());
+        let random = random();
+        let ring = KeyRing::generate(&random, day(0)).unwrap();
+        let (sealed, tag) = (ring.seal(&random, "p", "text").unwrap(), ring.sign(b"message").unwrap());
         let first = ring.newest_id().to_owned();
-        let ring = ring.rotated(&rng, day(10), day(0)).unwrap();
+        let ring = ring.rotated(&random, day(10), day(0)).unwrap();
         assert_ne!(ring.newest_id(), first);
         assert_eq!(ring.open("p", &sealed).as_deref(), Some("text"));
         assert!(ring.has_signed(&first, b"message", tag.as_ref()));
         assert!(!ring.has_signed(ring.newest_id(), b"message", tag.as_ref()));
-        let ring = ring.rotated(&rng, day(50), day(20)).unwrap();
+        let ring = ring.rotated(&random, day(50), day(20)).unwrap();
         assert_eq!((ring.len(), ring.open("p", &sealed)), (2, None), "replaced on day 10, needed since day 20");
         assert!(!ring.has_signed(&first, b"message", tag.as_ref()));
     }
 
     #[test]
     fn the_file_gives_the_same_keys_and_nothing_else_is_taken_for_it() {
-        let rng = rng();
-        let ring = KeyRing::generate(&rng, day(0)).unwrap().rotated(&rng, day(1), day(0)).unwrap();
-        let sealed = ring.seal(&rng, "p", "text").unwrap();
+        let random = random();
+        let ring = KeyRing::generate(&random, day(0)).unwrap().rotated(&random, day(1), day(0)).unwrap();
+        let sealed = ring.seal(&random, "p", "text").unwrap();
         let read = KeyRing::parse(&ring.text()).unwrap();
         assert_eq!((read.text(), read.open("p", &sealed).as_deref()), (ring.text(), Some("text")));
         let shown = format!("{ring:?}");

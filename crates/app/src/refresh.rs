@@ -100,10 +100,10 @@ async fn ask(app: &App, tokens: &Tokens, id: SessionId, now: Timestamp) -> Resul
     Ok((provider.refresh(moment, &token, &tokens.subject).await?, *refresh_every))
 }
 
-/// Whether that means the end; otherwise it can't be told at the moment, or is the operator's to mend.
+/// Whether that means the end; otherwise it can't be told at the moment, or is the operator's to mend. Not every provider
+/// says `invalid_grant` of somebody who was locked out: whatever else it says against the request counts too.
 fn ends_session(error: &Error) -> bool {
-    let operators = [Reason::ClientRefused.code(), Reason::ProviderRefused.code()];
-    !matches!(error.kind(), Kind::Unavailable | Kind::Internal) && !operators.contains(&error.code())
+    !matches!(error.kind(), Kind::Unavailable | Kind::Internal) && error.code() != Reason::ClientRefused.code()
 }
 
 fn sealed(app: &App, id: SessionId, refreshed: &Refreshed, refresh_at: Timestamp) -> Result<Kept> {

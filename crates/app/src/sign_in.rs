@@ -17,12 +17,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Provision, SignInProvider};
 use crate::session::{self, Opened, SignedIn};
-use crate::{Context, Visit, refresh};
+use crate::{App, Context, Visit, refresh};
 
 /// What the browser keeps of a sign-in is encrypted for.
 const PURPOSE: &str = "sign-in at a provider";
 /// How often it is looked again who somebody is, when others write the same down at the same moment.
 const TRIES: usize = 3;
+
+/// Learns what must be known of each provider, so that the first sign-in need not wait for it. One that is down is said,
+/// and asked again when somebody needs it.
+pub async fn prepare(app: App) {
+    for configured in &app.auth.providers {
+        match configured.provider.prepare(app.now()).await {
+            Ok(()) => tracing::info!(provider = configured.name(), "the identity provider can be used"),
+            Err(error) => tracing::warn!(
+                provider = configured.name(),
+                code = error.code(),
+                ?error,
+                "the identity provider can't be used at the moment; `retinue doctor` says more"
+            ),
+        }
+    }
+}
 
 /// A sign-in that begins.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use crate::id::{IdentityId, UserId};
 /// How an identity came to belong to its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = IdentityOrigin)]
 pub enum Origin {
     /// The user was made for it, at its first sign-in.
     SignIn,

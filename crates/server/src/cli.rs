@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Environment, Layers};
-use crate::{migrate, reference, serve, show, telemetry};
+use crate::{key, migrate, reference, serve, show, telemetry};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -38,8 +38,23 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// The keys that cookies are signed with
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Print the OpenAPI document
     Openapi,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum KeyCommand {
+    /// Take a new key for what is new; what the others made still counts for as long as a session may last
+    Rotate {
+        /// Let nothing count any more that the others made: everybody signs in again
+        #[arg(long)]
+        forget: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -94,6 +109,9 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
             Ok(()) => finish(block_on(serve::run(config, environment)).map(|()| String::new())),
             Err(error) => complain(&format!("The configuration is wrong.\n  {error}"), 2),
         },
+        Command::Key { command: KeyCommand::Rotate { forget } } => {
+            finish(key::rotate(&config, forget).map_err(anyhow::Error::from))
+        }
         Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
     }
 }

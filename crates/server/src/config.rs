@@ -5,8 +5,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use retinue_web::TrustedProxies;
 use serde::Deserialize;
 
+pub use crate::auth::Auth;
 pub use crate::environment::Environment;
 pub use crate::layers::Layers;
 
@@ -69,13 +71,12 @@ sections! {
         public_url: String,
         allowed_hosts: Vec<String>,
         max_body_bytes: usize,
+        trusted_proxies: Vec<String>,
         max_connections: usize,
         shutdown_seconds: u64,
     }
     Data { dir: PathBuf, }
     Database { url: Secret, connections: usize, statement_seconds: u64, }
-    Auth { mode: Mode, single_user: SingleUser, }
-    SingleUser { allow_remote: bool, }
     Runs { max_concurrent: usize, max_output_bytes: usize, max_seconds: u64, retries: u32, }
     Providers {
         default_model: String,
@@ -100,27 +101,6 @@ impl TryFrom<String> for Listen {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let address = text.strip_prefix("localhost:").map_or_else(|| text.clone(), |port| format!("127.0.0.1:{port}"));
         address.parse().map(Self).map_err(|_| "must be an address with a port, such as 127.0.0.1:8080")
-    }
-}
-
-/// Who may come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Mode {
-    /// Everybody who reaches the server is the local user.
-    SingleUser,
-}
-
-impl TryFrom<String> for Mode {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "single_user" => Ok(Self::SingleUser),
-            other => Err(format!(
-                "“{other}” is not in this release, which knows `single_user` only: there is no sign-in yet"
-            )),
-        }
     }
 }
 
@@ -208,6 +188,9 @@ impl Config {
     /// What the types can't say.
     pub(crate) fn check(&self, environment: &Environment) -> Result<(), ConfigError> {
         self.check_listen()?;
+        TrustedProxies::new(self.server.trusted_proxies.iter().map(String::as_str))
+            .map_err(|error| ConfigError::new("server.trusted_proxies", error))?;
+        self.auth.check(self)?;
         self.check_bounds()?;
         self.check_database()?;
         self.check_log()?;
@@ -218,7 +201,8 @@ impl Config {
 
     fn check_listen(&self) -> Result<(), ConfigError> {
         let ip = self.server.listen.0.ip();
-        if !ip.is_loopback() && !self.auth.single_user.allow_remote {
+        let is_open = !self.auth.is_single_user() || self.auth.single_user.allow_remote;
+        if !ip.is_loopback() && !is_open {
             return Err(ConfigError::new(
                 "server.listen",
                 format!(
@@ -228,7 +212,7 @@ impl Config {
         }
         if let MetricsListen::At(address) = self.metrics.listen
             && !address.ip().is_loopback()
-            && !self.auth.single_user.allow_remote
+            && !is_open
         {
             return Err(ConfigError::new(
                 "metrics.listen",
@@ -253,6 +237,12 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// Whose word is taken for where a request comes from; those that are none were refused.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.server.trusted_proxies.iter().map(String::as_str)).unwrap_or_default()
     }
 
     fn check_bounds(&self) -> Result<(), ConfigError> {

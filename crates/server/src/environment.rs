@@ -10,9 +10,14 @@ use crate::config::ConfigError;
 pub type Environment = BTreeMap<String, String>;
 
 /// Names that people know, and the keys they set.
-const PLAIN: [(&str, &str); 7] = [
+const PLAIN: [(&str, &str); 12] = [
     ("AUTH_MODE", "auth.mode"),
     ("DATABASE_URL", "database.url"),
+    ("OIDC_CLIENT_ID", "auth.oidc.client_id"),
+    ("OIDC_CLIENT_SECRET", "auth.oidc.client_secret"),
+    ("OIDC_ISSUER_URL", "auth.oidc.issuer"),
+    ("OIDC_REDIRECT_URI", "auth.oidc.redirect_uri"),
+    ("OIDC_SCOPES", "auth.oidc.scopes"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("OPENAI_BASE_URL", "providers.openai_base_url"),
     ("RETINUE_DATA_DIR", "data.dir"),
@@ -32,7 +37,6 @@ pub(crate) struct Setting {
 /// What the environment sets, checked against the keys and types of `defaults`. A variable that is set and empty sets
 /// nothing, as is usual in compose files.
 pub(crate) fn settings(environment: &Environment, defaults: &Table) -> Result<Vec<Setting>, ConfigError> {
-    refuse_other_modes(environment)?;
     let mut settings: Vec<Setting> = Vec::new();
     for (variable, text) in environment.iter().filter(|(_, text)| !text.is_empty()) {
         let Some((key, text)) = key(variable, text)? else { continue };
@@ -68,17 +72,6 @@ fn key(variable: &str, text: &str) -> Result<Option<(String, String)>, ConfigErr
         };
     }
     Ok(variable.strip_prefix(PREFIX).map(|rest| (rest.to_ascii_lowercase().replace("__", "."), text.to_owned())))
-}
-
-/// Somebody who sets these believes that people must sign in, and they would not have to.
-fn refuse_other_modes(environment: &Environment) -> Result<(), ConfigError> {
-    match environment.iter().find(|(name, text)| name.starts_with("OIDC_") && !text.is_empty()) {
-        None => Ok(()),
-        Some((name, _)) => Err(ConfigError::new(
-            name,
-            "is set, but this release has no sign-in yet: everybody who reaches the server is the local user. Unset it to go on.",
-        )),
-    }
 }
 
 /// The value at `key` (`a.b`).

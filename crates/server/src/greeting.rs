@@ -3,6 +3,7 @@
 use retinue_app::{App, provider};
 use retinue_model::provider::{Model, Origin};
 
+use crate::auth::Mode;
 use crate::config::Config;
 use crate::wiring;
 
@@ -16,11 +17,12 @@ pub(crate) fn opening(config: &Config, address: &str, engine: &str) -> String {
     } else {
         engine.to_owned()
     };
-    let remote = if config.auth.single_user.allow_remote { ", open to everybody who reaches it" } else { "" };
-    format!(
-        "Retinue {}\n\n  Open      {address}\n  Mode      single-user{remote}\n  Data      {place}\n",
-        env!("CARGO_PKG_VERSION")
-    )
+    let mode = match config.auth.mode {
+        Mode::SingleUser if config.auth.single_user.allow_remote => "single-user, open to everybody who reaches it",
+        Mode::SingleUser => "single-user",
+        Mode::Oidc => "people sign in at an identity provider",
+    };
+    format!("Retinue {}\n\n  Open      {address}\n  Mode      {mode}\n  Data      {place}\n", env!("CARGO_PKG_VERSION"))
 }
 
 /// The lines about models, once they were looked for.

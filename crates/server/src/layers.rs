@@ -49,7 +49,9 @@ impl Layers {
     /// # Errors
     /// What is wrong with which key, and how to mend it.
     pub fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
-        let config: Config = serde_path_to_error::deserialize(Value::Table(self.table.clone())).map_err(|error| {
+        let mut table = self.table.clone();
+        complete_providers(&mut table, &defaults()?);
+        let config: Config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let key = error.path().to_string();
             let reason = error.into_inner().to_string();
             ConfigError::new(&key, format!("{}{}", reason.trim(), self.place(&key)))
@@ -65,7 +67,7 @@ impl Layers {
     fn place(&self, key: &str) -> String {
         match (self.origins.get(key), &self.file) {
             (Some(origin), _) => format!(" (set by {origin})"),
-            (None, Some(file)) if key.starts_with("models") || key.starts_with("agents") => {
+            (None, Some(file)) if ["models", "agents", "auth.providers"].iter().any(|list| key.starts_with(list)) => {
                 format!(" (set by {})", file.display())
             }
             _ => String::new(),
@@ -97,7 +99,19 @@ fn defaults() -> Result<Table, ConfigError> {
 }
 
 fn is_list_of_tables(key: &str) -> bool {
-    matches!(key, "models" | "agents")
+    matches!(key, "models" | "agents" | "auth.providers")
+}
+
+/// What an entry of `auth.providers` does not say is as in the defaults of `auth.oidc`.
+fn complete_providers(table: &mut Table, defaults: &Table) {
+    let usual = defaults.get("auth").and_then(|auth| auth.get("oidc")).and_then(Value::as_table);
+    let providers = table.get_mut("auth").and_then(|auth| auth.get_mut("providers")).and_then(Value::as_array_mut);
+    let (Some(usual), Some(providers)) = (usual, providers) else { return };
+    for entry in providers.iter_mut().filter_map(Value::as_table_mut) {
+        for (key, value) in usual.iter().filter(|(key, _)| *key != "name") {
+            entry.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 /// All keys that are not tables themselves, as `a.b`.

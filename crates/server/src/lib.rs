@@ -1,10 +1,12 @@
 //! The program: configuration, wiring, command line, logs, start and stop. Holds no rule and no query.
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 
 mod environment;
 mod greeting;
+mod key;
 mod layers;
 mod listen;
 mod migrate;

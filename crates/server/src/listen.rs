@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use retinue_model::{Error, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::util::MapRequest;
 
 use crate::patient::Patient;
 
@@ -85,8 +89,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
         loop {
             // The semaphore is never closed.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let stream = accept(&listener).await;
-            connect(Patient::new(stream, bounds.patience), router.clone(), &graceful, place);
+            let (stream, peer) = accept(&listener).await;
+            connect((Patient::new(stream, bounds.patience), peer), router.clone(), &graceful, place);
         }
     };
     tokio::select! {
@@ -98,15 +102,15 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
 }
 
 /// The next connection.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // An event must not wait for the next one.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "can_fail(nodelay)");
                 }
-                return stream;
+                return (stream, peer);
             }
             // It was over before it began.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -119,12 +123,21 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-fn connect(stream: Patient<TcpStream>, router: Router, graceful: &GracefulShutdown, place: OwnedSemaphorePermit) {
+fn connect(
+    (stream, peer): (Patient<TcpStream>, SocketAddr),
+    router: Router,
+    graceful: &GracefulShutdown,
+    place: OwnedSemaphorePermit,
+) {
+    let service = MapRequest::new(router, move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -7,7 +7,7 @@ use crate::layers::DEFAULTS;
 /// The page.
 pub(crate) fn markdown() -> String {
     let mut page = String::from(INTRODUCTION);
-    let (tables, examples) = DEFAULTS.split_once("# Models that no server lists").unwrap_or((DEFAULTS, ""));
+    let (tables, examples) = DEFAULTS.split_once("# Further identity providers").unwrap_or((DEFAULTS, ""));
     let mut section = String::new();
     let mut comment = String::new();
     for line in tables.lines() {
@@ -28,7 +28,10 @@ pub(crate) fn markdown() -> String {
             comment.clear();
         }
     }
-    let _ = write!(page, "\n## `[[models]]` and `[[agents]]`\n\n```toml\n# Models that no server lists{examples}```\n");
+    let _ = write!(
+        page,
+        "\n## `[[auth.providers]]`, `[[models]]` and `[[agents]]`\n\n```toml\n# Further identity providers{examples}```\n"
+    );
     page
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use retinue_app::{App, provider, run};
+use retinue_app::{App, provider, run, session, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Environment, MetricsListen};
 use crate::listen::Bounds;
-use crate::{greeting, listen, telemetry, wiring};
+use crate::{greeting, key, listen, telemetry, wiring};
 
 /// How long connections may take to end after the last run did.
 const LINGER: Duration = Duration::from_secs(3);
@@ -45,18 +45,23 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     wiring::make_data_folder(&config)?;
     let location = wiring::location(&config);
     let store = Store::open(&location).await?;
-    let app = start(&config, environment, store.clone()).await?;
+    let app = start(&config, environment, store.clone(), address).await?;
     if let Some(listener) = metrics_listener {
         tokio::spawn(listen::serve(
             listener,
             // Who reads metrics comes to any address of the machine; a name can be made to lead here, an address can't.
-            retinue_web::metrics_router(app.clone(), settings(&config, true), move || metrics.render()),
+            retinue_web::metrics_router(&app, settings(&config, true), move || metrics.render()),
             Bounds::new(METRICS_CONNECTIONS),
             std::future::pending(),
         ));
     }
     greet(&config, &app, address, &location);
     tokio::spawn(provider::keep_asking(app.clone()));
+    if !config.auth.is_single_user() {
+        tokio::spawn(session::keep_watch(app.clone()));
+        tokio::spawn(key::keep_watch(config.clone(), app.clone()));
+        tokio::spawn(sign_in::prepare(app.clone()));
+    }
     tokio::select! {
         served = serve(&config, app, listener) => served,
         // At once: what could still be written is not this process's to write any more.
@@ -64,11 +69,11 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     }
 }
 
-async fn start(config: &Config, environment: &Environment, store: Store) -> anyhow::Result<App> {
+async fn start(config: &Config, environment: &Environment, store: Store, address: SocketAddr) -> anyhow::Result<App> {
     for version in migrate::up(&store).await? {
         tracing::info!(version, "the database was migrated");
     }
-    let app = wiring::app(config, environment, store)?;
+    let app = wiring::app(config, environment, store, address)?;
     let interrupted = run::recover(&app).await?;
     if interrupted > 0 {
         tracing::warn!(
@@ -80,7 +85,8 @@ async fn start(config: &Config, environment: &Environment, store: Store) -> anyh
 }
 
 async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Result<()> {
-    let router = retinue_web::router(app.clone(), settings(config, config.auth.single_user.allow_remote));
+    let any_address = config.auth.is_single_user() && config.auth.single_user.allow_remote;
+    let router = retinue_web::router(app.clone(), settings(config, any_address));
     let server = tokio::spawn(listen::serve(listener, router, Bounds::new(config.server.max_connections), {
         let app = app.clone();
         async move { app.stopped().await }
@@ -101,6 +107,8 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Resu
 fn settings(config: &Config, any_address: bool) -> retinue_web::Settings {
     retinue_web::Settings {
         hosts: Hosts::new(config.host_names(), any_address),
+        trusted_proxies: config.trusted_proxies(),
+        signs_in: !config.auth.is_single_user(),
         max_body_bytes: config.server.max_body_bytes,
         advice: wiring::advice(config),
     }
@@ -137,15 +145,12 @@ impl Signals {
 
 /// Says that the server is there; and, when they were looked for, which models it found.
 fn greet(config: &Config, app: &App, address: SocketAddr, location: &Location) {
-    let url = match config.server.public_url.as_str() {
-        "" => format!("http://{address}"),
-        url => url.to_owned(),
-    };
+    let url = config.public_url(address);
     let for_people = telemetry::is_for_people(&config.log);
     if for_people {
         say(&greeting::opening(config, &url, location.engine()));
     } else {
-        tracing::info!(%address, url, mode = "single_user", database = location.engine(), "ready");
+        tracing::info!(%address, url, mode = app.auth().mode.as_str(), database = location.engine(), "ready");
     }
     let (app, config) = (app.clone(), config.clone());
     tokio::spawn(async move {

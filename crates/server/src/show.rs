@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use crate::layers::Layers;
 
 /// Keys whose value is never shown.
-const SECRETS: [&str; 1] = ["providers.openai_api_key"];
+const SECRETS: [&str; 3] = ["providers.openai_api_key", "auth.oidc.client_secret", "auth.providers.client_secret"];
 
 /// The configuration in force, as TOML.
 pub(crate) fn text(layers: &Layers) -> String {
@@ -35,7 +35,7 @@ fn section(layers: &Layers, table: &Table, prefix: &str, text: &mut String) {
                 for entry in entries.iter().filter_map(Value::as_table) {
                     let _ = writeln!(text, "\n[[{key}]]");
                     for (name, value) in entry {
-                        let _ = writeln!(text, "{name} = {value}");
+                        let _ = writeln!(text, "{name} = {}", shown(&format!("{key}.{name}"), value));
                     }
                 }
             }

@@ -1,13 +1,15 @@
 //! Puts the program together from its configuration.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use retinue_agent::{Backend, Client, Endpoint, Limits, Timeouts};
 use retinue_app::agent::{default_assistant, id_of_slug};
+use retinue_app::key::KeyRing;
 use retinue_app::provider::{Catalog, Entry, Source};
-use retinue_app::{App, Parts, Settings};
+use retinue_app::{App, Clock as _, Parts, Settings};
 use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
 use retinue_model::provider::{Model, Origin};
@@ -16,6 +18,7 @@ use retinue_store::{Location, Store};
 use secrecy::SecretString;
 
 use crate::config::{Config, DeclaredModel, Environment};
+use crate::key;
 use crate::system::{SystemClock, SystemRng};
 
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -36,7 +39,8 @@ pub(crate) fn location(config: &Config) -> Location {
 
 /// Makes the folder for the data, if data is kept in one and there is none.
 pub(crate) fn make_data_folder(config: &Config) -> Result<()> {
-    if !config.database.url.expose().is_empty() {
+    // The instance's keys are there too.
+    if !config.database.url.expose().is_empty() && config.auth.is_single_user() {
         return Ok(());
     }
     let dir = &config.data.dir;
@@ -64,9 +68,21 @@ fn make_private_folder(path: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// The program over an open database.
-pub(crate) fn app(config: &Config, environment: &Environment, store: Store) -> Result<App> {
+/// The program over an open database, listening at `address`.
+pub(crate) fn app(config: &Config, environment: &Environment, store: Store, address: SocketAddr) -> Result<App> {
+    let auth = config
+        .auth
+        .build(config, address)
+        .map_err(|error| Error::invalid("invalid_configuration", error.to_string()))?;
+    // Where nobody signs in, nothing is signed.
+    let keys = if auth.is_single_user() {
+        KeyRing::generate(&SystemRng::new(), SystemClock.now())?
+    } else {
+        key::open(config)?
+    };
     Ok(App::new(Parts {
+        auth,
+        keys,
         store,
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng::new()),

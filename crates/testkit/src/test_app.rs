@@ -1,25 +1,30 @@
 //! The whole program behind its real doors, on a port of its own.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
+use retinue_app::key::KeyRing;
 use retinue_app::provider::{Catalog, Entry};
-use retinue_app::{App, Parts, Settings, agent, run};
+use retinue_app::{App, Auth, Clock as _, Parts, Settings, agent, run, session};
 use retinue_model::agent::Agent;
 use retinue_model::provider::{Model, Origin};
 use retinue_store::{Location, Store, migrate};
-use retinue_web::Hosts;
+use retinue_web::{Hosts, TrustedProxies};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{CountingRng, Database, EventStream, FakeClock, ModelServer, until};
 
+/// How people are let in, at a public URL.
+pub type MakeAuth = Arc<dyn Fn(&str) -> Auth + Send + Sync>;
+
 /// What a test may want otherwise.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// How many runs may be under way at once.
     pub max_concurrent_runs: usize,
@@ -27,11 +32,21 @@ pub struct Options {
     pub limits: Limits,
     /// How many tokens the model takes.
     pub context_tokens: u32,
+    /// How people are let in; nobody signs in if none.
+    pub auth: Option<MakeAuth>,
+    /// The clock; one of its own if none.
+    pub clock: Option<Arc<FakeClock>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_concurrent_runs: 100, limits: Limits::default(), context_tokens: 32_768 }
+        Self { max_concurrent_runs: 100, limits: Limits::default(), context_tokens: 32_768, auth: None, clock: None }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("signs_in", &self.auth.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -61,7 +76,7 @@ impl TestApp {
     /// Starts with other options.
     pub async fn start_with(database: Database, options: Options) -> Self {
         let model = ModelServer::start().await;
-        let clock = Arc::new(FakeClock::default());
+        let clock = options.clock.clone().unwrap_or_default();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let location = database.location().clone();
         let program = program(location, Arc::clone(&clock), catalog(&model, options.context_tokens), options);
@@ -162,10 +177,18 @@ impl Drop for TestApp {
 async fn program(location: Location, clock: Arc<FakeClock>, catalog: Catalog, options: Options) -> (App, SocketAddr) {
     let store = Store::open(&location).await.unwrap();
     migrate::up(&store).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let url = format!("http://{address}");
+    let auth = options.auth.map_or_else(|| Auth::single_user(url.clone()), |make| make(&url));
+    let (signs_in, rng) = (!auth.is_single_user(), Arc::new(CountingRng::default()));
     let app = App::new(Parts {
         store,
+        // The same in each start of a test.
+        keys: KeyRing::generate(&CountingRng::default(), clock.now()).unwrap(),
+        auth,
         clock,
-        rng: Arc::new(CountingRng::default()),
+        rng,
         client: retinue_agent::Client::new(Timeouts::default()).unwrap(),
         catalog,
         settings: Settings {
@@ -175,14 +198,15 @@ async fn program(location: Location, clock: Arc<FakeClock>, catalog: Catalog, op
         },
     });
     run::recover(&app).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    tokio::spawn(session::keep_watch(app.clone()));
     let settings = retinue_web::Settings {
         hosts: Hosts::new([], false),
+        trusted_proxies: TrustedProxies::new(["127.0.0.1"]).unwrap(),
+        signs_in,
         max_body_bytes: 1 << 20,
         advice: vec!["Set `OPENAI_BASE_URL`.".to_owned()],
     };
-    let router = retinue_web::router(app.clone(), settings);
+    let router = retinue_web::router(app.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, router).await });
     (app, address)
 }

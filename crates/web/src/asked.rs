@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::http::Extensions;
 use axum::response::{IntoResponse, Response};
 use retinue_model::Error;
+use retinue_model::error::Kind;
+use retinue_model::return_to::ReturnTo;
 
 use crate::problem::Failed;
 use crate::{Settings, page};
@@ -28,7 +30,7 @@ impl Asked {
 
     /// The answer to an error: a page for people, a problem document for programs.
     pub(crate) fn refuse(&self, error: Error) -> Response {
-        if self.wants_page { page::error(&error, &self.id) } else { Failed::new(error, &self.id).into_response() }
+        if self.wants_page { page::error(&error, self) } else { Failed::new(error, &self.id).into_response() }
     }
 }
 
@@ -37,17 +39,30 @@ impl Asked {
 pub(crate) struct Refused {
     error: Error,
     asked: Option<Asked>,
+    /// Where to go after signing in, if that mends it.
+    return_to: Option<ReturnTo>,
 }
 
 impl Refused {
     pub(crate) fn new(error: Error, asked: Option<&Asked>) -> Self {
-        Self { error, asked: asked.cloned() }
+        Self { error, asked: asked.cloned(), return_to: None }
+    }
+
+    /// Whoever must sign in first is led there and back, if they look at pages.
+    #[must_use]
+    pub(crate) fn with_sign_in(mut self, return_to: ReturnTo) -> Self {
+        self.return_to = Some(return_to).filter(|_| self.error.kind() == Kind::Unauthenticated);
+        self
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self.asked {
+            Some(asked) if asked.wants_page && self.return_to.is_some() => {
+                let ended = self.error.code() != "not_signed_in";
+                page::sign_in::redirect(&self.return_to.unwrap_or_default(), ended)
+            }
             Some(asked) => asked.refuse(self.error),
             None => Failed::new(self.error, "").into_response(),
         }

@@ -223,7 +223,13 @@ mod tests {
     }
 
     async fn ask(path: &str, accept: &str) -> (u16, HeaderMap, String) {
-        let settings = Settings { hosts: Hosts::new([], false), max_body_bytes: 1, advice: Vec::new() };
+        let settings = Settings {
+            hosts: Hosts::new([], false),
+            trusted_proxies: crate::TrustedProxies::default(),
+            signs_in: false,
+            max_body_bytes: 1,
+            advice: Vec::new(),
+        };
         let router =
             Router::new().route("/boom", get(boom)).route("/api/boom", get(boom)).route("/", get(async || "well"));
         let router = router.layer(Door::new(settings, || "request-7".into()));

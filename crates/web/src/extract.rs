@@ -1,6 +1,5 @@
-//! Extractors: the context of a request, and its path, query and body with errors that say what is wrong.
+//! Extractors: the path, query and body of a request, with errors that say what is wrong. Who asks: see [`crate::guard`].
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::RequestPartsExt;
@@ -11,12 +10,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use retinue_app::{App, Context};
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
 use serde::de::DeserializeOwned;
 
 use crate::asked::{Asked, Refused};
+pub(crate) use crate::guard::{Ctx, Perhaps, Visitor};
 
 /// How much of a body that is too large is read all the same, in bytes.
 const FORGOTTEN_BYTES: usize = 32 << 20;
@@ -24,19 +23,6 @@ const FORGOTTEN_BYTES: usize = 32 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How deep JSON may be nested.
 const MAX_JSON_DEPTH: usize = 32;
-
-/// Who asks, and everything to answer with.
-#[derive(Debug)]
-pub(crate) struct Ctx(pub(crate) Context);
-
-impl FromRequestParts<App> for Ctx {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Self::Rejection> {
-        let id = Asked::of(&parts.extensions).map_or_else(|| Arc::from(""), |asked| Arc::clone(&asked.id));
-        Ok(Self(app.local_context(id)))
-    }
-}
 
 /// One parameter of the path, or several.
 #[derive(Debug)]

@@ -5,14 +5,17 @@ mod api;
 mod asked;
 mod assets;
 mod code;
+mod cookie;
 mod door;
 mod extract;
+mod guard;
 mod hosts;
 mod kept;
 mod markdown;
 mod openapi;
 mod page;
 mod problem;
+mod proxy;
 mod rendered;
 mod routes;
 mod sse;
@@ -21,6 +24,7 @@ mod when;
 
 pub use hosts::Hosts;
 pub use openapi::document as openapi;
+pub use proxy::TrustedProxies;
 pub use routes::{metrics_router, router};
 
 /// What the doors need to know of the configuration.
@@ -28,6 +32,10 @@ pub use routes::{metrics_router, router};
 pub struct Settings {
     /// Which `Host` headers are answered.
     pub hosts: Hosts,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether people sign in here.
+    pub signs_in: bool,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// What a person may set next, as plain text with `code` in backticks; shown on the pages.

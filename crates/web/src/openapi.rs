@@ -2,7 +2,6 @@
 
 use axum::Json;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::routes;
 
@@ -14,15 +13,22 @@ use crate::routes;
         (name = "threads", description = "Conversations and what was said in them"),
         (name = "runs", description = "One turn of an agent's work, and its events"),
         (name = "agents", description = "Who answers, and with which model"),
+        (name = "sign-in", description = "Who asks, and how people sign in and out"),
+        (name = "account", description = "One's own identities and sessions"),
         (name = "operations", description = "For whoever runs the server"),
     ),
 )]
 pub(crate) struct Description;
 
+/// What the document says besides its paths.
+pub(crate) fn description() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
 /// The OpenAPI document.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::with_openapi(Description::openapi()).merge(routes::api()).into_openapi()
+    routes::described()
 }
 
 /// `GET /openapi.json`

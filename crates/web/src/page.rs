@@ -1,32 +1,32 @@
 //! Pages: typed templates filled with what an operation gave.
 
+pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod composer;
 pub(crate) mod home;
 pub(crate) mod rail;
+pub(crate) mod sign_in;
 pub(crate) mod thread;
 pub(crate) mod thread_delete;
 pub(crate) mod turn;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::Request;
 use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
-use retinue_app::Context;
 use retinue_model::Error;
 use retinue_model::error::Kind;
 
 use crate::asked::Asked;
-use crate::problem;
+use crate::problem::{self, Request};
 use rail::Rail;
 
 /// The program's version, as pages show it.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Whether a browser asks for something to look at.
-pub(crate) fn is_wanted(request: &Request) -> bool {
+pub(crate) fn is_wanted(request: &axum::extract::Request) -> bool {
     let is_page_path = !request.uri().path().starts_with("/api/");
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     is_page_path && accept.contains("text/html")
@@ -37,6 +37,7 @@ pub(crate) fn is_wanted(request: &Request) -> bool {
 pub(crate) struct PageError {
     error: Error,
     request_id: String,
+    signs_in: bool,
 }
 
 /// The result of a handler of pages.
@@ -44,18 +45,19 @@ pub(crate) type Page<T = Response> = Result<T, PageError>;
 
 /// Says which request an error answers.
 pub(crate) trait OnPage<T> {
-    fn on_page(self, ctx: &Context) -> Page<T>;
+    fn on_page(self, request: &impl Request) -> Page<T>;
 }
 
 impl<T> OnPage<T> for retinue_model::Result<T> {
-    fn on_page(self, ctx: &Context) -> Page<T> {
-        self.map_err(|error| PageError { error, request_id: ctx.request_id().to_owned() })
+    fn on_page(self, request: &impl Request) -> Page<T> {
+        let signs_in = !request.app().auth().is_single_user();
+        self.map_err(|error| PageError { error, request_id: request.id().to_owned(), signs_in })
     }
 }
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        error(&self.error, &self.request_id)
+        error_page(&self.error, &self.request_id, self.signs_in)
     }
 }
 
@@ -72,6 +74,19 @@ struct ErrorPage<'a> {
     version: &'static str,
     refresh: bool,
     rail: Rail,
+    fault: Fault<'a>,
+}
+
+/// Where people sign in, who looks at the page of an error is not known.
+#[derive(Template)]
+#[template(path = "gate_error.html")]
+struct GateErrorPage<'a> {
+    title: &'a str,
+    assets: &'static str,
+    fault: Fault<'a>,
+}
+
+struct Fault<'a> {
     status: u16,
     heading: &'a str,
     detail: &'a str,
@@ -79,30 +94,35 @@ struct ErrorPage<'a> {
 }
 
 /// The page of an error.
-pub(crate) fn error(error: &Error, request_id: &str) -> Response {
+pub(crate) fn error(error: &Error, asked: &Asked) -> Response {
+    error_page(error, &asked.id, asked.settings.signs_in)
+}
+
+fn error_page(error: &Error, request_id: &str, signs_in: bool) -> Response {
     problem::log(error, request_id);
     let status = problem::status(error);
-    let heading = match status {
+    let title = heading(status);
+    let fault = Fault { status: status.as_u16(), heading: title, detail: error.detail(), request_id };
+    let assets = crate::assets::BASE;
+    let page = if signs_in {
+        html(status, &GateErrorPage { title, assets, fault })
+    } else {
+        html(status, &ErrorPage { title, assets, version: VERSION, refresh: false, rail: Rail::empty(), fault })
+    };
+    problem::with_headers(page.unwrap_or_else(|_| status.into_response()))
+}
+
+pub(crate) fn heading(status: StatusCode) -> &'static str {
+    match status {
         StatusCode::NOT_FOUND => "Nothing is here",
         StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => "Refused",
+        StatusCode::UNAUTHORIZED => "Sign in first",
         StatusCode::CONFLICT => "That did not fit",
         StatusCode::SERVICE_UNAVAILABLE => "Not available now",
         StatusCode::INSUFFICIENT_STORAGE => "No room left",
         status if status.is_server_error() => "Something failed here",
         _ => "That was not understood",
-    };
-    let page = ErrorPage {
-        title: heading,
-        assets: crate::assets::BASE,
-        version: VERSION,
-        refresh: false,
-        rail: Rail::empty(),
-        status: status.as_u16(),
-        heading,
-        detail: error.detail(),
-        request_id,
-    };
-    html(status, &page).unwrap_or_else(|_| status.into_response())
+    }
 }
 
 /// No route has this path.

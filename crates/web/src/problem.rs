@@ -1,10 +1,10 @@
 //! Errors on the wire: the one place where an error becomes an HTTP status.
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use retinue_app::Context;
+use retinue_app::{App, Context, Visit};
 use retinue_model::Error;
 use retinue_model::error::Kind;
 use serde::{Deserialize, Serialize};
@@ -76,14 +76,43 @@ impl Failed {
     }
 }
 
+/// A request of somebody, known or not.
+pub(crate) trait Request {
+    /// What the log calls it.
+    fn id(&self) -> &str;
+
+    /// The program that it came to.
+    fn app(&self) -> &App;
+}
+
+impl Request for Context {
+    fn id(&self) -> &str {
+        self.request_id()
+    }
+
+    fn app(&self) -> &App {
+        self.app()
+    }
+}
+
+impl Request for Visit {
+    fn id(&self) -> &str {
+        self.request_id()
+    }
+
+    fn app(&self) -> &App {
+        self.app()
+    }
+}
+
 /// Says which request an error answers.
 pub(crate) trait InRequest<T> {
-    fn in_request(self, ctx: &Context) -> Answer<T>;
+    fn in_request(self, request: &impl Request) -> Answer<T>;
 }
 
 impl<T> InRequest<T> for retinue_model::Result<T> {
-    fn in_request(self, ctx: &Context) -> Answer<T> {
-        self.map_err(|error| Failed::new(error, ctx.request_id()))
+    fn in_request(self, request: &impl Request) -> Answer<T> {
+        self.map_err(|error| Failed::new(error, request.id()))
     }
 }
 
@@ -100,11 +129,20 @@ impl IntoResponse for Failed {
             request_id: self.request_id,
         };
         let mut response = (status, Json(problem)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
-        }
-        response
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        with_headers(response)
     }
+}
+
+/// With what the status wants said beside it, whether that is a page or a problem document.
+pub(crate) fn with_headers(mut response: Response) -> Response {
+    let status = response.status();
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"retinue\""));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }

@@ -8,11 +8,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::door::Door;
+use crate::guard::{Public, SignedIn};
 use crate::{Settings, api, assets, openapi, page};
 
-/// JSON and events; these are in the OpenAPI document.
-pub(crate) fn api() -> OpenApiRouter<App> {
+/// JSON and events for whoever is signed in; these are in the OpenAPI document.
+fn api() -> OpenApiRouter<SignedIn> {
     OpenApiRouter::new()
+        .routes(routes!(api::session::me)) // /auth/me
         .routes(routes!(api::thread::list, api::thread::create)) // /api/threads
         .routes(routes!(api::thread::get, api::thread::change, api::thread::delete)) // /api/threads/{id}
         .routes(routes!(api::message::list)) // /api/threads/{id}/messages
@@ -24,12 +26,33 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(api::agent::list)) // /api/agents
         .routes(routes!(api::agent::get)) // /api/agents/{id}
         .routes(routes!(api::provider::list)) // /api/models
+        .routes(routes!(api::session::list)) // /api/sessions
+        .routes(routes!(api::session::end)) // /api/sessions/{id}
+        .routes(routes!(api::identity::list)) // /api/identities
+        .routes(routes!(api::identity::remove)) // /api/identities/{id}
+}
+
+/// What anybody may call; this is in the OpenAPI document too. A test knows these by heart: each further one needs a reason.
+fn public_api() -> OpenApiRouter<Public> {
+    OpenApiRouter::new()
+        .routes(routes!(api::sign_in::providers)) // /auth/providers
+        .routes(routes!(api::sign_in::login)) // /auth/login
+        .routes(routes!(api::sign_in::callback)) // /auth/callback
+        .routes(routes!(api::sign_in::logout)) // /auth/logout
+        .routes(routes!(api::sign_in::back_channel_logout)) // /auth/backchannel-logout
         .routes(routes!(api::health::alive)) // /healthz
         .routes(routes!(api::health::ready)) // /readyz
 }
 
-/// Pages, and the forms on them.
-fn pages() -> Router<App> {
+/// Everything that the OpenAPI document describes.
+pub(crate) fn described() -> utoipa::openapi::OpenApi {
+    let mut document = OpenApiRouter::<SignedIn>::with_openapi(openapi::description()).merge(api()).into_openapi();
+    document.merge(public_api().into_openapi());
+    document
+}
+
+/// Pages, and the forms on them, for whoever is signed in.
+fn pages() -> Router<SignedIn> {
     Router::new()
         .route("/", get(page::home::show))
         .route("/threads", post(page::home::start))
@@ -41,24 +64,36 @@ fn pages() -> Router<App> {
         .route("/runs/{id}/cancel", post(page::turn::cancel))
         .route("/runs/{id}/retry", post(page::turn::retry))
         .route("/agents", get(page::agent::list))
+        .route("/account", get(page::account::show))
+        .route("/account/name", post(page::account::rename))
+        .route("/account/identities/add", post(api::sign_in::add))
+        .route("/account/identities/{id}/remove", post(page::account::remove_identity))
+        .route("/account/sessions/{id}/end", post(page::account::end_session))
+        .route("/account/sessions/end-others", post(page::account::end_other_sessions))
+        .route("/account/take-over", post(page::account::take_over))
+}
+
+/// Pages that anybody may look at.
+fn public_pages() -> Router<Public> {
+    Router::new()
+        .route("/sign-in", get(page::sign_in::show))
+        .route("/signed-out", get(page::sign_in::signed_out))
+        .route("/auth/callback/{name}", get(api::sign_in::callback))
         .route("/openapi.json", get(openapi::get))
-        // Rendered anew for everybody, and text: worth compressing. Events must not wait for a full block.
-        .layer(CompressionLayer::new().gzip(true))
 }
 
 /// What is counted and measured, for whoever runs the server, on a listener of its own; `render` writes it.
 pub fn metrics_router(
-    app: App,
+    app: &App,
     settings: Settings,
     render: impl Fn() -> String + Clone + Send + Sync + 'static,
 ) -> Router {
-    let door = door(&app, settings);
+    let door = door(app, settings);
     Router::new()
         .route("/metrics", get(move || std::future::ready(render())))
         .fallback(page::missing)
         .method_not_allowed_fallback(page::wrong_method)
         .layer(door)
-        .with_state(app)
 }
 
 fn door(app: &App, settings: Settings) -> Door {
@@ -68,12 +103,17 @@ fn door(app: &App, settings: Settings) -> Door {
 
 /// The whole server.
 pub fn router(app: App, settings: Settings) -> Router {
-    let (api, _) = api().split_for_parts();
     let door = door(&app, settings);
-    api.merge(pages())
+    let (api, _) = api().split_for_parts();
+    let (public_api, _) = public_api().split_for_parts();
+    // Rendered anew for everybody, and text: worth compressing. Events must not wait for a full block.
+    let compressed = CompressionLayer::new().gzip(true);
+    let guarded = api.merge(pages().layer(compressed.clone())).with_state(SignedIn(app.clone()));
+    let public = public_api.merge(public_pages().layer(compressed)).with_state(Public(app));
+    guarded
+        .merge(public)
         .route("/assets/{hash}/{name}", get(assets::get))
         .fallback(page::missing)
         .method_not_allowed_fallback(page::wrong_method)
         .layer(door)
-        .with_state(app)
 }

@@ -36,6 +36,13 @@ fn complaint(output: &Output, code: i32) -> String {
 /// A configuration file, the environment, and words that the complaint has.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 
+/// Three settings that let people sign in, with others over them.
+fn oidc<'a>(others: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let usual = [("AUTH_MODE", "oidc"), ("OIDC_ISSUER_URL", "https://idp.example"), ("OIDC_CLIENT_ID", "retinue")];
+    let usual = usual.into_iter().filter(|(name, _)| others.iter().all(|(other, _)| other != name));
+    usual.chain(others.iter().copied()).collect()
+}
+
 #[test]
 fn wrong_configurations_are_refused_by_key_with_the_mend() {
     let cases: &[Case<'_>] = &[
@@ -57,8 +64,25 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         ("[server\n", &[], &["retinue.toml", "not TOML"]),
         ("[server]\nlisten = \"0.0.0.0:8080\"\n", &[], &["server.listen", "auth.single_user.allow_remote"]),
         ("", &[("RETINUE_LISTEN", "192.0.2.1:80")], &["server.listen", "environment RETINUE_LISTEN"]),
-        ("", &[("AUTH_MODE", "oidc")], &["auth.mode", "environment AUTH_MODE", "no sign-in yet"]),
-        ("", &[("OIDC_ISSUER_URL", "https://idp.example")], &["OIDC_ISSUER_URL", "no sign-in yet"]),
+        ("", &[("AUTH_MODE", "ldap")], &["auth.mode", "environment AUTH_MODE", "single_user"]),
+        ("", &[("AUTH_MODE", "oidc")], &["auth.oidc.issuer", "OIDC_ISSUER_URL"]),
+        ("", &[("OIDC_ISSUER_URL", "https://idp.example")], &["auth.oidc.issuer", "AUTH_MODE=oidc"]),
+        ("", &oidc(&[("OIDC_CLIENT_ID", "")]), &["auth.oidc.client_id"]),
+        ("", &oidc(&[("OIDC_ISSUER_URL", "http://idp.example")]), &["auth.oidc.issuer", "https://"]),
+        ("", &oidc(&[("OIDC_SCOPES", "openid,email")]), &["auth.oidc", "blanks"]),
+        ("", &oidc(&[("OIDC_REDIRECT_URI", "https://elsewhere.example/auth/callback")]), &["auth.oidc.redirect_uri"]),
+        ("", &oidc(&[("RETINUE_LISTEN", "0.0.0.0:80")]), &["server.public_url", "RETINUE_PUBLIC_URL"]),
+        ("", &oidc(&[("RETINUE_PUBLIC_URL", "http://agents.example.com")]), &["server.public_url", "https://"]),
+        ("[auth]\nadmins = [\"alice@example.com\"]\n", &oidc(&[]), &["auth.admins[0]", "verified:"]),
+        ("[auth.sessions]\nidle_hours = 0\n", &oidc(&[]), &["auth.sessions"]),
+        ("[auth.oidc]\nclient_authentication = \"private_key_jwt\"\n", &oidc(&[]), &["auth.oidc.private_key_file"]),
+        (
+            "[[auth.providers]]\nname = \"sso\"\nissuer = \"https://b.example\"\nclient_id = \"x\"\n",
+            &oidc(&[]),
+            &["auth.providers[0].name", "stands twice"],
+        ),
+        ("[[auth.providers]]\nname = \"b\"\n", &oidc(&[]), &["auth.providers[0].issuer"]),
+        ("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n", &[], &["server.trusted_proxies"]),
         ("", &[("DISABLE_AUTH", "maybe")], &["DISABLE_AUTH", "true or false"]),
         ("", &[("RETINUE__SERVER__NO", "1")], &["RETINUE__SERVER__NO", "no key"]),
         ("", &[("RETINUE__SERVER__MAX_CONNECTIONS", "0")], &["server.max_connections", "at least 1"]),

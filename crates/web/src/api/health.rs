@@ -4,7 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::extract::Ctx;
+use crate::extract::Visitor;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// That all is well.
@@ -28,6 +28,6 @@ pub(crate) async fn alive() -> Json<Health> {
     (status = 200, body = Health),
     (status = 503, body = Problem, description = "`database_unavailable`, `migrations_pending`, `database_newer`, `shutting_down`"),
 ))]
-pub(crate) async fn ready(Ctx(ctx): Ctx) -> Answer<Json<Health>> {
-    ctx.app().check().await.map(|()| Json(OK)).in_request(&ctx)
+pub(crate) async fn ready(Visitor(visit): Visitor) -> Answer<Json<Health>> {
+    visit.app().check().await.map(|()| Json(OK)).in_request(&visit)
 }

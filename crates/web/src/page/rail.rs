@@ -18,8 +18,9 @@ pub(crate) struct Rail {
     pub(crate) next_href: Option<String>,
     pub(crate) searching: bool,
     pub(crate) page: &'static str,
-    pub(crate) person: &'static str,
-    pub(crate) mode: &'static str,
+    pub(crate) person: String,
+    pub(crate) under: String,
+    pub(crate) signed_in: bool,
 }
 
 /// Conversations of one day or month.
@@ -65,8 +66,9 @@ impl Rail {
             next_href: None,
             searching: false,
             page: "",
-            person: "Local user",
-            mode: "single-user",
+            person: "Local user".to_owned(),
+            under: "single-user mode".to_owned(),
+            signed_in: false,
         }
     }
 
@@ -83,7 +85,16 @@ impl Rail {
         };
         let groups = group(ctx, page.threads, search.as_ref(), view.current);
         let next_href = page.next_cursor.map(|cursor| more(&view.query, &cursor, searching));
-        Ok(Self { groups, query: view.query, next_href, searching, page: view.page, ..Self::empty() })
+        let rail = Self { groups, query: view.query, next_href, searching, page: view.page, ..Self::empty() };
+        Ok(match ctx.known_user() {
+            None => rail,
+            Some(user) => Self {
+                person: user.name.clone(),
+                under: user.email.clone().unwrap_or_default(),
+                signed_in: true,
+                ..rail
+            },
+        })
     }
 }
 

@@ -1,0 +1,351 @@
+//! The part of the configuration that says who may come in, in types; and what the program makes of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use retinue_app::admin::Declared;
+use retinue_app::auth::{self, Provision, SignInProvider};
+use retinue_app::session::Limits;
+use retinue_oidc::{AssertionKey, ClaimNames, ClientAuthentication, Issuer, Provider, UserInfo};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::config::{Config, ConfigError, Secret};
+
+/// Where providers send people back to.
+const CALLBACK: &str = "/auth/callback";
+
+/// `[auth]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key, and a test holds the two together")]
+pub struct Auth {
+    pub mode: Mode,
+    pub admins: Vec<String>,
+    pub single_user: SingleUser,
+    pub oidc: OidcProvider,
+    #[serde(default)]
+    pub providers: Vec<OidcProvider>,
+    pub sessions: Sessions,
+}
+
+/// `auth.mode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Mode {
+    /// Everybody who reaches the server is the local user.
+    SingleUser,
+    /// Whoever signs in at an identity provider.
+    Oidc,
+}
+
+impl TryFrom<String> for Mode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "single_user" => Ok(Self::SingleUser),
+            "oidc" => Ok(Self::Oidc),
+            other => Err(format!("“{other}” is not one of `single_user` and `oidc`")),
+        }
+    }
+}
+
+/// `[auth.single_user]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct SingleUser {
+    pub allow_remote: bool,
+}
+
+/// `[auth.sessions]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Sessions {
+    pub idle_hours: u32,
+    pub absolute_hours: u32,
+}
+
+/// `[auth.oidc]`, and each of `[[auth.providers]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct OidcProvider {
+    pub name: String,
+    pub label: String,
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub client_authentication: Authentication,
+    pub private_key_file: PathBuf,
+    pub redirect_uri: String,
+    pub scopes: String,
+    pub authorization_parameters: Vec<String>,
+    pub required_claims: Vec<String>,
+    pub provision: ProvisionKey,
+    pub link_by_email: LinkKey,
+    pub refresh_minutes: u32,
+    pub leeway_seconds: u64,
+    pub name_claim: String,
+    pub email_claim: String,
+    pub email_verified_claim: String,
+    pub user_info: UserInfoKey,
+    pub trusted_audiences: Vec<String>,
+}
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$choice_doc:meta])* $choice:ident,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$choice_doc])* $choice,)*
+        }
+    )*};
+}
+
+choices! {
+    /// `client_authentication`
+    Authentication {
+        /// By what is there.
+        Auto,
+        /// A public client.
+        None,
+        /// In the header.
+        ClientSecretBasic,
+        /// In the form.
+        ClientSecretPost,
+        /// By a signature.
+        PrivateKeyJwt,
+    }
+    /// `provision`
+    ProvisionKey {
+        /// Strangers become users.
+        Create,
+        /// Strangers are refused.
+        Never,
+    }
+    /// `link_by_email`
+    LinkKey {
+        /// An address makes nobody anybody.
+        Never,
+        /// A verified address of exactly one user does.
+        Verified,
+    }
+    /// `user_info`
+    UserInfoKey {
+        /// If the ID token lacks something.
+        WhenClaimsLack,
+        /// Never.
+        Never,
+    }
+}
+
+impl Auth {
+    /// Whether nobody signs in.
+    #[must_use]
+    pub fn is_single_user(&self) -> bool {
+        self.mode == Mode::SingleUser
+    }
+
+    fn configured(&self) -> impl Iterator<Item = (String, &OidcProvider)> {
+        let first = (!self.oidc.issuer.is_empty()).then_some(("auth.oidc".to_owned(), &self.oidc));
+        let further = self.providers.iter().enumerate();
+        first.into_iter().chain(further.map(|(index, provider)| (format!("auth.providers[{index}]"), provider)))
+    }
+
+    /// What the types can't say.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), ConfigError> {
+        for (index, admin) in self.admins.iter().enumerate() {
+            Declared::parse(admin)
+                .map_err(|error| ConfigError::new(&format!("auth.admins[{index}]"), error.detail()))?;
+        }
+        let Sessions { idle_hours, absolute_hours } = self.sessions;
+        if idle_hours == 0 || absolute_hours == 0 || absolute_hours > 24 * 366 {
+            return Err(ConfigError::new("auth.sessions", "must be hours from 1 to 8784."));
+        }
+        match self.mode {
+            Mode::SingleUser => self.check_single_user(),
+            Mode::Oidc => self.check_oidc(config),
+        }
+    }
+
+    /// Somebody who sets up a provider believes that people must sign in.
+    fn check_single_user(&self) -> Result<(), ConfigError> {
+        let Self { oidc, providers, .. } = self;
+        let set = [("issuer", &oidc.issuer), ("client_id", &oidc.client_id)];
+        let key = set.iter().find(|(_, value)| !value.is_empty()).map(|(key, _)| format!("auth.oidc.{key}"));
+        match key.or_else(|| (!providers.is_empty()).then(|| "auth.providers".to_owned())) {
+            None => Ok(()),
+            Some(key) => Err(ConfigError::new(
+                &key,
+                "is set, but auth.mode is `single_user`, in which nobody signs in. Set AUTH_MODE=oidc, or unset it.",
+            )),
+        }
+    }
+
+    fn check_oidc(&self, config: &Config) -> Result<(), ConfigError> {
+        if self.oidc.issuer.is_empty() && (self.providers.is_empty() || !self.oidc.client_id.is_empty()) {
+            return Err(ConfigError::new(
+                "auth.oidc.issuer",
+                "is empty, and auth.mode is `oidc`. Set OIDC_ISSUER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET.",
+            ));
+        }
+        config.check_public_url()?;
+        let mut names = std::collections::HashSet::new();
+        for (key, provider) in self.configured() {
+            if !names.insert(&provider.name) {
+                return Err(ConfigError::new(&format!("{key}.name"), format!("“{}” stands twice.", provider.name)));
+            }
+            provider.build(&key, &config.public_url(config.server.listen.0))?;
+        }
+        Ok(())
+    }
+
+    /// What the program makes of it. `address` is where it listens.
+    pub(crate) fn build(&self, config: &Config, address: SocketAddr) -> Result<auth::Auth, ConfigError> {
+        let public_url = config.public_url(address);
+        let built = self.configured().map(|(key, provider)| provider.build(&key, &public_url));
+        let mode = match self.mode {
+            Mode::SingleUser => auth::Mode::SingleUser,
+            Mode::Oidc => auth::Mode::Oidc,
+        };
+        Ok(auth::Auth {
+            mode,
+            providers: built.collect::<Result<_, _>>()?,
+            // They were checked.
+            admins: self.admins.iter().filter_map(|text| Declared::parse(text).ok()).collect(),
+            sessions: Limits {
+                idle: SignedDuration::from_hours(self.sessions.idle_hours.into()),
+                absolute: SignedDuration::from_hours(self.sessions.absolute_hours.into()),
+            },
+            public_url,
+        })
+    }
+}
+
+impl OidcProvider {
+    fn build(&self, key: &str, public_url: &str) -> Result<SignInProvider, ConfigError> {
+        let wrong =
+            |field: &str, error: &retinue_model::Error| ConfigError::new(&format!("{key}.{field}"), error.detail());
+        let issuer = Issuer::new(&self.issuer).map_err(|error| wrong("issuer", &error))?;
+        if self.client_id.is_empty() {
+            return Err(ConfigError::new(
+                &format!("{key}.client_id"),
+                "is empty. It is what the provider calls this server.",
+            ));
+        }
+        let redirect_uri =
+            if self.redirect_uri.is_empty() { format!("{public_url}{CALLBACK}") } else { self.redirect_uri.clone() };
+        if !is_callback(&redirect_uri, public_url) {
+            return Err(ConfigError::new(
+                &format!("{key}.redirect_uri"),
+                format!("must be {public_url}{CALLBACK}, or one level below it: that is where this server is."),
+            ));
+        }
+        let host = self.issuer.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
+        let mut config = retinue_oidc::Config::new(&self.name, issuer, &self.client_id, &redirect_uri);
+        config.authentication = self.authentication(key)?;
+        config.scopes = self.scopes.split_whitespace().map(str::to_owned).collect();
+        config.claims = ClaimNames {
+            name: self.name_claim.clone(),
+            email: self.email_claim.clone(),
+            email_verified: self.email_verified_claim.clone(),
+        };
+        config.leeway = Duration::from_secs(self.leeway_seconds);
+        config.user_info = match self.user_info {
+            UserInfoKey::WhenClaimsLack => UserInfo::WhenClaimsLack,
+            UserInfoKey::Never => UserInfo::Never,
+        };
+        config.trusted_audiences.clone_from(&self.trusted_audiences);
+        let minutes = i64::from(self.refresh_minutes.max(1));
+        Ok(SignInProvider {
+            label: if self.label.is_empty() { host.to_owned() } else { self.label.clone() },
+            provider: Provider::new(config).map_err(|error| ConfigError::new(key, error.detail()))?,
+            provision: match self.provision {
+                ProvisionKey::Create => Provision::Create,
+                ProvisionKey::Never => Provision::Never,
+            },
+            link_by_email: self.link_by_email == LinkKey::Verified,
+            refresh_every: SignedDuration::from_mins(minutes),
+        })
+    }
+
+    fn authentication(&self, key: &str) -> Result<ClientAuthentication, ConfigError> {
+        let secret = || SecretString::from(self.client_secret.expose().to_owned());
+        let has_secret = !self.client_secret.expose().is_empty();
+        let has_key = !self.private_key_file.as_os_str().is_empty();
+        let missing = |field: &str| {
+            let reason = format!("is empty, and client_authentication wants it. Set it, or take another one ({key}).");
+            ConfigError::new(&format!("{key}.{field}"), reason)
+        };
+        match self.client_authentication {
+            Authentication::ClientSecretBasic | Authentication::ClientSecretPost if !has_secret => {
+                Err(missing("client_secret"))
+            }
+            Authentication::PrivateKeyJwt if !has_key => Err(missing("private_key_file")),
+            Authentication::ClientSecretPost => Ok(ClientAuthentication::SecretPost(secret())),
+            Authentication::ClientSecretBasic => Ok(ClientAuthentication::SecretBasic(secret())),
+            Authentication::PrivateKeyJwt => self.private_key(key),
+            Authentication::Auto if has_secret => Ok(ClientAuthentication::SecretBasic(secret())),
+            Authentication::Auto if has_key => self.private_key(key),
+            Authentication::Auto | Authentication::None => Ok(ClientAuthentication::None),
+        }
+    }
+
+    fn private_key(&self, key: &str) -> Result<ClientAuthentication, ConfigError> {
+        let field = format!("{key}.private_key_file");
+        let file = self.private_key_file.display();
+        let pem = std::fs::read_to_string(&self.private_key_file)
+            .map_err(|error| ConfigError::new(&field, format!("{file} can't be read: {error}.")))?;
+        let pem = SecretString::from(pem);
+        let read = AssertionKey::from_pem(&pem, None, retinue_oidc::AssertionAudience::default());
+        read.map(ClientAuthentication::PrivateKeyJwt).map_err(|error| ConfigError::new(&field, error.detail()))
+    }
+}
+
+/// `/auth/callback` of this server, or `/auth/callback/NAME`.
+fn is_callback(uri: &str, public_url: &str) -> bool {
+    let below = uri.strip_prefix(public_url).and_then(|path| path.strip_prefix(CALLBACK));
+    below.is_some_and(|below| {
+        let name = below.strip_prefix('/').unwrap_or_default();
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        below.is_empty() || is_name(name)
+    })
+}
+
+impl Config {
+    /// Where people find this server, without a slash at its end. `address` is where it listens.
+    #[must_use]
+    pub fn public_url(&self, address: SocketAddr) -> String {
+        match self.server.public_url.trim_end_matches('/') {
+            "" if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
+            "" => format!("http://{address}"),
+            url => url.to_owned(),
+        }
+    }
+
+    /// Where people sign in, passwords and cookies go over the wire.
+    fn check_public_url(&self) -> Result<(), ConfigError> {
+        let url = self.server.public_url.as_str();
+        if url.is_empty() && !self.server.listen.0.ip().is_loopback() {
+            return Err(ConfigError::new(
+                "server.public_url",
+                "is empty. Where people sign in it must be the https address that they type: set RETINUE_PUBLIC_URL.",
+            ));
+        }
+        let host = url.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
+        let is_near = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if host.is_some_and(|host| !is_near(host) && host != "[") {
+            return Err(ConfigError::new(
+                "server.public_url",
+                "must begin with https:// where people sign in; http:// is for this machine only. Put a reverse proxy with TLS in front.",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! `/api/identities`: by which identities one may sign in.
+
+use axum::Json;
+use axum::http::StatusCode;
+use retinue_app::identity;
+use retinue_model::IdentityId;
+use retinue_model::identity::Identity;
+
+use super::list::List;
+use crate::extract::{Ctx, Param};
+use crate::problem::{Answer, InRequest, Problem};
+
+/// One's own identities, the oldest first.
+#[utoipa::path(get, path = "/api/identities", tag = "account", responses((status = 200, body = List<Identity>)))]
+pub(crate) async fn list(Ctx(ctx): Ctx) -> Answer<Json<List<Identity>>> {
+    let identities = identity::list(&ctx).await.in_request(&ctx)?;
+    Ok(Json(List::whole(identities)))
+}
+
+/// Remove one of one's own identities, and end the sessions that were begun with it.
+#[utoipa::path(delete, path = "/api/identities/{id}", tag = "account", params(("id" = IdentityId, Path)), responses(
+    (status = 204),
+    (status = 404, body = Problem, description = "`not_found`"),
+    (status = 409, body = Problem, description = "`last_way_in`"),
+))]
+pub(crate) async fn remove(Ctx(ctx): Ctx, Param(id): Param<IdentityId>) -> Answer<StatusCode> {
+    identity::remove(&ctx, id).await.in_request(&ctx)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,198 @@
+//! `/auth/…`: signing in at providers, and out.
+
+use axum::Json;
+use axum::extract::{RawQuery, Request};
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use retinue_app::sign_in::{self, Begun, Finished, Returned};
+use retinue_app::{App, Visit, sign_out};
+use retinue_model::return_to::ReturnTo;
+use retinue_model::{Error, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::asked::Asked;
+use crate::cookie::{self, SetCookie};
+use crate::extract::{Ctx, Params, Perhaps, Visitor, form};
+use crate::page::sign_in::failed;
+use crate::problem::{Answer, InRequest, Problem};
+
+/// How people sign in here.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ways {
+    /// `single_user`, `oidc` or `local`.
+    #[schema(example = "oidc")]
+    mode: &'static str,
+    /// Identity providers.
+    providers: Vec<ProviderItem>,
+}
+
+/// An identity provider.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProviderItem {
+    /// Its name: the `provider` of `/auth/login`.
+    name: String,
+    /// What people call it.
+    label: String,
+    /// Where a browser goes to sign in.
+    login_url: String,
+}
+
+/// How people sign in here.
+#[utoipa::path(get, path = "/auth/providers", tag = "sign-in", responses((status = 200, body = Ways)))]
+pub(crate) async fn providers(Visitor(visit): Visitor) -> Json<Ways> {
+    let auth = visit.app().auth();
+    let providers = auth.providers.iter().map(|provider| ProviderItem {
+        name: provider.name().to_owned(),
+        label: provider.label.clone(),
+        login_url: format!("/auth/login?provider={}", provider.name()),
+    });
+    Json(Ways { mode: auth.mode.as_str(), providers: providers.collect() })
+}
+
+/// Where to sign in, and where to go then.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Login {
+    /// The provider's name; the first one if left out.
+    provider: Option<String>,
+    /// A path of this server to come back to.
+    #[serde(default)]
+    return_to: String,
+}
+
+/// Begin to sign in at an identity provider: leads a browser there.
+#[utoipa::path(get, path = "/auth/login", tag = "sign-in", params(Login), responses(
+    (status = 303, description = "To the provider"),
+    (status = 400, body = Problem, description = "`provider_unknown`"),
+    (status = 503, body = Problem, description = "The provider can't be used: the code says why"),
+))]
+pub(crate) async fn login(Visitor(visit): Visitor, Params(query): Params<Login>, headers: HeaderMap) -> Response {
+    let return_to = ReturnTo::new(&query.return_to);
+    match sign_in::begin(&visit, query.provider.as_deref(), &return_to, None).await {
+        Ok(begun) => lead_away(visit.app(), &headers, &begun),
+        Err(error) => failed(&visit, &error),
+    }
+}
+
+fn lead_away(app: &App, headers: &HeaderMap, begun: &Begun) -> Response {
+    with_cookies(Redirect::to(&begun.url).into_response(), cookie::keep_pending(headers, app, &begun.id, &begun.kept))
+}
+
+fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = SetCookie>) -> Response {
+    // What a cookie says is ours: it has only characters that a header may have.
+    for cookie in cookies.into_iter().flatten() {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+#[derive(Debug, Deserialize)]
+struct AddForm {
+    provider: String,
+}
+
+/// `POST /account/identities/add`: whoever is signed in adds an identity of a provider.
+pub(crate) async fn add(Ctx(ctx): Ctx, headers: HeaderMap, request: Request) -> Response {
+    let visit = ctx.as_visit();
+    let begun = async {
+        let AddForm { provider } = form(request).await?;
+        sign_in::begin(&visit, Some(&provider), &ReturnTo::new("/account"), Some(&ctx)).await
+    };
+    match begun.await {
+        Ok(begun) => lead_away(ctx.app(), &headers, &begun),
+        Err(error) => failed(&visit, &error),
+    }
+}
+
+/// Where an identity provider sends a browser back to. Sets the cookie of a session, and leads on.
+#[utoipa::path(get, path = "/auth/callback", tag = "sign-in", responses(
+    (status = 303, description = "Signed in; to `return_to`"),
+    (status = 400, body = Problem, description = "What the provider or the browser brought is wrong: the code says what"),
+    (status = 403, body = Problem, description = "`user_unknown`, `user_disabled`, `oidc_denied`"),
+))]
+pub(crate) async fn callback(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let returned = match Returned::parse(query.as_deref().unwrap_or_default()) {
+        Ok(returned) => returned,
+        Err(error) => return failed(&visit, &error),
+    };
+    let (app, id) = (visit.app(), returned.id());
+    let kept = cookie::pending(&headers, app, &id);
+    let finished = sign_in::finish(&visit, returned, kept, current.as_ref()).await;
+    // Whatever came of it: it counts once.
+    let spent = cookie::forget_pending(app, &id);
+    match finished {
+        Ok(Finished { opened, return_to }) => {
+            let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
+            with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
+        }
+        Err(error) => with_cookies(failed(&visit, &error), [spent]),
+    }
+}
+
+/// Where to go next.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SignedOut {
+    /// Where a browser goes to sign out at the provider too; null if there is no need.
+    #[schema(required)]
+    redirect: Option<String>,
+}
+
+/// Sign out. The session ends at once; a browser is led on to sign out at the provider too.
+#[utoipa::path(post, path = "/auth/logout", tag = "sign-in", responses(
+    (status = 200, body = SignedOut, description = "For programs"),
+    (status = 303, description = "For browsers"),
+))]
+pub(crate) async fn logout(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    axum::Extension(asked): axum::Extension<Asked>,
+) -> Answer<Response> {
+    let redirect = match &current {
+        Some(ctx) => sign_out::sign_out(ctx).await.in_request(ctx)?,
+        None => None,
+    };
+    let response = if asked.wants_page {
+        Redirect::to(redirect.as_deref().unwrap_or("/signed-out")).into_response()
+    } else {
+        Json(SignedOut { redirect }).into_response()
+    };
+    Ok(with_cookies(response, [cookie::forget(visit.app())]))
+}
+
+#[derive(Debug, Deserialize)]
+struct LogoutToken {
+    logout_token: String,
+}
+
+/// An identity provider says that somebody signed out there: OpenID Connect Back-Channel Logout 1.0. The body is a form with
+/// `logout_token`.
+#[utoipa::path(post, path = "/auth/backchannel-logout", tag = "sign-in", responses(
+    (status = 200, description = "The sessions have ended"),
+    (status = 400, body = Problem, description = "The token is refused: the code says why"),
+    (status = 503, body = Problem, description = "It can't be told at the moment; send it again"),
+))]
+pub(crate) async fn back_channel_logout(Visitor(visit): Visitor, request: Request) -> Answer<StatusCode> {
+    take_logout_token(&visit, request).await.in_request(&visit)?;
+    Ok(StatusCode::OK)
+}
+
+async fn take_logout_token(visit: &Visit, request: Request) -> Result<()> {
+    let LogoutToken { logout_token } = form(request).await?;
+    let taken = sign_out::back_channel(visit, &logout_token).await;
+    taken.map_err(|error: Error| {
+        tracing::warn!(code = error.code(), ?error, request_id = visit.request_id(), "a logout token was refused");
+        // A token that comes twice is a fault of the request, as all else that is wrong with one.
+        if error.code() == "logout_token_replayed" {
+            Error::invalid("logout_token_replayed", error.detail().to_owned())
+        } else {
+            error
+        }
+    })
+}

@@ -1,0 +1,122 @@
+//! Who may call what: each route is either for whoever is signed in, or public. The two kinds have states of their own, so
+//! that a handler which wants to know who asks can't be put among the public routes: it would not compile.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use retinue_app::{App, Caller, Context, Visit};
+use retinue_model::error::Kind;
+use retinue_model::return_to::ReturnTo;
+use retinue_model::{Error, Result};
+
+use crate::asked::{Asked, Refused};
+use crate::cookie;
+
+/// What a browser may call itself, in characters; more is cut off.
+const MAX_USER_AGENT: usize = 200;
+
+/// The state of routes for whoever is signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn(pub(crate) App);
+
+/// The state of routes for everybody.
+#[derive(Clone, Debug)]
+pub(crate) struct Public(pub(crate) App);
+
+/// Who asks, and everything to answer with. The only way to it is the credential that a request shows.
+#[derive(Debug)]
+pub(crate) struct Ctx(pub(crate) Context);
+
+impl FromRequestParts<SignedIn> for Ctx {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, SignedIn(app): &SignedIn) -> std::result::Result<Self, Refused> {
+        match known(parts, app).await {
+            Ok(ctx) => Ok(Self(ctx)),
+            Err(error) => {
+                let place = return_to(parts);
+                Err(Refused::new(error, Asked::of(&parts.extensions)).with_sign_in(place))
+            }
+        }
+    }
+}
+
+/// Somebody of whom nothing is known.
+#[derive(Debug)]
+pub(crate) struct Visitor(pub(crate) Visit);
+
+impl FromRequestParts<Public> for Visitor {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, Public(app): &Public) -> std::result::Result<Self, Self::Rejection> {
+        Ok(Self(visit(parts, app)))
+    }
+}
+
+/// Somebody who may be signed in; one whose credential does not count is not.
+#[derive(Debug)]
+pub(crate) struct Perhaps(pub(crate) Option<Context>);
+
+impl FromRequestParts<Public> for Perhaps {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, Public(app): &Public) -> std::result::Result<Self, Self::Rejection> {
+        Ok(Self(known(parts, app).await.ok()))
+    }
+}
+
+async fn known(parts: &Parts, app: &App) -> Result<Context> {
+    if app.auth().is_single_user() {
+        return Ok(app.local_context(request_id(parts)));
+    }
+    refuse_other_credentials(&parts.headers)?;
+    let cookie = cookie::session(&parts.headers, app)?;
+    visit(parts, app).authenticate(cookie).await
+}
+
+/// A credential that is shown and does not count ends the request; it never falls through to another.
+fn refuse_other_credentials(headers: &HeaderMap) -> Result<()> {
+    let is_bearer = |value: &[u8]| value.len() >= 7 && value[..7].eq_ignore_ascii_case(b"bearer ");
+    let mut authorizations = headers.get_all("authorization").iter();
+    if authorizations.any(|value| is_bearer(value.as_bytes())) || headers.contains_key("x-api-key") {
+        return Err(Error::new(
+            Kind::Unauthenticated,
+            "credential_kind_disabled",
+            "This server takes no API keys or tokens. Sign in with a browser.",
+        ));
+    }
+    Ok(())
+}
+
+fn request_id(parts: &Parts) -> Arc<str> {
+    Asked::of(&parts.extensions).map_or_else(|| Arc::from(""), |asked| Arc::clone(&asked.id))
+}
+
+fn visit(parts: &Parts, app: &App) -> Visit {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let proxies = Asked::of(&parts.extensions).map(|asked| &asked.settings.trusted_proxies);
+    let address = peer.map(|peer| proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers)));
+    let user_agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let caller = Caller {
+        address: address.as_ref().map(IpAddr::to_string).unwrap_or_default(),
+        user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),
+    };
+    Visit::new(app.clone(), request_id(parts), caller)
+}
+
+/// Where somebody goes after signing in: to the page they wanted, or to the page whose form they sent.
+fn return_to(parts: &Parts) -> ReturnTo {
+    let path = parts.uri.path();
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return ReturnTo::new(parts.uri.path_and_query().map_or(path, axum::http::uri::PathAndQuery::as_str));
+    }
+    let mut parts = path.split('/').skip(1);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("threads"), Some(id), Some(_)) => ReturnTo::new(&format!("/threads/{id}")),
+        (Some("account"), ..) => ReturnTo::new("/account"),
+        _ => ReturnTo::default(),
+    }
+}

@@ -1,0 +1,226 @@
+//! `/account`: who one is here, how one signs in, and where one is signed in.
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use retinue_app::{Context, identity, session, user};
+use retinue_model::identity::{Identity, Origin};
+use retinue_model::session::Session;
+use retinue_model::{Error, IdentityId, Result, SessionId};
+use serde::Deserialize;
+
+use super::rail::{Rail, View};
+use super::{OnPage, Page, VERSION, html};
+use crate::extract::{Ctx, Param, form};
+use crate::problem;
+use crate::when::When;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    title: &'static str,
+    assets: &'static str,
+    version: &'static str,
+    refresh: bool,
+    rail: Rail,
+    signed_in: bool,
+    profile: Profile,
+    notice: Option<String>,
+    left_threads: i64,
+    identities: Vec<IdentityView>,
+    providers: Vec<ProviderView>,
+    sessions: Vec<SessionView>,
+}
+
+struct Profile {
+    admin: bool,
+    name: String,
+    name_error: Option<String>,
+    email: Option<String>,
+    verified: bool,
+}
+
+struct IdentityView {
+    id: String,
+    label: String,
+    email: Option<String>,
+    issuer: String,
+    subject: String,
+    origin: Option<&'static str>,
+    since: When,
+    used: When,
+}
+
+struct ProviderView {
+    name: String,
+    label: String,
+}
+
+struct SessionView {
+    id: String,
+    browser: String,
+    address: String,
+    current: bool,
+    since: When,
+    used: When,
+}
+
+/// What is to be said beside what is there.
+#[derive(Default)]
+struct Said {
+    /// A name that was not taken, and why.
+    name: Option<(String, String)>,
+    notice: Option<String>,
+}
+
+/// `GET /account`
+pub(crate) async fn show(Ctx(ctx): Ctx) -> Page {
+    render(&ctx, StatusCode::OK, Said::default()).await.on_page(&ctx)
+}
+
+async fn render(ctx: &Context, status: StatusCode, said: Said) -> Result<Response> {
+    let (user, now) = (user::me(ctx).await?, ctx.now());
+    let signed_in = session::current(ctx).is_some();
+    let auth = ctx.app().auth();
+    let label = |name: &str| auth.providers.iter().find(|known| known.name() == name).map(|known| known.label.clone());
+    let identities = identity::list(ctx).await?.into_iter().map(|identity| view(identity, &label, now)).collect();
+    let sessions = session::list(ctx).await?.into_iter().map(|session| SessionView {
+        id: session.id.to_string(),
+        browser: browser(&session),
+        address: session.address.clone(),
+        current: session::current(ctx) == Some(session.id),
+        since: When::new(session.created_at, now),
+        used: When::new(session.last_seen_at, now),
+    });
+    let providers =
+        auth.providers.iter().map(|known| ProviderView { name: known.name().to_owned(), label: known.label.clone() });
+    let (name, name_error) = match said.name {
+        Some((name, error)) => (name, Some(error)),
+        None => (user.name, None),
+    };
+    let page = AccountPage {
+        title: "Your account",
+        assets: crate::assets::BASE,
+        version: VERSION,
+        refresh: false,
+        rail: Rail::load(ctx, View::of("account")).await?,
+        signed_in,
+        profile: Profile {
+            admin: ctx.principal().is_organization_admin(),
+            name,
+            name_error,
+            email: user.email,
+            verified: user.email_verified,
+        },
+        notice: said.notice,
+        left_threads: user::left_by_local_user(ctx).await?,
+        identities,
+        providers: providers.collect(),
+        sessions: sessions.collect(),
+    };
+    html(status, &page)
+}
+
+fn view(identity: Identity, label: &impl Fn(&str) -> Option<String>, now: jiff::Timestamp) -> IdentityView {
+    IdentityView {
+        id: identity.id.to_string(),
+        label: label(&identity.provider).unwrap_or_else(|| format!("{} (not set up any more)", identity.provider)),
+        email: identity.email,
+        issuer: identity.issuer,
+        subject: identity.subject,
+        origin: match identity.origin {
+            Origin::SignIn => None,
+            Origin::Email => Some("It became yours because its verified address is yours."),
+            Origin::User => Some("You added it."),
+        },
+        since: When::new(identity.created_at, now),
+        used: When::new(identity.last_used_at, now),
+    }
+}
+
+/// What people call the browser that a session is of.
+fn browser(session: &Session) -> String {
+    let agent = &session.user_agent;
+    let first =
+        |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    // Each browser names those it wants to be taken for; the most particular name comes first.
+    let browser = first(&[
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ]);
+    let system = first(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "Unknown browser".to_owned(),
+    }
+}
+
+fn back() -> Response {
+    Redirect::to("/account").into_response()
+}
+
+async fn refused(ctx: &Context, error: &Error, mut said: Said) -> Page {
+    problem::log(error, ctx.request_id());
+    if said.name.is_none() {
+        said.notice = Some(error.detail().to_owned());
+    }
+    render(ctx, problem::status(error), said).await.on_page(ctx)
+}
+
+#[derive(Debug, Deserialize)]
+struct NameForm {
+    name: String,
+}
+
+/// `POST /account/name`
+pub(crate) async fn rename(Ctx(ctx): Ctx, request: Request) -> Page {
+    let NameForm { name } = form(request).await.on_page(&ctx)?;
+    match user::rename(&ctx, &name).await {
+        Ok(()) => Ok(back()),
+        Err(error) => {
+            let said = Said { name: Some((name, error.detail().to_owned())), notice: None };
+            refused(&ctx, &error, said).await
+        }
+    }
+}
+
+/// `POST /account/identities/{id}/remove`
+pub(crate) async fn remove_identity(Ctx(ctx): Ctx, Param(id): Param<IdentityId>) -> Page {
+    match identity::remove(&ctx, id).await {
+        Ok(()) => Ok(back()),
+        Err(error) => refused(&ctx, &error, Said::default()).await,
+    }
+}
+
+/// `POST /account/sessions/{id}/end`
+pub(crate) async fn end_session(Ctx(ctx): Ctx, Param(id): Param<SessionId>) -> Page {
+    match session::end(&ctx, id).await {
+        Ok(()) => Ok(back()),
+        Err(error) => refused(&ctx, &error, Said::default()).await,
+    }
+}
+
+/// `POST /account/sessions/end-others`
+pub(crate) async fn end_other_sessions(Ctx(ctx): Ctx) -> Page {
+    session::end_others(&ctx).await.on_page(&ctx)?;
+    Ok(back())
+}
+
+/// `POST /account/take-over`
+pub(crate) async fn take_over(Ctx(ctx): Ctx) -> Page {
+    user::take_over(&ctx).await.on_page(&ctx)?;
+    Ok(back())
+}

@@ -1,0 +1,114 @@
+//! `/sign-in` and `/signed-out`: the way in, and out again.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use retinue_app::Visit;
+use retinue_model::Error;
+use retinue_model::return_to::ReturnTo;
+use serde::Deserialize;
+
+use super::{Fault, OnPage, Page, html};
+use crate::extract::{Params, Perhaps, Visitor};
+use crate::problem;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    title: &'static str,
+    assets: &'static str,
+    ended: bool,
+    providers: Vec<Way>,
+}
+
+/// A provider, as a button.
+struct Way {
+    label: String,
+    href: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in_failed.html")]
+struct SignInFailedPage<'a> {
+    title: &'static str,
+    assets: &'static str,
+    fault: Fault<'a>,
+    code: &'a str,
+    again: String,
+}
+
+#[derive(Template)]
+#[template(path = "signed_out.html")]
+struct SignedOutPage {
+    title: &'static str,
+    assets: &'static str,
+}
+
+/// Where to, and why.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct SignInQuery {
+    #[serde(default)]
+    return_to: String,
+    ended: Option<String>,
+}
+
+/// A path with a query.
+fn href(path: &str, query: &[(&str, &str)]) -> String {
+    // Pairs of strings are always encoded.
+    format!("{path}?{}", serde_urlencoded::to_string(query).unwrap_or_default())
+}
+
+/// Leads somebody to where they sign in, and to where they were.
+pub(crate) fn redirect(return_to: &ReturnTo, ended: bool) -> Response {
+    let mut query = vec![("return_to", return_to.as_str())];
+    if ended {
+        query.push(("ended", "1"));
+    }
+    Redirect::to(&href("/sign-in", &query)).into_response()
+}
+
+/// `GET /sign-in`
+pub(crate) async fn show(Visitor(visit): Visitor, Perhaps(known): Perhaps, Params(query): Params<SignInQuery>) -> Page {
+    let return_to = ReturnTo::new(&query.return_to);
+    if known.is_some() {
+        return Ok(Redirect::to(return_to.as_str()).into_response());
+    }
+    let providers = visit.app().auth().providers.iter().map(|provider| Way {
+        label: provider.label.clone(),
+        href: href("/auth/login", &[("provider", provider.name()), ("return_to", return_to.as_str())]),
+    });
+    let page = SignInPage {
+        title: "Sign in · Retinue",
+        assets: crate::assets::BASE,
+        ended: query.ended.is_some(),
+        providers: providers.collect(),
+    };
+    html(StatusCode::OK, &page).on_page(&visit)
+}
+
+/// `GET /signed-out`
+pub(crate) async fn signed_out(Visitor(visit): Visitor) -> Page {
+    let page = SignedOutPage { title: "Signed out · Retinue", assets: crate::assets::BASE };
+    html(StatusCode::OK, &page).on_page(&visit)
+}
+
+/// Why a sign-in did not end well, with a way to try again.
+pub(crate) fn failed(visit: &Visit, error: &Error) -> Response {
+    problem::log(error, visit.request_id());
+    tracing::info!(
+        code = error.code(),
+        cause = error.cause_chain(),
+        address = visit.caller().address,
+        request_id = visit.request_id(),
+        "nobody was signed in"
+    );
+    let status = problem::status(error);
+    let page = SignInFailedPage {
+        title: "Not signed in · Retinue",
+        assets: crate::assets::BASE,
+        fault: Fault { status: status.as_u16(), heading: "", detail: error.detail(), request_id: visit.request_id() },
+        code: error.code(),
+        again: "/sign-in".to_owned(),
+    };
+    problem::with_headers(html(status, &page).unwrap_or_else(|_| status.into_response()))
+}
