@@ -16,6 +16,7 @@ mod install;
 mod npm;
 mod parts;
 mod postgres;
+mod pypi;
 mod scratch;
 mod shell;
 mod test;

@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, path::Path};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::{chromium, install::Apt, npm, postgres};
+use crate::{chromium, install::Apt, npm, postgres, pypi};
 
 /// A part that some tests need, and plain `cargo test` therefore leaves out.
 #[derive(Clone, Copy)]
@@ -13,6 +13,8 @@ enum Part {
     Browser,
     Axe,
     OidcProvider,
+    Canaille,
+    SmtpSink,
 }
 
 /// Everything that could be had: it lasts as long as this value.
@@ -89,13 +91,22 @@ impl Parts {
                 let script = npm::OIDC_PROVIDER.find(root).map_or_else(|| npm::OIDC_PROVIDER.fetch(root), Ok)?;
                 self.environment.push(("RETINUE_TEST_OIDC_PROVIDER", script.into()));
             }
+            Part::Canaille => {
+                let script = pypi::CANAILLE.find(root).map_or_else(|| pypi::CANAILLE.fetch(root), Ok)?;
+                self.environment.push(("RETINUE_TEST_CANAILLE", script.into()));
+            }
+            Part::SmtpSink => {
+                let script = pypi::SMTP_SINK.find(root).map_or_else(|| pypi::SMTP_SINK.fetch(root), Ok)?;
+                self.environment.push(("RETINUE_TEST_SMTP_SINK", script.into()));
+            }
         }
         Ok(())
     }
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Postgres, Self::Browser, Self::Axe, Self::OidcProvider];
+    const ALL: [Self; 6] =
+        [Self::Postgres, Self::Browser, Self::Axe, Self::OidcProvider, Self::Canaille, Self::SmtpSink];
 
     /// Whether the caller's environment names it already, such as a server of its own.
     fn is_given(self) -> bool {
@@ -114,6 +125,8 @@ impl Part {
             Self::Axe => npm::AXE.find(root).is_some() || npm::is_here(),
             // Node runs it, too.
             Self::OidcProvider => npm::is_here(),
+            Self::Canaille => pypi::CANAILLE.find(root).is_some() || pypi::is_here(),
+            Self::SmtpSink => pypi::SMTP_SINK.find(root).is_some() || pypi::is_here(),
         }
     }
 
@@ -123,6 +136,8 @@ impl Part {
             Self::Browser => &["RETINUE_TEST_CHROMIUM", "RETINUE_TEST_CHROMEDRIVER"],
             Self::Axe => &["RETINUE_TEST_AXE"],
             Self::OidcProvider => &["RETINUE_TEST_OIDC_PROVIDER"],
+            Self::Canaille => &["RETINUE_TEST_CANAILLE"],
+            Self::SmtpSink => &["RETINUE_TEST_SMTP_SINK"],
         }
     }
 
@@ -132,6 +147,8 @@ impl Part {
             Self::Browser => "browser",
             Self::Axe => "axe-core",
             Self::OidcProvider => "oidc-provider",
+            Self::Canaille => "Canaille",
+            Self::SmtpSink => "the SMTP sink",
         }
     }
 
@@ -142,6 +159,8 @@ impl Part {
             Self::Browser => "browser::",
             Self::Axe => "axe_",
             Self::OidcProvider => "oidc_provider::",
+            Self::Canaille => "canaille::",
+            Self::SmtpSink => "smtp_sink::",
         }
     }
 
@@ -150,6 +169,7 @@ impl Part {
             Self::Postgres => &["postgresql"],
             Self::Browser => &["chromium", "chromium-driver"],
             Self::Axe | Self::OidcProvider => &["nodejs", "npm"],
+            Self::Canaille | Self::SmtpSink => &["python3-venv"],
         }
     }
 
@@ -159,6 +179,8 @@ impl Part {
             Self::Browser => "the pages are tested in a real browser",
             Self::Axe => "npm fetches axe-core, the accessibility rules for the pages",
             Self::OidcProvider => "people sign in at a real identity provider, which npm fetches and node runs",
+            Self::Canaille => "people sign in at the login page of Canaille, which pip fetches and Python runs",
+            Self::SmtpSink => "mail is sent to aiosmtpd, which pip fetches and Python runs",
         }
     }
 
@@ -180,6 +202,10 @@ impl Part {
             }
             Self::OidcProvider => {
                 "Node.js 20 or newer and npm (Debian, Ubuntu: nodejs npm; Homebrew: node) and let npm reach its registry"
+            }
+            Self::Canaille | Self::SmtpSink => {
+                "Python 3.11 or newer with venv and ensurepip (Debian 12, Ubuntu 24.04: python3-venv; Fedora: python3; \
+                 Homebrew: python) and let pip reach PyPI"
             }
         }
     }
