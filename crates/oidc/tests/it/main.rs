@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod callback;
+mod canaille;
 mod client_authentication;
 mod diagnose;
 mod discovery;
@@ -12,6 +13,7 @@ mod key_set;
 mod logout;
 mod oidc_provider;
 mod outage;
+mod real;
 mod refresh;
 mod sign_in;
 mod stage;

@@ -1,131 +1,58 @@
 //! Signing in and out at a real provider, with a client of each kind.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
-use jiff::Timestamp;
-use retinue_oidc::{
-    AssertionAudience, AssertionKey, Callback, ClientAuthentication, Config, EndSession, Issuer, Level, Moment,
-    Options, Provider, SignIn,
-};
-use retinue_testkit::SigningKey;
-use secrecy::SecretString;
-use serde_json::json;
+use retinue_oidc::{EndSession, Options, Provider, SignIn};
 
-use crate::stage::{REDIRECT_URI, code};
-use crate::visitor::Visitor;
-
-const SECRET: &str = "a secret: +%&=";
-const SIGNED_OUT: &str = "https://retinue.example.com/";
-
-/// The provider's process, which ends with this value.
-struct Running {
-    process: Child,
-    /// Open to the end: the process dies when it can't say something.
-    _said: BufReader<ChildStdout>,
-    issuer: String,
-    client_key: SigningKey,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-fn start(logout_uri: &str) -> Running {
-    let script = std::env::var_os("RETINUE_TEST_OIDC_PROVIDER").expect("`cargo xtask test` sets it");
-    let client_key = SigningKey::new("mine", "ES256");
-    let wishes = json!({
-        "redirect_uri": REDIRECT_URI, "signed_out_uri": SIGNED_OUT, "logout_uri": logout_uri, "secret": SECRET,
-        "client_key": client_key.jwk(),
-    });
-    let mut process = Command::new("node")
-        .arg(script)
-        .arg(wishes.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut issuer = String::new();
-    let mut said = BufReader::new(process.stdout.take().unwrap());
-    said.read_line(&mut issuer).unwrap();
-    Running { process, _said: said, issuer: issuer.trim().to_owned(), client_key }
-}
-
-impl Running {
-    fn client(&self, client_id: &str) -> Provider {
-        let secret = || SecretString::from(SECRET.to_owned());
-        let mut config = Config::new("real", Issuer::new(&self.issuer).unwrap(), client_id, REDIRECT_URI);
-        config.authentication = match client_id {
-            "basic" => ClientAuthentication::SecretBasic(secret()),
-            "post" => ClientAuthentication::SecretPost(secret()),
-            "signing" => {
-                let pem = self.client_key.private_pem().into();
-                let key = AssertionKey::from_pem(&pem, Some("mine".to_owned()), AssertionAudience::Issuer).unwrap();
-                ClientAuthentication::PrivateKeyJwt(key)
-            }
-            _ => ClientAuthentication::None,
-        };
-        Provider::new(config).unwrap()
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a real provider has a real clock")]
-fn moment() -> Moment<'static> {
-    Moment { now: Timestamp::now(), random: &|bytes| aws_lc_rs::rand::fill(bytes).unwrap() }
-}
+use crate::real::{CLIENTS, Real, SIGNED_OUT, finish, moment, problems};
+use crate::stage::code;
+use crate::visitor::{Page, Visitor};
 
 async fn sign_in(provider: &Provider, visitor: &mut Visitor) -> SignIn {
     let begun = provider.begin(moment(), Options::default()).await.unwrap();
     let back = visitor.led_away(&begun.url).await;
-    assert!(back.as_str().starts_with(REDIRECT_URI), "{back}");
-    let callback = Callback::parse(back.query().unwrap()).unwrap();
-    provider.finish(moment(), callback, begun.pending).await.unwrap()
+    finish(provider, &back, begun.pending).await.unwrap()
 }
 
 #[tokio::test]
-#[ignore = "needs oidc-provider"]
+#[ignore = "needs oidc-provider; `cargo xtask test` provides it"]
 async fn clients_of_each_kind_sign_somebody_in() {
-    let running = start("http://127.0.0.1:1/");
-    for client_id in ["public", "basic", "post", "signing"] {
-        let provider = running.client(client_id);
+    // It names its sessions to those whom it can tell of their end.
+    let real = Real::oidc_provider(false, Some("http://127.0.0.1:1/".to_owned())).await;
+    for client_id in CLIENTS {
+        let provider = real.client(client_id);
         let signed_in = sign_in(&provider, &mut Visitor::new()).await;
         assert_eq!(signed_in.person.subject, "ada", "{client_id}");
         assert_eq!(signed_in.person.email.as_deref(), Some("ada@example.com"), "{client_id}");
         assert!(signed_in.person.email_verified && signed_in.session.is_some(), "{client_id}");
-        let problems: Vec<_> = provider.diagnose(moment()).await;
-        let problems: Vec<_> = problems.iter().filter(|finding| finding.level == Level::Problem).collect();
+        let problems = problems(&provider).await;
         assert!(problems.is_empty(), "{client_id}: {problems:?}");
     }
 }
 
 #[tokio::test]
-#[ignore = "needs oidc-provider"]
+#[ignore = "needs oidc-provider; `cargo xtask test` provides it"]
 async fn somebody_who_is_removed_there_is_told_apart_from_an_outage() {
-    let running = start("http://127.0.0.1:1/");
-    let provider = running.client("public");
-    let mut visitor = Visitor::new();
-    let first = sign_in(&provider, &mut visitor).await.tokens.refresh_token.unwrap();
+    let real = Real::oidc_provider(false, None).await;
+    let provider = real.client("public");
+    let first = sign_in(&provider, &mut Visitor::new()).await.tokens.refresh_token.unwrap();
     let refreshed = provider.refresh(moment(), &first, "ada").await.unwrap();
     let second = refreshed.tokens.refresh_token.unwrap();
     assert_eq!(refreshed.person.unwrap().subject, "ada");
-    visitor.read(&format!("{}/remove-ada", running.issuer)).await;
+    real.provider.remove("ada").await;
     assert_eq!(code(provider.refresh(moment(), &second, "ada").await), "oidc_refresh_revoked");
-    drop(running);
+    drop(real);
     assert_eq!(code(provider.refresh(moment(), &second, "ada").await), "oidc_provider_unreachable");
 }
 
 #[tokio::test]
-#[ignore = "needs oidc-provider"]
+#[ignore = "needs oidc-provider; `cargo xtask test` provides it"]
 async fn signing_out_there_is_told_to_us() {
     let (address, told) = listen();
-    let running = start(&address);
-    let provider = running.client("basic");
+    let real = Real::oidc_provider(false, Some(address)).await;
+    let provider = real.client("basic");
     let mut visitor = Visitor::new();
     let signed_in = sign_in(&provider, &mut visitor).await;
     let end = EndSession {
@@ -134,16 +61,30 @@ async fn signing_out_there_is_told_to_us() {
         state: Some("x".to_owned()),
     };
     let url = provider.end_session_url(moment().now, end).await.unwrap().unwrap();
-    let page = visitor.read(&url).await;
-    let xsrf = page.split("name=\"xsrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form");
-    let confirm = format!("{}/session/end/confirm", running.issuer).parse().unwrap();
-    let back = visitor.post(&confirm, &[("xsrf", xsrf), ("logout", "yes")]).await;
+    let page = visitor.arrive(&url).await.page();
+    let form = format!("{}/session/end/confirm", real.provider.issuer()).parse().unwrap();
+    let back = visitor.submit(&Page { url: form, ..page }, &[("logout", "yes")]).await.away();
     assert_eq!(back.as_str(), format!("{SIGNED_OUT}?state=x"));
     let logout_token = tokio::task::spawn_blocking(|| told.join().unwrap()).await.unwrap();
-    assert_eq!(retinue_oidc::claimed_issuer(&logout_token).unwrap(), running.issuer);
+    assert_eq!(retinue_oidc::claimed_issuer(&logout_token).unwrap(), real.provider.issuer());
     let logged_out = provider.logged_out(&logout_token, moment().now).await.unwrap();
     assert_eq!(logged_out.session, signed_in.session);
     assert_eq!(logged_out.subject.as_deref(), Some("ada"));
+}
+
+#[tokio::test]
+#[ignore = "needs oidc-provider; `cargo xtask test` provides it"]
+async fn where_it_asks_one_says_who_one_is() {
+    let real = Real::oidc_provider(true, None).await;
+    let provider = real.client(real.provider.client_id());
+    let begun = provider.begin(moment(), Options::default()).await.unwrap();
+    let mut visitor = Visitor::new();
+    let page = visitor.arrive(&begun.url).await.page();
+    let page = visitor.submit(&page, &[("login", "nobody")]).await.page();
+    let back = visitor.submit(&page, &[("login", "grace")]).await.away();
+    let signed_in = finish(&provider, &back, begun.pending).await.unwrap();
+    assert_eq!(signed_in.person.subject, "grace");
+    assert_eq!(signed_in.person.email.as_deref(), Some("grace@example.com"));
 }
 
 /// An address that takes one logout token.
