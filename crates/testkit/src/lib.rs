@@ -16,6 +16,7 @@ mod part;
 pub mod program;
 pub mod real_provider;
 pub mod rng;
+pub mod smtp_sink;
 pub mod test_app;
 pub mod wait;
 
@@ -29,6 +30,7 @@ pub use model_server::{Answer, Exchange, ModelServer};
 pub use program::{Program, Running};
 pub use real_provider::{ProviderOptions, RealProvider};
 pub use rng::CountingRng;
+pub use smtp_sink::{Mail, SinkOptions, SinkTls, SmtpSink};
 pub use test_app::{Options, TestApp};
 pub use wait::until;
 
