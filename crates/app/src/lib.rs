@@ -16,6 +16,7 @@ pub mod run;
 pub mod session;
 pub mod sign_in;
 pub mod sign_out;
+pub mod secret;
 pub mod thread;
 pub mod turn;
 pub mod user;
@@ -29,6 +30,8 @@ mod refresh;
 mod session_cache;
 mod session_token;
 mod visit;
+#[cfg(test)]
+mod scratch;
 mod work;
 
 pub use auth::Auth;
