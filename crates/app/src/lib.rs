@@ -11,6 +11,7 @@ pub mod event;
 pub mod identity;
 pub mod key;
 pub mod message;
+pub mod password;
 pub mod provider;
 pub mod run;
 pub mod session;

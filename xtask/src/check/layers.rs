@@ -52,6 +52,7 @@ const RESERVED: &[Reserved] = &[
         users: &["retinue-agent", "retinue-oidc", TESTKIT],
         tests: &["retinue-server", "retinue-web"],
     },
+    Reserved { crates: &["argon2", "pbkdf2", "lettre"], users: &["retinue-app"], tests: &[] },
     Reserved { crates: &["clap", "anyhow"], users: &["retinue-server", "xtask"], tests: &[] },
 ];
 
@@ -172,6 +173,8 @@ mod tests {
         assert!(wrong("retinue-app", "axum", &Value::Null).is_some());
         assert!(wrong("retinue-app", "reqwest", &json!("dev")).is_some());
         assert!(wrong("retinue-app", "anyhow", &Value::Null).is_some());
+        assert_eq!(wrong("retinue-app", "argon2", &Value::Null), None);
+        assert!(wrong("retinue-web", "lettre", &json!("dev")).is_some());
         assert_eq!(wrong("retinue-app", "serde", &Value::Null), None);
     }
 
