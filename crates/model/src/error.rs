@@ -1,6 +1,7 @@
 //! The one error type. What the client may read stands apart from the cause, which only the log sees.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A result of Retinue's own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -22,6 +23,8 @@ pub enum Kind {
     Conflict,
     /// It is over a bound.
     TooLarge,
+    /// It was tried too often; later it may be tried again.
+    TooMany,
     /// There is no room left to keep it.
     StorageFull,
     /// It would work at another time.
@@ -37,6 +40,7 @@ pub struct Error {
     kind: Kind,
     code: &'static str,
     detail: String,
+    retry_after: Option<Duration>,
     #[source]
     cause: Option<Cause>,
 }
@@ -44,7 +48,7 @@ pub struct Error {
 impl Error {
     /// An error of `kind`; `code` is stable and for programs, `detail` is for people and says what to do next.
     pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, code, detail: detail.into(), cause: None }
+        Self { kind, code, detail: detail.into(), retry_after: None, cause: None }
     }
 
     /// The request is wrong.
@@ -73,6 +77,11 @@ impl Error {
         Self::new(Kind::Unavailable, code, detail)
     }
 
+    /// It was tried too often, and may be tried again `after` this time.
+    pub fn too_many(code: &'static str, detail: impl Into<String>, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..Self::new(Kind::TooMany, code, detail) }
+    }
+
     /// Adds what only the log may see.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Cause>) -> Self {
@@ -96,6 +105,12 @@ impl Error {
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// When it may be tried again, if that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The private cause with all its own causes, for the log.
@@ -136,5 +151,12 @@ mod tests {
         assert!(!error.to_string().contains("hunter2"));
         assert!(!error.detail().contains("hunter2"));
         assert_eq!(error.cause_chain().unwrap(), "password=hunter2");
+    }
+
+    #[test]
+    fn what_was_tried_too_often_says_when_to_try_again() {
+        let error = Error::too_many("too_many_attempts", "Wait.", Duration::from_secs(8)).because("eight failures");
+        assert_eq!((error.kind(), error.retry_after()), (Kind::TooMany, Some(Duration::from_secs(8))));
+        assert_eq!(Error::unavailable("too_busy", "Wait.").retry_after(), None);
     }
 }

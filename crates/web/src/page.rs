@@ -118,11 +118,27 @@ pub(crate) fn heading(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => "Refused",
         StatusCode::UNAUTHORIZED => "Sign in first",
         StatusCode::CONFLICT => "That did not fit",
+        StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
         StatusCode::SERVICE_UNAVAILABLE => "Not available now",
         StatusCode::INSUFFICIENT_STORAGE => "No room left",
         status if status.is_server_error() => "Something failed here",
         _ => "That was not understood",
     }
+    };
+    let page = ErrorPage {
+        title: heading,
+        assets: crate::assets::BASE,
+        version: VERSION,
+        refresh: false,
+        rail: Rail::empty(),
+        status: status.as_u16(),
+        heading,
+        detail: error.detail(),
+        request_id,
+    };
+    let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
+    problem::add_headers(error, response.headers_mut());
+    response
 }
 
 /// No route has this path.

@@ -1,8 +1,12 @@
 //! Errors on the wire: the one place where an error becomes an HTTP status.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use retinue_app::{App, Context, Visit};
 use retinue_model::Error;
@@ -55,9 +59,29 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         (Kind::Forbidden, _) => StatusCode::FORBIDDEN,
         (Kind::Conflict, _) => StatusCode::CONFLICT,
         (Kind::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+        (Kind::TooMany, _) => StatusCode::TOO_MANY_REQUESTS,
         (Kind::StorageFull, _) => StatusCode::INSUFFICIENT_STORAGE,
         (Kind::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Kind::Internal, _) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// When to try again, in whole seconds, for what may be tried again (RFC 9110, section 10.2.3).
+fn retry_after(error: &Error) -> Option<HeaderValue> {
+    const SOON: Duration = Duration::from_secs(5);
+    let after = match error.kind() {
+        Kind::TooMany | Kind::Unavailable => error.retry_after().unwrap_or(SOON),
+        _ => return None,
+    };
+    // Rounded up: whoever comes at that time is not refused again.
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    Some(HeaderValue::from(seconds.max(1)))
+}
+
+/// Adds what the headers of an answer say of an error, whatever its body is.
+pub(crate) fn add_headers(error: &Error, headers: &mut HeaderMap) {
+    if let Some(after) = retry_after(error) {
+        headers.insert(RETRY_AFTER, after);
     }
 }
 
@@ -145,4 +169,49 @@ pub(crate) fn with_headers(mut response: Response) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        add_headers(&self.error, headers);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page;
+
+    fn too_many(after: Duration) -> Error {
+        Error::too_many("too_many_attempts", "There were too many attempts.", after)
+    }
+
+    /// Status and `Retry-After` of a program's answer and of a person's.
+    fn both(error: impl Fn() -> Error) -> [(u16, Option<String>); 2] {
+        let told = |response: Response| {
+            let after = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+            (response.status().as_u16(), after)
+        };
+        [told(Failed::new(error(), "1").into_response()), told(page::error(&error(), "1"))]
+    }
+
+    #[test]
+    fn programs_and_people_are_told_when_to_try_again() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (900_000, "900")] {
+            let answers = both(|| too_many(Duration::from_millis(millis)));
+            assert_eq!(answers, [(429, Some(seconds.to_owned())), (429, Some(seconds.to_owned()))]);
+        }
+        let busy = both(|| Error::unavailable("too_busy", "Try again."));
+        assert_eq!(busy, [(503, Some("5".to_owned())), (503, Some("5".to_owned()))]);
+        assert_eq!(both(|| Error::not_found("page")), [(404, None), (404, None)]);
+    }
+
+    #[tokio::test]
+    async fn a_problem_names_what_was_tried_too_often() {
+        let response = Failed::new(too_many(Duration::from_secs(8)), "1").into_response();
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!((problem.status, problem.code.as_str()), (429, "too_many_attempts"));
+        assert_eq!(problem.title, "Too Many Requests");
+    }
 }
