@@ -19,6 +19,7 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod secret;
 pub mod thread;
+pub mod throttle;
 pub mod turn;
 pub mod user;
 
