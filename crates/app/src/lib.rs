@@ -14,10 +14,10 @@ pub mod message;
 pub mod password;
 pub mod provider;
 pub mod run;
+pub mod secret;
 pub mod session;
 pub mod sign_in;
 pub mod sign_out;
-pub mod secret;
 pub mod thread;
 pub mod throttle;
 pub mod turn;
@@ -29,11 +29,11 @@ mod live;
 mod prompt;
 mod recorder;
 mod refresh;
+#[cfg(test)]
+mod scratch;
 mod session_cache;
 mod session_token;
 mod visit;
-#[cfg(test)]
-mod scratch;
 mod work;
 
 pub use auth::Auth;

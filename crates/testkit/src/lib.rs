@@ -13,6 +13,7 @@ pub mod identity_provider;
 pub mod line;
 pub mod model_server;
 mod part;
+pub mod person;
 pub mod program;
 pub mod real_provider;
 pub mod rng;
@@ -27,12 +28,36 @@ pub use events::{EventStream, ReceivedEvent};
 pub use identity_provider::{IdentityProvider, SigningKey};
 pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
+pub use person::{Person, location};
 pub use program::{Program, Running};
 pub use real_provider::{ProviderOptions, RealProvider};
 pub use rng::CountingRng;
 pub use smtp_sink::{Mail, SinkOptions, SinkTls, SmtpSink};
 pub use test_app::{Options, TestApp};
 pub use wait::until;
+
+/// Makes each of these `async fn name(app: TestApp, provider: IdentityProvider)` a test on SQLite, and one on PostgreSQL:
+/// people sign in at the provider.
+#[macro_export]
+macro_rules! with_people_on_both_engines {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let (app, provider) = $crate::TestApp::with_provider($crate::Database::sqlite()).await;
+                super::$name(app, provider).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+            async fn $name() {
+                let (app, provider) = $crate::TestApp::with_provider($crate::Database::postgres().await).await;
+                super::$name(app, provider).await;
+            })*
+        }
+    };
+}
 
 /// Makes each of these `async fn name(app: TestApp)` a test on SQLite, and one on PostgreSQL.
 #[macro_export]

@@ -5,20 +5,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
+use retinue_app::admin::Declared;
+use retinue_app::auth::{Mode, Provision, SignInProvider};
 use retinue_app::key::KeyRing;
 use retinue_app::provider::{Catalog, Entry};
-use retinue_app::{App, Auth, Clock as _, Parts, Settings, agent, run, session};
+use retinue_app::{App, Auth, Clock, Parts, Settings, agent, run, session};
 use retinue_model::agent::Agent;
 use retinue_model::provider::{Model, Origin};
+use retinue_oidc::{Config, Issuer, Provider};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::{Hosts, TrustedProxies};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{CountingRng, Database, EventStream, FakeClock, ModelServer, until};
+use crate::{CountingRng, Database, EventStream, FakeClock, IdentityProvider, ModelServer, until};
 
 /// How people are let in, at a public URL.
 pub type MakeAuth = Arc<dyn Fn(&str) -> Auth + Send + Sync>;
@@ -82,6 +86,24 @@ impl TestApp {
         let program = program(location, Arc::clone(&clock), catalog(&model, options.context_tokens), options);
         let (app, address) = runtime.spawn(program).await.unwrap();
         Self { model, clock, app, database, address, client: client(), runtime: Some(runtime) }
+    }
+
+    /// Starts with a provider at which people sign in; the first of them whose name is `admin` runs the installation.
+    pub async fn with_provider(database: Database) -> (Self, IdentityProvider) {
+        Self::with_provider_and(database, |_| {}).await
+    }
+
+    /// The same, with other rules for the provider.
+    pub async fn with_provider_and(
+        database: Database,
+        change: impl Fn(&mut SignInProvider) + Send + Sync + 'static,
+    ) -> (Self, IdentityProvider) {
+        let clock = Arc::new(FakeClock::default());
+        let provider = IdentityProvider::start(Arc::clone(&clock) as Arc<dyn Clock>).await;
+        let issuer = provider.issuer().to_owned();
+        let make = move |public_url: &str| auth(public_url, &issuer, &change);
+        let options = Options { auth: Some(Arc::new(make)), clock: Some(clock), ..Options::default() };
+        (Self::start_with(database, options).await, provider)
     }
 
     /// Ends the program at once, without a farewell, and starts another one over the same database.
@@ -209,6 +231,25 @@ async fn program(location: Location, clock: Arc<FakeClock>, catalog: Catalog, op
     let router = retinue_web::router(app.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, router).await });
     (app, address)
+}
+
+fn auth(public_url: &str, issuer: &str, change: &dyn Fn(&mut SignInProvider)) -> Auth {
+    let redirect_uri = format!("{public_url}/auth/callback");
+    let config = Config::new("sso", Issuer::new(issuer).unwrap(), "retinue", &redirect_uri);
+    let mut provider = SignInProvider {
+        provider: Provider::new(config).unwrap(),
+        label: "Example".to_owned(),
+        provision: Provision::Create,
+        link_by_email: false,
+        refresh_every: SignedDuration::from_mins(15),
+    };
+    change(&mut provider);
+    Auth {
+        mode: Mode::Oidc,
+        providers: vec![provider],
+        admins: vec![Declared::Identity { issuer: issuer.to_owned(), subject: "admin".to_owned() }],
+        ..Auth::single_user(public_url.to_owned())
+    }
 }
 
 fn catalog(model: &ModelServer, context_tokens: u32) -> Catalog {

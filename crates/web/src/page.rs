@@ -98,7 +98,7 @@ pub(crate) fn error(error: &Error, asked: &Asked) -> Response {
     error_page(error, &asked.id, asked.settings.signs_in)
 }
 
-fn error_page(error: &Error, request_id: &str, signs_in: bool) -> Response {
+pub(crate) fn error_page(error: &Error, request_id: &str, signs_in: bool) -> Response {
     problem::log(error, request_id);
     let status = problem::status(error);
     let title = heading(status);
@@ -109,7 +109,9 @@ fn error_page(error: &Error, request_id: &str, signs_in: bool) -> Response {
     } else {
         html(status, &ErrorPage { title, assets, version: VERSION, refresh: false, rail: Rail::empty(), fault })
     };
-    problem::with_headers(page.unwrap_or_else(|_| status.into_response()))
+    let mut response = page.unwrap_or_else(|_| status.into_response());
+    problem::add_headers(error, response.headers_mut());
+    response
 }
 
 pub(crate) fn heading(status: StatusCode) -> &'static str {
@@ -124,21 +126,6 @@ pub(crate) fn heading(status: StatusCode) -> &'static str {
         status if status.is_server_error() => "Something failed here",
         _ => "That was not understood",
     }
-    };
-    let page = ErrorPage {
-        title: heading,
-        assets: crate::assets::BASE,
-        version: VERSION,
-        refresh: false,
-        rail: Rail::empty(),
-        status: status.as_u16(),
-        heading,
-        detail: error.detail(),
-        request_id,
-    };
-    let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
-    problem::add_headers(error, response.headers_mut());
-    response
 }
 
 /// No route has this path.

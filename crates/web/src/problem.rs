@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use retinue_app::{App, Context, Visit};
@@ -83,6 +81,10 @@ pub(crate) fn add_headers(error: &Error, headers: &mut HeaderMap) {
     if let Some(after) = retry_after(error) {
         headers.insert(RETRY_AFTER, after);
     }
+    // RFC 9110, section 15.5.2
+    if error.kind() == Kind::Unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"retinue\""));
+    }
 }
 
 /// Writes an error to the log, with its cause if it is ours.
@@ -153,22 +155,6 @@ impl IntoResponse for Failed {
             request_id: self.request_id,
         };
         let mut response = (status, Json(problem)).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        with_headers(response)
-    }
-}
-
-/// With what the status wants said beside it, whether that is a page or a problem document.
-pub(crate) fn with_headers(mut response: Response) -> Response {
-    let status = response.status();
-    let headers = response.headers_mut();
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"retinue\""));
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         add_headers(&self.error, headers);
@@ -191,7 +177,7 @@ mod tests {
             let after = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
             (response.status().as_u16(), after)
         };
-        [told(Failed::new(error(), "1").into_response()), told(page::error(&error(), "1"))]
+        [told(Failed::new(error(), "1").into_response()), told(page::error_page(&error(), "1", false))]
     }
 
     #[test]

@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future, stream};
+use retinue_app::Context;
 use retinue_app::event::Follow;
 use retinue_model::event::{Event, Name};
 use retinue_model::{Error, Result};
@@ -26,8 +27,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// costs little, and browsers would wait for three seconds and more.
 const RETRY: &str = "retry: 1000\n\n";
 
-/// A run's events on their way to one client.
+/// A run's events on their way to one client, for as long as its session lasts.
 pub(crate) struct RunStream {
+    ctx: Context,
     follow: Follow,
     /// Events up to this number are known to the client.
     known: i64,
@@ -37,8 +39,8 @@ pub(crate) struct RunStream {
 
 impl RunStream {
     /// Sends the events after number `known`. With `rendered`, the text so far as HTML too; `follow` must then begin at 0.
-    pub(crate) fn new(follow: Follow, known: i64, rendered: bool) -> Self {
-        Self { follow, known, renderer: rendered.then(Renderer::default), ended: false }
+    pub(crate) fn new(ctx: Context, follow: Follow, known: i64, rendered: bool) -> Self {
+        Self { ctx, follow, known, renderer: rendered.then(Renderer::default), ended: false }
     }
 
     /// The next bytes; nothing at the end.
@@ -108,9 +110,12 @@ fn write_event(event: &Event, text: &mut String) {
 
 impl IntoResponse for RunStream {
     fn into_response(self) -> Response {
+        // Whoever may not come in any more is not told anything more.
+        let ctx = self.ctx.clone();
+        let ended = Box::pin(async move { ctx.ended().await });
         let events = stream::unfold(self, |mut run| async move { run.next().await.map(|bytes| (bytes, run)) });
         let retry = stream::once(future::ready(Bytes::from_static(RETRY.as_bytes())));
-        let bytes = retry.chain(events).map(Ok::<_, Infallible>);
+        let bytes = retry.chain(events.take_until(ended)).map(Ok::<_, Infallible>);
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),

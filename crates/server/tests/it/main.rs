@@ -14,4 +14,5 @@ mod page;
 mod postgres_fault;
 mod program;
 mod run;
+mod sign_in;
 mod thread;

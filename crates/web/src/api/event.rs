@@ -47,5 +47,5 @@ pub(crate) async fn follow(
     // HTML needs the text from its beginning.
     let after = if query.rendered { 0 } else { known };
     let follow = event::follow(&ctx, id, after).await.in_request(&ctx)?;
-    Ok(RunStream::new(follow, known, query.rendered))
+    Ok(RunStream::new(ctx, follow, known, query.rendered))
 }

@@ -110,5 +110,7 @@ pub(crate) fn failed(visit: &Visit, error: &Error) -> Response {
         code: error.code(),
         again: "/sign-in".to_owned(),
     };
-    problem::with_headers(html(status, &page).unwrap_or_else(|_| status.into_response()))
+    let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
+    problem::add_headers(error, response.headers_mut());
+    response
 }
