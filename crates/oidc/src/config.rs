@@ -61,7 +61,7 @@ impl Default for ClaimNames {
 /// Whether a provider's UserInfo endpoint is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserInfo {
-    /// If the ID token lacks name or e-mail.
+    /// If the ID token lacks the name, the address, or whether that is verified.
     #[default]
     WhenClaimsLack,
     /// Never.

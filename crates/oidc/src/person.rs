@@ -31,28 +31,49 @@ impl fmt::Debug for Person {
     }
 }
 
-impl Person {
+/// What one place says about a person: the ID token, or UserInfo.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Description {
+    name: Option<String>,
+    email: Option<String>,
+    /// None if it does not say.
+    email_verified: Option<bool>,
+}
+
+impl Description {
     /// What these claims say.
-    pub(crate) fn of(subject: String, claims: &Object, names: &ClaimNames) -> Self {
+    pub(crate) fn of(claims: &Object, names: &ClaimNames) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let email = text(&names.email).map(str::trim).filter(|email| is_email(email)).map(str::to_owned);
         // Some providers write it as text.
         let is_true = |value: &Value| value == &Value::Bool(true) || value.as_str() == Some("true");
-        let email_verified = email.is_some() && claims.get(&names.email_verified).is_some_and(is_true);
-        Self { subject, name: text(&names.name).and_then(one_line), email, email_verified }
+        let flag = claims.get(&names.email_verified).filter(|value| !value.is_null()).map(is_true);
+        let email_verified = email.as_ref().and(flag);
+        Self { name: text(&names.name).and_then(one_line), email, email_verified }
     }
 
     /// Whether something is missing that UserInfo may tell.
     pub(crate) fn lacks_something(&self) -> bool {
-        self.name.is_none() || self.email.is_none()
+        self.name.is_none() || self.email.is_none() || self.email_verified.is_none()
     }
 
-    /// Takes over what is missing; the address only together with whether it was verified.
+    /// Whether the other one does not say the address that this one has.
+    pub(crate) fn has_another_address(&self, other: &Self) -> bool {
+        self.email.is_some() && self.email != other.email
+    }
+
+    /// Takes over what is missing. Whether an address was verified counts only together with this very address.
     pub(crate) fn complete(&mut self, more: Self) {
-        self.name = self.name.take().or(more.name);
-        if self.email.is_none() {
+        if self.email_verified.is_none() && !self.has_another_address(&more) {
             (self.email, self.email_verified) = (more.email, more.email_verified);
         }
+        self.name = self.name.take().or(more.name);
+    }
+
+    /// The person. An address of which nothing was said is not verified.
+    pub(crate) fn into_person(self, subject: String) -> Person {
+        let email_verified = self.email_verified == Some(true);
+        Person { subject, name: self.name, email: self.email, email_verified }
     }
 }
 
@@ -75,8 +96,12 @@ mod tests {
 
     use super::*;
 
+    fn description(claims: &Value) -> Description {
+        Description::of(claims.as_object().unwrap(), &ClaimNames::default())
+    }
+
     fn person(claims: &Value) -> Person {
-        Person::of("1".into(), claims.as_object().unwrap(), &ClaimNames::default())
+        description(claims).into_person("1".into())
     }
 
     #[test]
@@ -92,16 +117,44 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_verified_only_where_it_was_given() {
+    fn an_address_is_verified_if_the_provider_says_so() {
         for (claim, verified) in [(json!(true), true), (json!("true"), true), (json!(1), false), (json!("yes"), false)]
         {
             assert_eq!(person(&json!({"email": "a@b", "email_verified": claim})).email_verified, verified);
         }
-        let mut first = person(&json!({"email_verified": true}));
-        first.complete(person(&json!({"email": "a@b"})));
-        assert!(!first.email_verified);
-        let mut first = person(&json!({"email": "a@b"}));
-        first.complete(person(&json!({"email": "a@b", "email_verified": true})));
-        assert!(!first.email_verified);
+    }
+
+    #[test]
+    fn an_address_is_verified_only_where_it_was_given() {
+        let cases = [
+            (json!({"email_verified": true}), json!({"email": "a@b"}), false),
+            (json!({"email_verified": true}), json!({"email": "a@b", "email_verified": true}), true),
+            (json!({"email": "a@b"}), json!({"email": "a@b", "email_verified": true}), true),
+            (json!({"email": "a@b", "email_verified": null}), json!({"email": "a@b", "email_verified": true}), true),
+            (json!({"email": "a@b"}), json!({"email": "a@b", "email_verified": false}), false),
+            (json!({"email": "a@b"}), json!({"email": "A@b", "email_verified": true}), false),
+            (json!({"email": "a@b"}), json!({"email": "c@d", "email_verified": true}), false),
+            (json!({"email": "a@b"}), json!({"email_verified": true}), false),
+            (json!({"email": "a@b", "email_verified": false}), json!({"email": "a@b", "email_verified": true}), false),
+            (json!({"email": "a@b", "email_verified": 1}), json!({"email": "a@b", "email_verified": true}), false),
+            (json!({"email": "a@b", "email_verified": true}), json!({"email": "a@b", "email_verified": false}), true),
+        ];
+        for (first, more, verified) in cases {
+            let mut completed = description(&first);
+            completed.complete(description(&more));
+            let person = completed.into_person("1".into());
+            assert_eq!((person.email.as_deref(), person.email_verified), (Some("a@b"), verified), "{first} {more}");
+        }
+    }
+
+    #[test]
+    fn user_info_is_asked_for_what_is_not_said() {
+        let whole = json!({"name": "Ada", "email": "a@b", "email_verified": false});
+        assert!(!description(&whole).lacks_something());
+        for name in ["name", "email", "email_verified"] {
+            let mut claims = whole.clone();
+            claims[name] = Value::Null;
+            assert!(description(&claims).lacks_something(), "{name}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::client_authentication::TokenForm;
 use crate::id_token::IdToken;
 use crate::moment::Moment;
-use crate::person::Person;
+use crate::person::{Description, Person};
 use crate::provider::Provider;
 use crate::reason::Reason;
 use crate::token_answer::{TokenError, Tokens};
@@ -17,7 +17,8 @@ use crate::token_answer::{TokenError, Tokens};
 pub struct Refreshed {
     /// New tokens. A refresh token among them replaces the old one, which may not count any more.
     pub tokens: Tokens,
-    /// What a new ID token says about the person; None if there was none.
+    /// What a new ID token says about the person; None if there was none. UserInfo is not asked again, so less may be known
+    /// than at the sign-in.
     pub person: Option<Person>,
 }
 
@@ -44,7 +45,7 @@ impl Provider {
         if its != subject {
             return Err(Reason::TokenSubjectChanged.into());
         }
-        let person = Some(Person::of(its, claims.object(), &self.config().claims));
+        let person = Some(Description::of(claims.object(), &self.config().claims).into_person(its));
         Ok(Refreshed { tokens, person })
     }
 }

@@ -14,7 +14,7 @@ use crate::id_token::IdToken;
 use crate::json::Object;
 use crate::metadata::Metadata;
 use crate::moment::Moment;
-use crate::person::Person;
+use crate::person::{Description, Person};
 use crate::provider::Provider;
 use crate::reason::{Reason, quoted};
 use crate::token_answer::{TokenError, Tokens};
@@ -106,22 +106,39 @@ impl Provider {
         let (subject, claims) = self.id_token(id_token.expose_secret(), &check, moment.now).await?;
         let session = claims.session()?.map(str::to_owned);
         let authenticated_at = claims.time("auth_time")?;
-        let mut claims = claims.into_object();
-        let mut person = Person::of(subject.clone(), &claims, &config.claims);
-        if config.user_info == UserInfo::WhenClaimsLack
-            && person.lacks_something()
-            && let Some(url) = &metadata.userinfo_endpoint
-        {
-            let more = user_info::ask(self.http(), url, &tokens.access_token, &subject).await?;
-            person.complete(Person::of(subject, &more, &config.claims));
-            for (name, value) in more {
-                claims.entry(name).or_insert(value);
-            }
-        }
+        let claims = claims.into_object();
+        let more = self.user_info(&metadata, &tokens, &subject, &claims).await?;
+        let mut description = Description::of(&claims, &config.claims);
+        description.complete(Description::of(&more, &config.claims));
         tokens.id_token = Some(id_token);
         let (issuer, return_path) = (config.issuer.to_string(), pending.return_path);
-        Ok(SignIn { issuer, person, session, authenticated_at, claims, tokens, return_path })
+        let person = description.into_person(subject);
+        Ok(SignIn { issuer, person, session, authenticated_at, claims: both(claims, more), tokens, return_path })
     }
+
+    /// What UserInfo says; nothing if it need not be asked.
+    async fn user_info(&self, metadata: &Metadata, tokens: &Tokens, subject: &str, claims: &Object) -> Result<Object> {
+        let config = self.config();
+        let Some(url) = &metadata.userinfo_endpoint else { return Ok(Object::new()) };
+        let description = Description::of(claims, &config.claims);
+        if config.user_info == UserInfo::Never || !description.lacks_something() {
+            return Ok(Object::new());
+        }
+        let mut more = user_info::ask(self.http(), url, &tokens.access_token, subject).await?;
+        if description.has_another_address(&Description::of(&more, &config.claims)) {
+            // It is not about the address that is signed.
+            more.remove(&config.claims.email_verified);
+        }
+        Ok(more)
+    }
+}
+
+/// All claims; what is signed counts.
+fn both(mut claims: Object, more: Object) -> Object {
+    for (name, value) in more {
+        claims.entry(name).or_insert(value);
+    }
+    claims
 }
 
 /// Why a code was not taken (RFC 6749, section 5.2).

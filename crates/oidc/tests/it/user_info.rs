@@ -37,11 +37,34 @@ async fn somebody_else_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_keeps_its_own_verification() {
-    let stage = Stage::scripted(|script| script.id_token = json!({"name": null, "email_verified": null})).await;
-    let person = stage.sign_in().await.unwrap().person;
-    assert_eq!(person.email.as_deref(), Some("ada@example.com"));
-    assert!(!person.email_verified, "the ID token gave the address, and did not say that it is verified");
+async fn an_address_is_verified_where_it_was_given() {
+    let unsaid = json!({"email_verified": null});
+    let cases = [
+        (unsaid.clone(), json!({}), true, json!(true)),
+        (unsaid.clone(), json!({"email_verified": "true"}), true, json!("true")),
+        (unsaid.clone(), json!({"email_verified": false}), false, json!(false)),
+        (unsaid.clone(), unsaid.clone(), false, json!(null)),
+        (unsaid.clone(), json!({"email": "eve@example.com"}), false, json!(null)),
+        (unsaid.clone(), json!({"email": "Ada@example.com"}), false, json!(null)),
+        (unsaid, json!({"email": null}), false, json!(null)),
+        (json!({"name": null, "email_verified": false}), json!({}), false, json!(false)),
+    ];
+    for (id_token, user_info, verified, claim) in cases {
+        let stage = Stage::scripted(|script| script.id_token = id_token).await;
+        stage.idp.set(|script| script.user_info = user_info.clone());
+        let signed_in = stage.sign_in().await.unwrap();
+        assert_eq!(signed_in.person.email.as_deref(), Some("ada@example.com"), "{user_info}");
+        assert_eq!(signed_in.person.email_verified, verified, "{user_info}");
+        assert_eq!(signed_in.claims.get("email_verified").cloned().unwrap_or_default(), claim, "{user_info}");
+        assert_eq!(stage.idp.asked("/userinfo").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_an_address_that_is_not_verified() {
+    let stage = Stage::scripted(|script| script.id_token = json!({"email_verified": false})).await;
+    assert!(!stage.sign_in().await.unwrap().person.email_verified);
+    assert!(stage.idp.asked("/userinfo").is_empty());
 }
 
 #[tokio::test]
