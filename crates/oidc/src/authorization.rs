@@ -10,6 +10,7 @@ use retinue_model::Result;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::authorization_parameters::is_prompt;
 use crate::config::Config;
 use crate::metadata::Metadata;
 use crate::moment::Moment;
@@ -132,6 +133,8 @@ pub(crate) fn begin(config: &Config, metadata: &Metadata, moment: Moment<'_>, op
             .append_pair("nonce", pending.nonce.expose_secret())
             .append_pair("code_challenge", &challenge(pending.verifier.expose_secret()))
             .append_pair("code_challenge_method", "S256");
+        let wanted = |parameter: &&(String, String)| options.prompt.is_none() || !is_prompt(parameter);
+        query.extend_pairs(config.authorization_parameters.iter().filter(wanted));
         if let Some(prompt) = options.prompt {
             query.append_pair("prompt", prompt.name());
         }

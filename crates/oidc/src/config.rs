@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use retinue_model::{Error, Result};
 
+use crate::authorization_parameters;
 use crate::client_authentication::ClientAuthentication;
 use crate::http::Limits;
 use crate::issuer::{self, Issuer};
@@ -29,6 +30,9 @@ pub struct Config {
     pub redirect_uri: String,
     /// What is asked for; `openid` is added if it is not among them.
     pub scopes: Vec<String>,
+    /// Parameters that are sent along with every sign-in, such as Google's `access_type=offline`: 16 at most, none that is
+    /// set here anyway. A prompt among them gives way to that of [`crate::Options`].
+    pub authorization_parameters: Vec<(String, String)>,
     /// What its claims are called.
     pub claims: ClaimNames,
     /// How far its clock and ours may differ; 5 minutes at most.
@@ -79,6 +83,7 @@ impl Config {
             authentication: ClientAuthentication::None,
             redirect_uri: redirect_uri.to_owned(),
             scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+            authorization_parameters: Vec::new(),
             claims: ClaimNames::default(),
             leeway: Duration::from_mins(1),
             user_info: UserInfo::default(),
@@ -107,6 +112,8 @@ impl Config {
         if !self.scopes.iter().any(|scope| scope == "openid") {
             self.scopes.insert(0, "openid".to_owned());
         }
+        authorization_parameters::check(&self.authorization_parameters)
+            .map_err(|why| self.invalid("list of authorization parameters", &why))?;
         if self.leeway > MAX_LEEWAY {
             return Err(self.invalid("leeway", "is longer than 5 minutes. Set the clocks right instead."));
         }

@@ -8,6 +8,7 @@ mod access_hash;
 mod algorithm;
 mod assertion;
 mod authorization;
+mod authorization_parameters;
 mod callback;
 mod claims;
 mod client_authentication;

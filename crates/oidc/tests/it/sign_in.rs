@@ -58,6 +58,30 @@ async fn the_request_is_for_a_code_with_pkce() {
 }
 
 #[tokio::test]
+async fn a_provider_gets_parameters_of_its_own() {
+    let parameters = [("access_type", "offline"), ("prompt", "consent"), ("organization", "a&state=b ü")];
+    let stage = Stage::with(|config| {
+        config.authorization_parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    })
+    .await;
+    let sent = |url: &str, name: &str| -> Vec<String> {
+        let url = Url::parse(url).unwrap();
+        url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()
+    };
+    let begun = stage.begin().await;
+    for (name, value) in parameters {
+        assert_eq!(sent(&begun.url, name), [value]);
+    }
+    assert_eq!(sent(&begun.url, "state"), std::slice::from_ref(&begun.pending.state));
+    stage.finish(begun).await.unwrap();
+
+    let options = Options { prompt: Some(Prompt::Login), ..Options::default() };
+    let begun = stage.begin_with(options).await;
+    assert_eq!(sent(&begun.url, "prompt"), ["login"], "what this sign-in wants goes first");
+    assert_eq!(sent(&begun.url, "access_type"), ["offline"]);
+}
+
+#[tokio::test]
 async fn a_hint_with_a_line_break_is_left_out() {
     let stage = Stage::start().await;
     let hint = |hint: &str| Options { login_hint: Some(hint.to_owned()), ..Options::default() };
