@@ -9,6 +9,7 @@ use crate::authorization_parameters;
 use crate::client_authentication::ClientAuthentication;
 use crate::http::Limits;
 use crate::issuer::{self, Issuer};
+use crate::required_claims;
 
 const MAX_LEEWAY: Duration = Duration::from_mins(5);
 const MAX_NAME: usize = 32;
@@ -35,6 +36,10 @@ pub struct Config {
     pub authorization_parameters: Vec<(String, String)>,
     /// What its claims are called.
     pub claims: ClaimNames,
+    /// Claims that somebody must have to come in, each with the values of which one is enough, for example `hd` and
+    /// `example.com`. Of a claim that is a list, one common value is enough. Dots lead into claims, such as
+    /// `realm_access.roles`, unless there is a claim with dots in its name. Truths and numbers are compared as text.
+    pub required_claims: Vec<(String, Vec<String>)>,
     /// How far its clock and ours may differ; 5 minutes at most.
     pub leeway: Duration,
     /// Whether its UserInfo endpoint is asked.
@@ -65,7 +70,7 @@ impl Default for ClaimNames {
 /// Whether a provider's UserInfo endpoint is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserInfo {
-    /// If the ID token lacks the name, the address, or whether that is verified.
+    /// If the ID token lacks the name, the address, whether that is verified, or a required claim.
     #[default]
     WhenClaimsLack,
     /// Never.
@@ -85,6 +90,7 @@ impl Config {
             scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
             authorization_parameters: Vec::new(),
             claims: ClaimNames::default(),
+            required_claims: Vec::new(),
             leeway: Duration::from_mins(1),
             user_info: UserInfo::default(),
             trusted_audiences: Vec::new(),
@@ -120,6 +126,7 @@ impl Config {
         if [&self.claims.name, &self.claims.email, &self.claims.email_verified].iter().any(|name| name.is_empty()) {
             return Err(self.invalid("claim mapping", "has an empty name. Leave the key out for the usual name."));
         }
+        required_claims::check(&self.required_claims).map_err(|why| self.invalid("list of required claims", &why))?;
         self.authentication.check().map_err(|why| self.invalid("client authentication", why))?;
         Ok(self)
     }

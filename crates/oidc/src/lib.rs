@@ -32,6 +32,7 @@ mod provider;
 mod reach;
 mod reason;
 mod refresh;
+mod required_claims;
 mod resolver;
 mod sign_in;
 mod token;

@@ -160,6 +160,9 @@ reasons! {
     /// UserInfo does not accept the access token.
     UserInfoRefused = Unavailable "oidc_user_info_refused", "The identity provider did not say who you are.", AGAIN;
 
+    /// A required claim is missing, or has no value that is accepted.
+    ClaimRefused = Forbidden "oidc_claim_refused", "The identity provider knows you, but you are not among those who may use this server.", "Ask whoever runs this server for access.";
+
     /// The refresh token no longer counts: expired, revoked, or its person was removed.
     RefreshRevoked = Forbidden "oidc_refresh_revoked", "The identity provider has ended this sign-in.", "Sign in again.";
 

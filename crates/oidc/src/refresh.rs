@@ -11,6 +11,7 @@ use crate::moment::Moment;
 use crate::person::{Description, Person};
 use crate::provider::Provider;
 use crate::reason::Reason;
+use crate::required_claims;
 use crate::token_answer::{TokenError, Tokens};
 
 /// What a refresh gave.
@@ -35,7 +36,8 @@ impl Provider {
     /// # Errors
     /// `RefreshRevoked` if the provider ended it: the session must end too. Of kind `Unavailable` if it can't be told at
     /// the moment: the session goes on, and it is tried later; so too after `ClientRefused` and `ProviderRefused`, which
-    /// the operator must mend. `TokenSubjectChanged`, or the reason why a new ID token was refused: the session must end.
+    /// the operator must mend. `TokenSubjectChanged`, `ClaimRefused` if the person lost what is required of them, or the
+    /// reason why a new ID token was refused: the session must end.
     pub async fn refresh(&self, moment: Moment<'_>, refresh_token: &SecretString, subject: &str) -> Result<Refreshed> {
         let form = TokenForm::new("refresh_token").with("refresh_token", refresh_token.expose_secret());
         let tokens = self.tokens(form, moment, refused).await?;
@@ -45,6 +47,7 @@ impl Provider {
         if its != subject {
             return Err(Reason::TokenSubjectChanged.into());
         }
+        required_claims::readmit(&self.config().required_claims, claims.object())?;
         let person = Some(Description::of(claims.object(), &self.config().claims).into_person(its));
         Ok(Refreshed { tokens, person })
     }

@@ -17,6 +17,7 @@ use crate::moment::Moment;
 use crate::person::{Description, Person};
 use crate::provider::Provider;
 use crate::reason::{Reason, quoted};
+use crate::required_claims;
 use crate::token_answer::{TokenError, Tokens};
 use crate::user_info;
 
@@ -84,7 +85,7 @@ pub(crate) fn code(
 
 impl Provider {
     /// Ends a sign-in: holds the callback against what was kept, takes the code to the token endpoint, checks the ID token,
-    /// and asks UserInfo if that is configured.
+    /// asks UserInfo if that is configured and of use, and sees that the person has what is required of them.
     ///
     /// # Errors
     /// The [`Reason`] that fits; nothing is done twice, so a sign-in that failed begins anew.
@@ -108,6 +109,7 @@ impl Provider {
         let authenticated_at = claims.time("auth_time")?;
         let claims = claims.into_object();
         let more = self.user_info(&metadata, &tokens, &subject, &claims).await?;
+        required_claims::admit(&config.required_claims, &claims, &more)?;
         let mut description = Description::of(&claims, &config.claims);
         description.complete(Description::of(&more, &config.claims));
         tokens.id_token = Some(id_token);
@@ -121,7 +123,9 @@ impl Provider {
         let config = self.config();
         let Some(url) = &metadata.userinfo_endpoint else { return Ok(Object::new()) };
         let description = Description::of(claims, &config.claims);
-        if config.user_info == UserInfo::Never || !description.lacks_something() {
+        let lacks_something =
+            description.lacks_something() || required_claims::lacks_one(claims, &config.required_claims);
+        if config.user_info == UserInfo::Never || !lacks_something {
             return Ok(Object::new());
         }
         let mut more = user_info::ask(self.http(), url, &tokens.access_token, subject).await?;

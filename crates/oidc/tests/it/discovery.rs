@@ -174,6 +174,8 @@ fn a_configuration_is_checked() {
     assert!(refused(|config| config.scopes = vec!["openid,email".into()]).contains("not commas"));
     let parameter = |config: &mut Config| config.authorization_parameters = vec![("state".into(), "a".into())];
     assert!(refused(parameter).contains("its list of authorization parameters has \"state\""));
+    let nobody = |config: &mut Config| config.required_claims = vec![("hd".into(), Vec::new())];
+    assert!(refused(nobody).contains("its list of required claims has \"hd\" without a value"));
     assert!(refused(|config| config.leeway = Duration::from_secs(301)).contains("leeway"));
     assert!(refused(|config| config.claims.email = String::new()).contains("claim mapping"));
     let provider = Config::new("a", Issuer::new("https://idp.example").unwrap(), "id", REDIRECT_URI);

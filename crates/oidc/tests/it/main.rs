@@ -15,6 +15,7 @@ mod oidc_provider;
 mod outage;
 mod real;
 mod refresh;
+mod required_claims;
 mod sign_in;
 mod stage;
 mod user_info;
