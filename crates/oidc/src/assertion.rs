@@ -87,7 +87,7 @@ impl AssertionKey {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
     }
 
-    fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         match &*self.pair {
             Pair::Rsa(_) => Algorithm::Rs256,
             Pair::Ec(algorithm, _) => *algorithm,

@@ -44,6 +44,8 @@ pub struct Config {
     pub leeway: Duration,
     /// Whether its UserInfo endpoint is asked.
     pub user_info: UserInfo,
+    /// Whether anything here depends on an address being verified; `retinue doctor` then says if the provider can't tell.
+    pub needs_verified_email: bool,
     /// Who else may stand in `aud` beside us; mostly nobody.
     pub trusted_audiences: Vec<String>,
     /// How long it is waited for.
@@ -93,6 +95,7 @@ impl Config {
             required_claims: Vec::new(),
             leeway: Duration::from_mins(1),
             user_info: UserInfo::default(),
+            needs_verified_email: false,
             trusted_audiences: Vec::new(),
             limits: Limits::default(),
         }

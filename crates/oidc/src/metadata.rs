@@ -21,17 +21,6 @@ pub(crate) struct Metadata {
     pub algorithms: Vec<Algorithm>,
     /// Whether every answer at the callback names its issuer (RFC 9207, section 3).
     pub names_issuer: bool,
-    pub announced: Announced,
-}
-
-/// What only the operator is told.
-#[derive(Debug)]
-pub(crate) struct Announced {
-    pub authentication_methods: Option<Vec<String>>,
-    pub scopes: Option<Vec<String>>,
-    pub challenge_methods: Option<Vec<String>>,
-    pub has_back_channel_logout: bool,
-    pub has_back_channel_session: bool,
 }
 
 impl Metadata {
@@ -61,13 +50,6 @@ impl Metadata {
             end_session_endpoint: optional("end_session_endpoint")?,
             algorithms: algorithms(document)?,
             names_issuer: flag(document, "authorization_response_iss_parameter_supported"),
-            announced: Announced {
-                authentication_methods: texts(document, "token_endpoint_auth_methods_supported")?,
-                scopes: texts(document, "scopes_supported")?,
-                challenge_methods: texts(document, "code_challenge_methods_supported")?,
-                has_back_channel_logout: flag(document, "backchannel_logout_supported"),
-                has_back_channel_session: flag(document, "backchannel_logout_session_supported"),
-            },
         })
     }
 }

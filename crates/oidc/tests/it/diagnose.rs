@@ -1,6 +1,6 @@
 //! What an operator is told.
 
-use retinue_oidc::{ClientAuthentication, Level};
+use retinue_oidc::{AssertionAudience, AssertionKey, ClientAuthentication, Issuer, Level, UserInfo};
 use retinue_testkit::identity_provider::Reply;
 use serde_json::json;
 
@@ -32,6 +32,7 @@ async fn a_good_set_up_has_nothing_to_mend() {
         "issuer",
         "keys",
         "client authentication",
+        "flow",
         "scopes",
         "PKCE",
         "callback issuer",
@@ -102,6 +103,37 @@ async fn what_the_provider_can_not_do_is_told() {
             json!({"backchannel_logout_session_supported": false}),
             "note: back-channel logout: It is supported without sid",
         ),
+        (
+            json!({"backchannel_logout_supported": false}),
+            "note: sessions: Nothing at the provider ends a session here before its time: ask for offline_access",
+        ),
+        (
+            json!({"backchannel_logout_supported": false, "grant_types_supported": ["authorization_code"]}),
+            "note: sessions: Nothing at the provider ends a session here before its time: it does not announce",
+        ),
+        (
+            json!({"grant_types_supported": ["implicit", "refresh_token"]}),
+            "problem: flow: The provider does not announce the grant",
+        ),
+        (
+            json!({"response_types_supported": ["id_token", "code id_token"]}),
+            "problem: flow: The provider does not announce the response type",
+        ),
+        (
+            json!({"response_modes_supported": ["form_post"]}),
+            "problem: flow: The provider does not announce the response mode",
+        ),
+        (json!({"require_pushed_authorization_requests": true}), "problem: flow: The provider demands pushed"),
+        (json!({"require_signed_request_object": true}), "problem: flow: The provider demands signed"),
+        (
+            json!({"subject_types_supported": ["pairwise"]}),
+            "note: subject: Subjects are pairwise: another client id makes all people strangers. Keep this one.",
+        ),
+        (
+            json!({"id_token_signing_alg_values_supported": ["HS256", "RS256"]}),
+            "note: keys: The provider can sign with HS256 too",
+        ),
+        (json!({"userinfo_endpoint": null}), "note: UserInfo: The provider has no userinfo_endpoint"),
         (json!({"token_endpoint": "http://idp.example/token"}), "problem: metadata: "),
         (json!({"id_token_signing_alg_values_supported": ["HS256"]}), "problem: metadata: "),
         (json!({"id_token_signing_alg_values_supported": ["ES256"]}), "problem: keys: No key fits"),
@@ -111,6 +143,90 @@ async fn what_the_provider_can_not_do_is_told() {
         let said = lines(&stage, Level::Note).await;
         assert!(said.contains(words), "{patch}: {said}");
     }
+}
+
+#[tokio::test]
+async fn what_the_provider_can_do_is_not_complained_of() {
+    let fine = json!({
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "response_types_supported": ["code", "code id_token"],
+        "response_modes_supported": ["query", "fragment"],
+        "require_pushed_authorization_requests": false,
+        "require_signed_request_object": false,
+        "subject_types_supported": ["public", "pairwise"],
+        "claims_supported": ["sub", "name", "email"],
+    });
+    let stage = Stage::scripted(|script| script.metadata = fine).await;
+    assert_eq!(lines(&stage, Level::Note).await, "");
+}
+
+#[tokio::test]
+async fn an_address_that_can_not_be_verified_is_told_to_whom_it_matters() {
+    let stage = Stage::with(|config| config.needs_verified_email = true).await;
+    assert_eq!(lines(&stage, Level::Note).await, "");
+    for (claims, is_told) in [(json!(["sub", "email"]), true), (json!(["sub", "email_verified"]), false)] {
+        stage.idp.set(|script| script.metadata = json!({"claims_supported": claims}));
+        let said = lines(&stage, Level::Note).await;
+        assert_eq!(said.contains("note: claims: The provider does not announce the claim email_verified"), is_told);
+    }
+}
+
+#[tokio::test]
+async fn nobody_misses_a_user_info_that_is_never_asked() {
+    let stage = Stage::with(|config| config.user_info = UserInfo::Never).await;
+    stage.idp.set(|script| script.metadata = json!({"userinfo_endpoint": null}));
+    assert_eq!(lines(&stage, Level::Note).await, "");
+}
+
+/// A client of an issuer that lies below the provider's root.
+async fn below(path: &str) -> Stage {
+    Stage::with(|config| config.issuer = Issuer::new(&format!("{}{path}", config.issuer)).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_path_of_an_older_keycloak_is_told() {
+    let stage = below("/auth/realms/main").await;
+    let said = problems(&stage).await;
+    assert!(said.contains("/auth/realms/main/.well-known/openid-configuration. Since version 17, Keycloak has no /auth before /realms. Take it out."), "{said}");
+    let stage = below("/realms/main").await;
+    assert!(problems(&stage).await.contains("Check the path of the issuer URL"));
+}
+
+#[tokio::test]
+async fn an_issuer_that_authentik_uses_for_all_is_told() {
+    let stage = below("/application/o/retinue/").await;
+    let document = "/application/o/retinue/.well-known/openid-configuration";
+    for (named, words) in [
+        (format!("{}/", stage.idp.issuer()), "Set the provider's Issuer mode there to one for each application."),
+        (format!("{}/application/o/other/", stage.idp.issuer()), "They differ."),
+        ("https://idp.example/".to_owned(), "They differ by the host"),
+    ] {
+        stage.idp.reply(document, Reply::Json(200, json!({"issuer": named})));
+        let said = problems(&stage).await;
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_template_is_no_issuer() {
+    let stage = Stage::scripted(|script| script.metadata = json!({"issuer": "https://idp.example/{tenantid}/"})).await;
+    let said = problems(&stage).await;
+    assert!(
+        said.starts_with("problem: issuer: The provider names a template, `https://idp.example/{tenantid}/`"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_the_provider_does_not_verify_is_told() {
+    let pem = retinue_testkit::SigningKey::new("mine", "ES256").private_pem().into();
+    let key = AssertionKey::from_pem(&pem, None, AssertionAudience::default()).unwrap();
+    let stage = Stage::with(|config| config.authentication = ClientAuthentication::PrivateKeyJwt(key)).await;
+    let name = "token_endpoint_auth_signing_alg_values_supported";
+    stage.idp.set(|script| script.metadata = json!({name: ["RS256"]}));
+    assert!(problems(&stage).await.contains("does not verify assertions that are signed with ES256, but with RS256"));
+    stage.idp.set(|script| script.metadata = json!({name: ["RS256", "ES256"]}));
+    assert_eq!(problems(&stage).await, "");
 }
 
 #[tokio::test]

@@ -39,9 +39,14 @@ async fn the_document_must_be_complete() {
         assert_eq!(with_document(json!({name: null})).await, "oidc_metadata_incomplete", "{name}");
         assert_eq!(with_document(json!({name: 7})).await, "oidc_metadata_incomplete", "{name}");
     }
-    for name in ["userinfo_endpoint", "end_session_endpoint", "scopes_supported", "code_challenge_methods_supported"] {
+    for name in ["userinfo_endpoint", "end_session_endpoint", "id_token_signing_alg_values_supported"] {
         assert_eq!(with_document(json!({name: null})).await, "", "{name}");
         assert_eq!(with_document(json!({name: 7})).await, "oidc_metadata_incomplete", "{name}");
+    }
+    for name in ["scopes_supported", "code_challenge_methods_supported", "claims_supported"] {
+        for value in [json!(null), json!(7)] {
+            assert_eq!(with_document(json!({name: value})).await, "", "{name}: only the operator is told of it");
+        }
     }
     for algorithms in [json!([]), json!(["HS256"]), json!(["none"])] {
         let patch = json!({"id_token_signing_alg_values_supported": algorithms});
