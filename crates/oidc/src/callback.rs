@@ -24,6 +24,8 @@ pub struct Callback {
     pub(crate) state: String,
     /// RFC 9207.
     pub(crate) issuer: Option<String>,
+    /// The provider whose own redirect URI it came to.
+    pub(crate) came_to: Option<String>,
 }
 
 /// What the provider says.
@@ -37,6 +39,14 @@ pub(crate) enum Outcome {
 }
 
 impl Callback {
+    /// It came to the redirect URI of this provider alone: nobody else's sign-in may end with it (RFC 9700, section 4.4.2.2).
+    /// Where providers don't name themselves in their answers, only this tells a code of one from a code of another.
+    #[must_use]
+    pub fn at(mut self, provider: &str) -> Self {
+        self.came_to = Some(provider.to_owned());
+        self
+    }
+
     /// Reads the query of a callback, without the question mark.
     ///
     /// # Errors
@@ -76,7 +86,7 @@ impl Callback {
             (Some(_), Some(_)) => return Err(Reason::CallbackMalformed.because("both a code and an error")),
             (None, None) => return Err(Reason::CallbackIncomplete.because("neither code nor error")),
         };
-        Ok(Self { outcome, state, issuer })
+        Ok(Self { outcome, state, issuer, came_to: None })
     }
 
     /// Which sign-in it claims to belong to.

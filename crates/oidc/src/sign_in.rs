@@ -59,7 +59,8 @@ pub(crate) fn code(
     metadata: &Metadata,
     now: i64,
 ) -> Result<SecretString> {
-    if pending.provider != config.name {
+    let is_elsewhere = callback.came_to.as_ref().is_some_and(|provider| *provider != config.name);
+    if pending.provider != config.name || is_elsewhere {
         return Err(Reason::CallbackProvider.into());
     }
     if !constant_time::equal(&callback.state, &pending.state) {

@@ -120,6 +120,23 @@ async fn an_old_sign_in_has_expired() {
 }
 
 #[tokio::test]
+async fn an_answer_at_another_providers_address_is_refused() {
+    let stage = Stage::scripted(|script| {
+        script.metadata = json!({"authorization_response_iss_parameter_supported": null});
+    })
+    .await;
+    for (provider, expected) in [("main", ""), ("other", "oidc_callback_provider"), ("", "oidc_callback_provider")] {
+        let begun = stage.begin().await;
+        let back = stage.idp.visit(&begun.url);
+        let callback = Callback::parse(back.query().unwrap()).unwrap().at(provider);
+        let asked = stage.idp.asked("/token").len();
+        assert_eq!(code(stage.provider.finish(stage.moment(), callback, begun.pending).await), expected);
+        let is_taken = stage.idp.asked("/token").len() > asked;
+        assert_eq!(is_taken, expected.is_empty(), "a code that may be another's is shown to nobody");
+    }
+}
+
+#[tokio::test]
 async fn another_providers_sign_in_is_refused() {
     let stage = Stage::start().await;
     let issuer = Issuer::new(stage.idp.issuer()).unwrap();
