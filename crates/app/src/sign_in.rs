@@ -107,6 +107,12 @@ impl Returned {
         Callback::parse(query).map(Self)
     }
 
+    /// It came to the address that only this provider was told.
+    #[must_use]
+    pub fn at(self, provider: &str) -> Self {
+        Self(self.0.at(provider))
+    }
+
     /// Which of the browser's sign-ins it claims to belong to.
     #[must_use]
     pub fn id(&self) -> String {

@@ -152,6 +152,10 @@ impl Auth {
         self.mode == Mode::SingleUser
     }
 
+    fn has_verified_admin(&self) -> bool {
+        self.admins.iter().any(|admin| admin.starts_with("verified:"))
+    }
+
     fn configured(&self) -> impl Iterator<Item = (String, &OidcProvider)> {
         let first = (!self.oidc.issuer.is_empty()).then_some(("auth.oidc".to_owned(), &self.oidc));
         let further = self.providers.iter().enumerate();
@@ -201,7 +205,7 @@ impl Auth {
             if !names.insert(&provider.name) {
                 return Err(ConfigError::new(&format!("{key}.name"), format!("“{}” stands twice.", provider.name)));
             }
-            provider.build(&key, &config.public_url(config.server.listen.0))?;
+            provider.build(&key, &config.public_url(config.server.listen.0), self.has_verified_admin())?;
         }
         Ok(())
     }
@@ -209,7 +213,8 @@ impl Auth {
     /// What the program makes of it. `address` is where it listens.
     pub(crate) fn build(&self, config: &Config, address: SocketAddr) -> Result<auth::Auth, ConfigError> {
         let public_url = config.public_url(address);
-        let built = self.configured().map(|(key, provider)| provider.build(&key, &public_url));
+        let built =
+            self.configured().map(|(key, provider)| provider.build(&key, &public_url, self.has_verified_admin()));
         let mode = match self.mode {
             Mode::SingleUser => auth::Mode::SingleUser,
             Mode::Oidc => auth::Mode::Oidc,
@@ -229,7 +234,7 @@ impl Auth {
 }
 
 impl OidcProvider {
-    fn build(&self, key: &str, public_url: &str) -> Result<SignInProvider, ConfigError> {
+    fn build(&self, key: &str, public_url: &str, needs_verified_email: bool) -> Result<SignInProvider, ConfigError> {
         let wrong =
             |field: &str, error: &retinue_model::Error| ConfigError::new(&format!("{key}.{field}"), error.detail());
         let issuer = Issuer::new(&self.issuer).map_err(|error| wrong("issuer", &error))?;
@@ -262,6 +267,12 @@ impl OidcProvider {
             UserInfoKey::Never => UserInfo::Never,
         };
         config.trusted_audiences.clone_from(&self.trusted_audiences);
+        config.authorization_parameters = pairs(&self.authorization_parameters)
+            .map_err(|reason| ConfigError::new(&format!("{key}.authorization_parameters"), reason))?;
+        let claims = pairs(&self.required_claims)
+            .map_err(|reason| ConfigError::new(&format!("{key}.required_claims"), reason))?;
+        config.required_claims = grouped(claims);
+        config.needs_verified_email = self.link_by_email == LinkKey::Verified || needs_verified_email;
         let minutes = i64::from(self.refresh_minutes.max(1));
         Ok(SignInProvider {
             label: if self.label.is_empty() { host.to_owned() } else { self.label.clone() },
@@ -306,6 +317,28 @@ impl OidcProvider {
         let read = AssertionKey::from_pem(&pem, None, retinue_oidc::AssertionAudience::default());
         read.map(ClientAuthentication::PrivateKeyJwt).map_err(|error| ConfigError::new(&field, error.detail()))
     }
+}
+
+/// Names and values of `name=value`.
+fn pairs(texts: &[String]) -> Result<Vec<(String, String)>, String> {
+    let split = |text: &String| {
+        let pair = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty());
+        pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .ok_or_else(|| format!("“{text}” is not of the form name=value."))
+    };
+    texts.iter().map(split).collect()
+}
+
+/// Each name once, with all its values.
+fn grouped(pairs: Vec<(String, String)>) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, value) in pairs {
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((name, vec![value])),
+        }
+    }
+    groups
 }
 
 /// `/auth/callback` of this server, or `/auth/callback/NAME`.

@@ -78,7 +78,7 @@ fn public_pages() -> Router<Public> {
     Router::new()
         .route("/sign-in", get(page::sign_in::show))
         .route("/signed-out", get(page::sign_in::signed_out))
-        .route("/auth/callback/{name}", get(api::sign_in::callback))
+        .route("/auth/callback/{name}", get(api::sign_in::callback_at))
         .route("/openapi.json", get(openapi::get))
 }
 

@@ -6,7 +6,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use retinue_app::sign_in::{self, Begun, Finished, Returned};
-use retinue_app::{App, Visit, sign_out};
+use retinue_app::{App, Context, Visit, sign_out};
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::asked::Asked;
 use crate::cookie::{self, SetCookie};
-use crate::extract::{Ctx, Params, Perhaps, Visitor, form};
+use crate::extract::{Ctx, Param, Params, Perhaps, Visitor, form};
 use crate::page::sign_in::failed;
 use crate::problem::{Answer, InRequest, Problem};
 
@@ -118,13 +118,30 @@ pub(crate) async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let returned = match Returned::parse(query.as_deref().unwrap_or_default()) {
-        Ok(returned) => returned,
-        Err(error) => return failed(&visit, &error),
-    };
+    match Returned::parse(query.as_deref().unwrap_or_default()) {
+        Ok(returned) => finish(&visit, current.as_ref(), returned, &headers).await,
+        Err(error) => failed(&visit, &error),
+    }
+}
+
+/// `GET /auth/callback/{name}`: the same, at an address that only one provider was told.
+pub(crate) async fn callback_at(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    Param(name): Param<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match Returned::parse(query.as_deref().unwrap_or_default()) {
+        Ok(returned) => finish(&visit, current.as_ref(), returned.at(&name), &headers).await,
+        Err(error) => failed(&visit, &error),
+    }
+}
+
+async fn finish(visit: &Visit, current: Option<&Context>, returned: Returned, headers: &HeaderMap) -> Response {
     let (app, id) = (visit.app(), returned.id());
-    let kept = cookie::pending(&headers, app, &id);
-    let finished = sign_in::finish(&visit, returned, kept, current.as_ref()).await;
+    let kept = cookie::pending(headers, app, &id);
+    let finished = sign_in::finish(visit, returned, kept, current).await;
     // Whatever came of it: it counts once.
     let spent = cookie::forget_pending(app, &id);
     match finished {
@@ -132,7 +149,7 @@ pub(crate) async fn callback(
             let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
             with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
         }
-        Err(error) => with_cookies(failed(&visit, &error), [spent]),
+        Err(error) => with_cookies(failed(visit, &error), [spent]),
     }
 }
 
