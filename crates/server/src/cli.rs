@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Environment, Layers};
-use crate::{key, migrate, reference, serve, show, telemetry};
+use crate::{doctor, key, migrate, reference, serve, show, telemetry};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -38,6 +38,8 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Look at the whole sign-in set-up, at the real identity providers, and say how to mend what is wrong
+    Doctor,
     /// The keys that cookies are signed with
     Key {
         #[command(subcommand)]
@@ -109,6 +111,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
             Ok(()) => finish(block_on(serve::run(config, environment)).map(|()| String::new())),
             Err(error) => complain(&format!("The configuration is wrong.\n  {error}"), 2),
         },
+        Command::Doctor => finish(block_on(doctor::run(&config))),
         Command::Key { command: KeyCommand::Rotate { forget } } => {
             finish(key::rotate(&config, forget).map_err(anyhow::Error::from))
         }
@@ -143,6 +146,11 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 fn finish(result: anyhow::Result<String>) -> ExitCode {
     match result {
         Ok(text) => print(&text),
+        // Not what went wrong, but what was asked for.
+        Err(error) if error.is::<doctor::Unwell>() => {
+            print(&format!("{error}\n"));
+            ExitCode::FAILURE
+        }
         // The log says so already.
         Err(error) if error.is::<serve::StoppedAtOnce>() => ExitCode::from(130),
         Err(error) => match error.downcast_ref::<retinue_model::Error>() {

@@ -41,6 +41,14 @@ pub(crate) fn open(config: &Config) -> Result<KeyRing> {
     Ok(keys)
 }
 
+/// How many keys there are, if there is a file of them.
+///
+/// # Errors
+/// Those of [`open`].
+pub(crate) fn look(config: &Config) -> Result<Option<usize>> {
+    Ok(read(&path(config))?.map(|keys| keys.len()))
+}
+
 fn read(path: &Path) -> Result<Option<KeyRing>> {
     match std::fs::read_to_string(path) {
         Ok(text) => {

@@ -1,0 +1,137 @@
+//! `retinue doctor`: looks at the whole sign-in set-up, at the real providers, and says in one line each what is so and how
+//! to mend it.
+
+use std::fmt::Write as _;
+
+use retinue_app::admin::Declared;
+use retinue_app::auth::Auth;
+use retinue_app::{Clock as _, Rng as _};
+use retinue_oidc::{Finding, Level, Moment};
+
+use crate::auth::Mode;
+use crate::config::Config;
+use crate::key;
+use crate::system::{SystemClock, SystemRng};
+
+/// Something has to be mended.
+#[derive(Clone, Debug)]
+pub(crate) struct Unwell(pub(crate) String);
+
+impl std::fmt::Display for Unwell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unwell {}
+
+/// What was found, a line each.
+///
+/// # Errors
+/// [`Unwell`], with the same lines, if something keeps people from signing in.
+pub(crate) async fn run(config: &Config) -> anyhow::Result<String> {
+    let auth = config.auth.build(config, config.server.listen.0)?;
+    let mut findings = vec![(String::new(), of_server(config, &auth))];
+    for configured in &auth.providers {
+        let rng = SystemRng::new();
+        let random = |bytes: &mut [u8]| rng.fill(bytes);
+        let moment = Moment { now: SystemClock.now(), random: &random };
+        let found = configured.provider.diagnose(moment).await;
+        findings.push((configured.name().to_owned(), found));
+    }
+    let text = text(&findings);
+    let problems = findings.iter().flat_map(|(_, found)| found).filter(|found| found.level == Level::Problem).count();
+    match problems {
+        0 => Ok(text),
+        1 => Err(Unwell(format!("{text}\n1 problem keeps people from signing in.")).into()),
+        count => Err(Unwell(format!("{text}\n{count} problems keep people from signing in.")).into()),
+    }
+}
+
+fn text(findings: &[(String, Vec<Finding>)]) -> String {
+    let mut text = String::new();
+    for (name, found) in findings {
+        if !name.is_empty() {
+            let _ = writeln!(text, "\n{name}");
+        }
+        for finding in found {
+            let level = match finding.level {
+                Level::Good => "ok",
+                Level::Note => "note",
+                Level::Problem => "PROBLEM",
+            };
+            let _ = writeln!(text, "  {level:<8} {}: {}", finding.about, finding.text);
+        }
+    }
+    text.trim_start_matches('\n').to_owned()
+}
+
+fn finding(level: Level, about: &'static str, text: impl Into<String>) -> Finding {
+    Finding { level, about, text: text.into() }
+}
+
+/// What can be told without asking anybody.
+fn of_server(config: &Config, auth: &Auth) -> Vec<Finding> {
+    if config.auth.mode == Mode::SingleUser {
+        return vec![finding(
+            Level::Good,
+            "mode",
+            "Nobody signs in: everybody who reaches the server is the local user. Set AUTH_MODE=oidc to let people sign in.",
+        )];
+    }
+    let mut findings = vec![public_url(config, auth), keys(config)];
+    findings.extend(auth.admins.iter().filter_map(|declared| admin(auth, declared)));
+    if auth.admins.is_empty() {
+        findings.push(finding(
+            Level::Note,
+            "administrators",
+            "Nobody runs the installation: auth.admins is empty. Name somebody by issuer|subject; /account shows both to whoever has signed in.",
+        ));
+    }
+    findings
+}
+
+fn public_url(config: &Config, auth: &Auth) -> Finding {
+    let url = &auth.public_url;
+    if url.starts_with("https://") {
+        let text = format!("People come to {url}; cookies are sent over https only, and to this host only.");
+        return finding(Level::Good, "public URL", text);
+    }
+    if config.server.listen.0.ip().is_loopback() {
+        return finding(
+            Level::Note,
+            "public URL",
+            format!(
+                "{url} leads to this machine: only people who sit at it can sign in. Set RETINUE_PUBLIC_URL to the https address for others."
+            ),
+        );
+    }
+    finding(
+        Level::Problem,
+        "public URL",
+        format!(
+            "{url} is not what people type: browsers would keep no cookie for it. Set RETINUE_PUBLIC_URL to the https address."
+        ),
+    )
+}
+
+fn keys(config: &Config) -> Finding {
+    match key::look(config) {
+        Ok(Some(count)) => finding(Level::Good, "keys", format!("The instance has {count}; the newest signs.")),
+        Ok(None) => finding(Level::Note, "keys", "The instance has none yet. The first start makes one."),
+        Err(error) => finding(Level::Problem, "keys", error.detail()),
+    }
+}
+
+/// An administrator whom no provider could vouch for.
+fn admin(auth: &Auth, declared: &Declared) -> Option<Finding> {
+    let Declared::Identity { issuer, subject } = declared else { return None };
+    let is_known = auth.providers.iter().any(|known| known.provider.config().issuer.as_str() == issuer);
+    (!is_known).then(|| {
+        finding(
+            Level::Problem,
+            "administrators",
+            format!("{issuer}|{subject} can never be anybody: no provider has this issuer. Spell it as auth.oidc.issuer is spelled."),
+        )
+    })
+}

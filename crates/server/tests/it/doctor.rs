@@ -1,0 +1,82 @@
+//! `retinue doctor` and `retinue key rotate`, as they are typed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use retinue_app::Clock;
+use retinue_testkit::{FakeClock, IdentityProvider};
+use serde_json::json;
+
+/// Exit code, and everything that was said.
+fn retinue(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retinue"));
+    command.args(arguments).current_dir(folder).env_clear().envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+fn settings(issuer: &str) -> [(&str, &str); 3] {
+    [("AUTH_MODE", "oidc"), ("OIDC_ISSUER_URL", issuer), ("OIDC_CLIENT_ID", "retinue")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_finds_what_keeps_people_from_signing_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::default());
+    let provider = IdentityProvider::start(Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let ask = |issuer: String| {
+        let folder = folder.path().to_owned();
+        tokio::task::spawn_blocking(move || retinue(&folder, &["doctor"], &settings(&issuer)))
+    };
+    // The provider's clock is the test's own, which is years behind.
+    let (code, said) = ask(provider.issuer().to_owned()).await.unwrap();
+    assert_eq!(code, Some(1), "{said}");
+    for line in
+        ["ok       discovery: ", "ok       issuer: ", "PROBLEM  clock: ", "1 problem keeps people from signing in."]
+    {
+        assert!(said.contains(line), "{line} is not in:\n{said}");
+    }
+    let (_, said) = ask(format!("{}/", provider.issuer())).await.unwrap();
+    assert!(said.contains("PROBLEM  issuer: ") && said.contains("slash at the end"), "{said}");
+    provider.set(|script| script.metadata = json!({"jwks_uri": "http://127.0.0.1:1/keys"}));
+    let (_, said) = ask(provider.issuer().to_owned()).await.unwrap();
+    assert!(said.contains("PROBLEM  keys: "), "{said}");
+    provider.stop().await;
+    let (_, said) = ask(provider.issuer().to_owned()).await.unwrap();
+    assert!(said.contains("PROBLEM  discovery: The provider can't be reached"), "{said}");
+    assert!(!folder.path().join("data").exists(), "looking changes nothing");
+}
+
+#[test]
+fn it_knows_administrators_whom_nobody_could_vouch_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let admins = "[auth]\nadmins = [\"https://idp.example/|alice\"]\n";
+    fs::write(folder.path().join("retinue.toml"), admins).unwrap();
+    let (code, said) = retinue(folder.path(), &["doctor"], &settings("http://127.0.0.1:1"));
+    assert_eq!(code, Some(1));
+    assert!(said.contains("PROBLEM  administrators: https://idp.example/|alice can never be anybody"), "{said}");
+}
+
+#[test]
+fn keys_are_private_and_are_rotated_with_overlap() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data/instance.key");
+    let keys = || fs::read_to_string(&file).unwrap().lines().filter(|line| line.starts_with("rtk1 ")).count();
+    let rotate = |arguments: &[&str]| retinue(folder.path(), &[&["key", "rotate"], arguments].concat(), &[]);
+    assert_eq!(rotate(&[]).0, Some(0));
+    assert_eq!((keys(), fs::metadata(&file).unwrap().permissions().mode() & 0o777), (2, 0o600));
+    assert!(rotate(&["--forget"]).1.contains("everybody signs in again"));
+    assert_eq!(keys(), 1);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = rotate(&[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("chmod 600") && said.contains("sign in as anybody"), "{said}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&file, "nonsense\n").unwrap();
+    assert!(rotate(&[]).1.contains("Put it back from a backup"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "nonsense\n", "nothing is thrown away");
+}
