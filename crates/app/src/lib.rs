@@ -10,6 +10,7 @@ pub mod cursor;
 pub mod event;
 pub mod identity;
 pub mod key;
+pub mod mail;
 pub mod message;
 pub mod password;
 pub mod provider;

@@ -1,8 +1,10 @@
-//! Randomness for this crate's own tests.
+//! Randomness and time for this crate's own tests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Rng;
+use jiff::Timestamp;
+
+use crate::{Clock, Rng};
 
 /// Gives other bytes each time.
 #[derive(Debug, Default)]
@@ -23,5 +25,15 @@ pub(crate) struct Fixed(pub(crate) u8);
 impl Rng for Fixed {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(self.0);
+    }
+}
+
+/// A clock that stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing(pub(crate) Timestamp);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
     }
 }
