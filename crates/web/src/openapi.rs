@@ -2,6 +2,8 @@
 
 use axum::Json;
 use utoipa::OpenApi;
+use utoipa::openapi::path::PathItem;
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 
 use crate::routes;
 
@@ -23,6 +25,22 @@ pub(crate) struct Description;
 /// What the document says besides its paths.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     Description::openapi()
+}
+
+/// Says of every operation that it wants somebody who is signed in.
+pub(crate) fn may_be_unauthenticated(document: &mut utoipa::openapi::OpenApi) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new()
+        .description("`not_signed_in`, `session_ended`, `credential_kind_disabled`")
+        .content("application/problem+json", content)
+        .build();
+    let operations = document.paths.paths.values_mut().flat_map(|item| {
+        let PathItem { get, put, post, delete, patch, .. } = item;
+        [get, put, post, delete, patch].into_iter().flatten()
+    });
+    for operation in operations {
+        operation.responses.responses.insert("401".to_owned(), response.clone().into());
+    }
 }
 
 /// The OpenAPI document.

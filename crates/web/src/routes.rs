@@ -47,6 +47,7 @@ fn public_api() -> OpenApiRouter<Public> {
 /// Everything that the OpenAPI document describes.
 pub(crate) fn described() -> utoipa::openapi::OpenApi {
     let mut document = OpenApiRouter::<SignedIn>::with_openapi(openapi::description()).merge(api()).into_openapi();
+    openapi::may_be_unauthenticated(&mut document);
     document.merge(public_api().into_openapi());
     document
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jsonschema::Validator;
 use reqwest::Method;
-use retinue_testkit::{Database, TestApp};
+use retinue_testkit::{Database, IdentityProvider, Person, TestApp};
 use serde_json::{Value, json};
 
 /// A way to ask a documented operation, with the status that it should answer.
@@ -24,13 +24,16 @@ fn ask(method: Method, path: &'static str, id: &str, body: Option<Value>, status
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_documented_route_answers_as_documented() {
-    let app = TestApp::start(Database::sqlite()).await;
+    let (app, provider) = TestApp::with_provider(Database::sqlite()).await;
     let document = app.get("/openapi.json").await;
+    let ada = Person::signed_in(&app, &provider, "ada").await;
     let mut asked = BTreeSet::new();
-    for question in questions(&app).await {
+    for question in questions(&app, &provider, &ada).await {
         let body = question.body.clone();
-        let mut request = app.request(question.method.clone(), &question.url);
-        if let Some(body) = &body {
+        let mut request = ada.request(question.method.clone(), &question.url);
+        if let Some(form) = body.as_ref().and_then(Value::as_str) {
+            request = request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
+        } else if let Some(body) = &body {
             request = request.json(body);
         }
         let response = request.send().await.unwrap();
@@ -44,7 +47,7 @@ async fn every_documented_route_answers_as_documented() {
         if begins_a_run && question.status == 201 {
             app.model.next().await.answer("Done").await;
             let run: Value = serde_json::from_str(&text).unwrap();
-            app.ended(run["id"].as_str().unwrap()).await;
+            ada.follow(run["id"].as_str().unwrap()).await.rest().await;
         }
     }
     assert_eq!(asked, documented(&document), "every documented operation is asked, and nothing else");
@@ -59,10 +62,13 @@ fn documented(document: &Value) -> BTreeSet<String> {
 }
 
 /// Good and bad questions to every operation.
-async fn questions(app: &TestApp) -> Vec<Question> {
-    let (thread, run) = app.conversation("Hello", "Hi").await;
-    let doomed = app.thread().await;
-    let agents = app.get("/api/agents").await;
+async fn questions(app: &TestApp, provider: &IdentityProvider, ada: &Person) -> Vec<Question> {
+    let thread = ada.thread().await;
+    let run = ada.say(&thread, "Hello").await;
+    app.model.next().await.answer("Hi").await;
+    ada.follow(&run).await.rest().await;
+    let doomed = ada.thread().await;
+    let agents = ada.get("/api/agents").await;
     let agent = agents["data"][0]["id"].as_str().unwrap().to_owned();
     let (no_thread, no_run, no_agent) =
         ("thr_01h455vb4pex5vsknk084sn02q", "run_01h455vb4pex5vsknk084sn02q", "agt_01h455vb4pex5vsknk084sn02q");
@@ -106,7 +112,41 @@ async fn questions(app: &TestApp) -> Vec<Question> {
     let mut bad_page = ask(get, "/api/threads/{id}/messages", &thread, None, 400);
     bad_page.url.push_str("?limit=0");
     questions.extend([search, bad_cursor, bad_page]);
+    questions.extend(about_sign_in(app, provider, ada).await);
     questions
+}
+
+/// Good and bad questions about who somebody is. The last of them signs Ada out.
+async fn about_sign_in(app: &TestApp, provider: &IdentityProvider, ada: &Person) -> Vec<Question> {
+    // Two further sessions: one to be ended by her, one by the provider.
+    let elsewhere = Person::signed_in(app, provider, "ada").await;
+    let sessions = elsewhere.get("/api/sessions").await;
+    let is_current = |session: &&Value| session["current"] == json!(true);
+    let session = sessions["data"].as_array().unwrap().iter().find(is_current).unwrap()["id"].clone();
+    let identity = ada.get("/api/identities").await["data"][0]["id"].clone();
+    let (session, identity) = (session.as_str().unwrap(), identity.as_str().unwrap());
+    let token = format!("logout_token={}", provider.logout_token(&json!({"sub": "nobody", "sid": null})));
+    let (no_session, no_identity) = ("ses_01h455vb4pex5vsknk084sn02q", "idn_01h455vb4pex5vsknk084sn02q");
+    let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
+    let mut unknown = ask(get.clone(), "/auth/login", "", None, 400);
+    unknown.url.push_str("?provider=unknown");
+    vec![
+        unknown,
+        ask(get.clone(), "/auth/me", "", None, 200),
+        ask(get.clone(), "/auth/providers", "", None, 200),
+        ask(get.clone(), "/auth/login", "", None, 303),
+        ask(get.clone(), "/auth/callback", "", None, 400),
+        ask(get.clone(), "/api/sessions", "", None, 200),
+        ask(delete.clone(), "/api/sessions/{id}", session, None, 204),
+        ask(delete.clone(), "/api/sessions/{id}", no_session, None, 404),
+        ask(get.clone(), "/api/identities", "", None, 200),
+        ask(delete.clone(), "/api/identities/{id}", identity, None, 409),
+        ask(delete, "/api/identities/{id}", no_identity, None, 404),
+        ask(post.clone(), "/auth/backchannel-logout", "", Some(json!(token)), 200),
+        ask(post.clone(), "/auth/backchannel-logout", "", Some(json!("logout_token=x")), 400),
+        ask(post, "/auth/logout", "", None, 200),
+        ask(get, "/auth/me", "", None, 401),
+    ]
 }
 
 /// Compares an answer with what the document says of it.

@@ -1,5 +1,6 @@
 //! A data directory of an earlier release is upgraded by starting the program.
 
+use reqwest::Client;
 use retinue_testkit::Program;
 use serde_json::Value;
 
@@ -26,7 +27,17 @@ async fn conversations_of_release_0_1_are_there_after_a_start() {
     let program = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path());
     let running = program.start().await;
     let get = async |path: &str| -> Value {
-        reqwest::get(format!("http://{}{path}", running.address())).await.unwrap().json().await.unwrap()
+        Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .get(format!("http://{}{path}", running.address()))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     };
     let threads = get("/api/threads?q=needle").await;
     assert_eq!(threads["data"][0]["title"], "From before", "{threads}");
@@ -38,6 +49,13 @@ async fn conversations_of_release_0_1_are_there_after_a_start() {
     let program = elsewhere.iter().fold(program, |program, (name, value)| program.environment(name, value));
     // The provider is down, and the server starts all the same.
     let running = program.start().await;
-    let answer = reqwest::get(format!("http://{}/api/threads", running.address())).await.unwrap();
+    let answer = Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .get(format!("http://{}/api/threads", running.address()))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 401);
 }

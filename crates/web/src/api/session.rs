@@ -47,7 +47,6 @@ pub(crate) struct PrincipalView {
 /// Who asks.
 #[utoipa::path(get, path = "/auth/me", tag = "sign-in", responses(
     (status = 200, body = Me),
-    (status = 401, body = Problem, description = "`not_signed_in`, `session_ended`"),
 ))]
 pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
     let user = user::me(&ctx).await.in_request(&ctx)?;

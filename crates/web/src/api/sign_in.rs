@@ -1,10 +1,10 @@
 //! `/auth/…`: signing in at providers, and out.
 
-use axum::Json;
 use axum::extract::{RawQuery, Request};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Json};
 use retinue_app::sign_in::{self, Begun, Finished, Returned};
 use retinue_app::{App, Context, Visit, sign_out};
 use retinue_model::return_to::ReturnTo;
@@ -68,11 +68,16 @@ pub(crate) struct Login {
     (status = 400, body = Problem, description = "`provider_unknown`"),
     (status = 503, body = Problem, description = "The provider can't be used: the code says why"),
 ))]
-pub(crate) async fn login(Visitor(visit): Visitor, Params(query): Params<Login>, headers: HeaderMap) -> Response {
+pub(crate) async fn login(
+    Visitor(visit): Visitor,
+    Extension(asked): Extension<Asked>,
+    Params(query): Params<Login>,
+    headers: HeaderMap,
+) -> Response {
     let return_to = ReturnTo::new(&query.return_to);
     match sign_in::begin(&visit, query.provider.as_deref(), &return_to, None).await {
         Ok(begun) => lead_away(visit.app(), &headers, &begun),
-        Err(error) => failed(&visit, &error),
+        Err(error) => failed(&visit, &asked, error),
     }
 }
 
@@ -94,7 +99,12 @@ struct AddForm {
 }
 
 /// `POST /account/identities/add`: whoever is signed in adds an identity of a provider.
-pub(crate) async fn add(Ctx(ctx): Ctx, headers: HeaderMap, request: Request) -> Response {
+pub(crate) async fn add(
+    Ctx(ctx): Ctx,
+    Extension(asked): Extension<Asked>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
     let visit = ctx.as_visit();
     let begun = async {
         let AddForm { provider } = form(request).await?;
@@ -102,7 +112,7 @@ pub(crate) async fn add(Ctx(ctx): Ctx, headers: HeaderMap, request: Request) -> 
     };
     match begun.await {
         Ok(begun) => lead_away(ctx.app(), &headers, &begun),
-        Err(error) => failed(&visit, &error),
+        Err(error) => failed(&visit, &asked, error),
     }
 }
 
@@ -115,12 +125,13 @@ pub(crate) async fn add(Ctx(ctx): Ctx, headers: HeaderMap, request: Request) -> 
 pub(crate) async fn callback(
     Visitor(visit): Visitor,
     Perhaps(current): Perhaps,
+    Extension(asked): Extension<Asked>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     match Returned::parse(query.as_deref().unwrap_or_default()) {
-        Ok(returned) => finish(&visit, current.as_ref(), returned, &headers).await,
-        Err(error) => failed(&visit, &error),
+        Ok(returned) => finish((&visit, &asked), current.as_ref(), returned, &headers).await,
+        Err(error) => failed(&visit, &asked, error),
     }
 }
 
@@ -128,17 +139,23 @@ pub(crate) async fn callback(
 pub(crate) async fn callback_at(
     Visitor(visit): Visitor,
     Perhaps(current): Perhaps,
+    Extension(asked): Extension<Asked>,
     Param(name): Param<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     match Returned::parse(query.as_deref().unwrap_or_default()) {
-        Ok(returned) => finish(&visit, current.as_ref(), returned.at(&name), &headers).await,
-        Err(error) => failed(&visit, &error),
+        Ok(returned) => finish((&visit, &asked), current.as_ref(), returned.at(&name), &headers).await,
+        Err(error) => failed(&visit, &asked, error),
     }
 }
 
-async fn finish(visit: &Visit, current: Option<&Context>, returned: Returned, headers: &HeaderMap) -> Response {
+async fn finish(
+    (visit, asked): (&Visit, &Asked),
+    current: Option<&Context>,
+    returned: Returned,
+    headers: &HeaderMap,
+) -> Response {
     let (app, id) = (visit.app(), returned.id());
     let kept = cookie::pending(headers, app, &id);
     let finished = sign_in::finish(visit, returned, kept, current).await;
@@ -149,7 +166,7 @@ async fn finish(visit: &Visit, current: Option<&Context>, returned: Returned, he
             let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
             with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
         }
-        Err(error) => with_cookies(failed(visit, &error), [spent]),
+        Err(error) => with_cookies(failed(visit, asked, error), [spent]),
     }
 }
 
@@ -169,7 +186,7 @@ pub(crate) struct SignedOut {
 pub(crate) async fn logout(
     Visitor(visit): Visitor,
     Perhaps(current): Perhaps,
-    axum::Extension(asked): axum::Extension<Asked>,
+    Extension(asked): Extension<Asked>,
 ) -> Answer<Response> {
     let redirect = match &current {
         Some(ctx) => sign_out::sign_out(ctx).await.in_request(ctx)?,

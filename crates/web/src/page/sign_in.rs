@@ -9,6 +9,7 @@ use retinue_model::return_to::ReturnTo;
 use serde::Deserialize;
 
 use super::{Fault, OnPage, Page, html};
+use crate::asked::Asked;
 use crate::extract::{Params, Perhaps, Visitor};
 use crate::problem;
 
@@ -92,9 +93,8 @@ pub(crate) async fn signed_out(Visitor(visit): Visitor) -> Page {
     html(StatusCode::OK, &page).on_page(&visit)
 }
 
-/// Why a sign-in did not end well, with a way to try again.
-pub(crate) fn failed(visit: &Visit, error: &Error) -> Response {
-    problem::log(error, visit.request_id());
+/// Why a sign-in did not end well: for people with a way to try again.
+pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error) -> Response {
     tracing::info!(
         code = error.code(),
         cause = error.cause_chain(),
@@ -102,7 +102,11 @@ pub(crate) fn failed(visit: &Visit, error: &Error) -> Response {
         request_id = visit.request_id(),
         "nobody was signed in"
     );
-    let status = problem::status(error);
+    if !asked.wants_page {
+        return asked.refuse(error);
+    }
+    problem::log(&error, visit.request_id());
+    let status = problem::status(&error);
     let page = SignInFailedPage {
         title: "Not signed in · Retinue",
         assets: crate::assets::BASE,
@@ -111,6 +115,6 @@ pub(crate) fn failed(visit: &Visit, error: &Error) -> Response {
         again: "/sign-in".to_owned(),
     };
     let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
-    problem::add_headers(error, response.headers_mut());
+    problem::add_headers(&error, response.headers_mut());
     response
 }
