@@ -17,6 +17,7 @@ mod process;
 mod programs;
 mod requests;
 mod server;
+mod sessions;
 mod standing;
 mod streams;
 mod table;
@@ -24,8 +25,9 @@ mod table;
 /// A part of the measurements, by its name on the command line.
 type Part = (&'static str, fn(&Programs, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("requests", requests::measure),
+    ("sessions", sessions::measure),
     ("streams", streams::measure),
     ("standing", standing::measure),
     ("appender", appender::measure),

@@ -18,9 +18,17 @@ const MANY: u32 = 1_000_000;
 /// The first page, with as many conversations as a caller gets who does not say how many.
 const PAGE: &str = "/api/threads";
 
+/// What is asked for.
+pub(crate) struct Load<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) path: &'a str,
+    /// By whom.
+    pub(crate) cookie: Option<&'a str>,
+}
+
 /// What one round of load said of a server.
-struct Round {
-    per_second: f64,
+pub(crate) struct Round {
+    pub(crate) per_second: f64,
     /// Microseconds of the server's processor time for a request.
     cpu: f64,
 }
@@ -40,11 +48,11 @@ pub(crate) fn measure(programs: &Programs, table: &mut Table) -> Result<()> {
     let mut cpu: [Vec<f64>; 4] = Default::default();
     for _ in 0..ROUNDS {
         // In turns, so that what else the machine does at the time slows all of them.
-        let least = load(programs, &bare, "/")?;
-        let thread = load(programs, &few, &one)?;
-        let long = load(programs, &bare, &as_long)?;
-        let first = load(programs, &few, PAGE)?;
-        let first_of_many = load(programs, &many, PAGE)?;
+        let least = load(programs, &Load { server: &bare, path: "/", cookie: None })?;
+        let thread = load(programs, &Load { server: &few, path: &one, cookie: None })?;
+        let long = load(programs, &Load { server: &bare, path: &as_long, cookie: None })?;
+        let first = load(programs, &Load { server: &few, path: PAGE, cookie: None })?;
+        let first_of_many = load(programs, &Load { server: &many, path: PAGE, cookie: None })?;
         ones.push(thread.per_second / least.per_second);
         pages.push(first.per_second / least.per_second);
         lengths.push(first.per_second / long.per_second);
@@ -65,10 +73,17 @@ pub(crate) fn measure(programs: &Programs, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-fn load(programs: &Programs, server: &Server, path: &str) -> Result<Round> {
+/// As many requests as one core of load makes.
+pub(crate) fn load(programs: &Programs, load: &Load<'_>) -> Result<Round> {
+    let Load { server, path, cookie } = load;
     let before = server.process.cpu_seconds()?;
     let url = format!("http://{}{path}", server.address);
-    let said = shell::output(Command::new(programs.wrk()?).args(["-t1", "-c", CONNECTIONS, "-d", SECONDS, &url]))?;
+    let mut wrk = Command::new(programs.wrk()?);
+    wrk.args(["-t1", "-c", CONNECTIONS, "-d", SECONDS]);
+    if let Some(cookie) = cookie {
+        wrk.args(["-H", &format!("cookie: {cookie}")]);
+    }
+    let said = shell::output(wrk.arg(&url))?;
     let cpu = server.process.cpu_seconds()? - before;
     let number = |before: &str, after: &str| -> Option<f64> {
         let line = said.lines().find(|line| line.contains(before) && line.contains(after))?;

@@ -60,14 +60,19 @@ impl Place {
 
     /// Starts a server here, without anything that it would take from our environment.
     pub(crate) fn start(&self, programs: &Programs) -> Result<Server> {
-        let address = process::free_address()?;
+        self.start_at(programs, &process::free_address()?, &[])
+    }
+
+    /// Starts a server here, at this address and with these settings.
+    pub(crate) fn start_at(&self, programs: &Programs, address: &str, settings: &[(&str, &str)]) -> Result<Server> {
         let since = Instant::now();
         let process = Process::start(&programs.retinue(), &self.file("log"), |command| {
             command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-            command.current_dir(self.scratch.path()).env("RETINUE_LISTEN", &address);
+            command.current_dir(self.scratch.path()).env("RETINUE_LISTEN", address);
             command.envs([("RETINUE__METRICS__LISTEN", "off"), ("RETINUE__PROVIDERS__OLLAMA", "false")]);
+            command.envs(settings.iter().copied());
         })?;
-        let mut server = Server { process, address, ready_after: Duration::ZERO };
+        let mut server = Server { process, address: address.to_owned(), ready_after: Duration::ZERO };
         server.wait("/readyz", since).with_context(|| self.log())?;
         Ok(server)
     }
