@@ -3,7 +3,7 @@
 
 use retinue_model::user::User;
 use retinue_model::{Error, Result};
-use retinue_store::{Tenant, identity};
+use retinue_store::identity;
 
 use crate::App;
 
@@ -59,7 +59,7 @@ pub(crate) async fn is_admin(app: &App, user: &User) -> Result<bool> {
     if !declared.iter().any(|declared| matches!(declared, Declared::Identity { .. })) {
         return Ok(false);
     }
-    let identities = identity::of_user(&Tenant::default_organization(), &app.store, user.id).await?;
+    let identities = identity::of_user(&app.tenant(), &app.store, user.id).await?;
     Ok(identities
         .into_iter()
         .any(|identity| declared.contains(&Declared::Identity { issuer: identity.issuer, subject: identity.subject })))

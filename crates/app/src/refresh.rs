@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result, SessionId, UserId};
 use retinue_oidc::{Reason, Refreshed};
+use retinue_store::Batch;
 use retinue_store::session::{self as rows, Kept, Tokens};
-use retinue_store::{Batch, Tenant};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::SignInProvider;
@@ -63,7 +63,7 @@ pub(crate) fn beside_streams(app: &App, known: Arc<KnownSession>, now: Timestamp
 
 /// Asks, unless somebody else does. The session is over afterwards if the provider says so.
 async fn refresh(app: &App, (user, id): (UserId, SessionId), now: Timestamp) -> Result<()> {
-    let tenant = Tenant::default_organization();
+    let tenant = app.tenant();
     let mut batch = Batch::default();
     let stale = now.saturating_sub(CLAIM).unwrap_or(now);
     rows::claim_refresh_with(&tenant, &mut batch, (user, id), (now, stale));

@@ -12,7 +12,7 @@ use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
 use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
 use retinue_store::session::{self as rows, Found, Kept, Revocation};
-use retinue_store::{Batch, System, Tenant};
+use retinue_store::{Batch, System};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -120,7 +120,7 @@ fn is_over(app: &App, known: &KnownSession, now: Timestamp) -> bool {
 
 /// Reads a session, and keeps it.
 pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Option<Arc<KnownSession>>> {
-    let tenant = Tenant::default_organization();
+    let tenant = app.tenant();
     loop {
         let epoch = app.sessions.epoch();
         let Some(Found { session, user, refresh_at }) = rows::find(&tenant, &app.store, id, user).await? else {
@@ -209,14 +209,14 @@ pub async fn end_others(ctx: &Context) -> Result<()> {
 
 /// Ends all sessions of a user but one, when the batch is written. Then comes [`look_again`].
 pub(crate) fn end_all_with(app: &App, batch: &mut Batch, user: UserId, but: Option<SessionId>) {
-    rows::end_others_with(&Tenant::default_organization(), batch, user, (but, app.now()));
+    rows::end_others_with(&app.tenant(), batch, user, (but, app.now()));
     revoke_with(app, batch, user, None);
 }
 
 /// Ends these sessions, at once, together with what is in the batch.
 pub(crate) async fn end_these(app: &App, mut batch: Batch, sessions: &[(UserId, SessionId)]) -> Result<()> {
     for (user, id) in sessions {
-        rows::end_for_with(&Tenant::default_organization(), &mut batch, (*user, *id), app.now());
+        rows::end_for_with(&app.tenant(), &mut batch, (*user, *id), app.now());
         revoke_with(app, &mut batch, *user, Some(*id));
     }
     app.store.write(batch).await?;
@@ -229,7 +229,7 @@ pub(crate) async fn end_these(app: &App, mut batch: Batch, sessions: &[(UserId, 
 /// Tells other processes that something of a user ended, when the batch is written.
 pub(crate) fn revoke_with(app: &App, batch: &mut Batch, user: UserId, session: Option<SessionId>) {
     let revocation = Revocation { id: app.new_uuid(), user, session };
-    rows::revoke_with(&Tenant::default_organization(), batch, &revocation, app.now());
+    rows::revoke_with(&app.tenant(), batch, &revocation, app.now());
 }
 
 /// Reads again what is known of a user, and lets go of what is over.

@@ -4,7 +4,7 @@ use retinue_model::error::Kind;
 use retinue_model::principal::LOCAL_USER;
 use retinue_model::user::User;
 use retinue_model::{Error, Result};
-use retinue_store::{Batch, Tenant, user as rows};
+use retinue_store::{Batch, user as rows};
 
 use crate::{Context, session};
 
@@ -19,7 +19,7 @@ pub async fn me(ctx: &Context) -> Result<User> {
     if let Some(user) = ctx.known_user() {
         return Ok(user.clone());
     }
-    let found = rows::get(&Tenant::default_organization(), &ctx.store, ctx.principal().user_id()).await?;
+    let found = rows::get(&ctx.tenant(), &ctx.store, ctx.principal().user_id()).await?;
     found.ok_or_else(rows::missing)
 }
 
@@ -50,7 +50,7 @@ pub async fn left_by_local_user(ctx: &Context) -> Result<i64> {
     if ctx.auth.is_single_user() || !ctx.principal().is_organization_admin() {
         return Ok(0);
     }
-    rows::count_threads(&Tenant::default_organization(), &ctx.store, LOCAL_USER).await
+    rows::count_threads(&ctx.tenant(), &ctx.store, LOCAL_USER).await
 }
 
 /// Takes over the conversations from before people signed in.
@@ -67,7 +67,7 @@ pub async fn take_over(ctx: &Context) -> Result<()> {
     }
     ctx.detached(|ctx| async move {
         let (mut batch, mine) = (Batch::default(), ctx.principal().user_id());
-        rows::hand_over_with(&Tenant::default_organization(), &mut batch, LOCAL_USER, mine);
+        rows::hand_over_with(&ctx.tenant(), &mut batch, LOCAL_USER, mine);
         ctx.store.write(batch).await?;
         tracing::info!(user = %mine, request_id = ctx.request_id(), "took over the conversations of the local user");
         Ok(())
