@@ -124,7 +124,7 @@ pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Optio
     loop {
         let epoch = app.sessions.epoch();
         let Some(Found { session, user, refresh_at }) = rows::find(&tenant, &app.store, id, user).await? else {
-            app.sessions.end(id);
+            app.sessions.forget(id);
             return Ok(None);
         };
         let principal = Principal::of_session(&session, admin::is_admin(app, &user).await?);

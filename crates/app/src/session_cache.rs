@@ -101,11 +101,15 @@ impl SessionCache {
         Some(known)
     }
 
-    /// A session is over.
+    /// A session is over from now on.
     pub(crate) fn end(&self, id: SessionId) {
-        let mut inner = self.lock();
-        inner.epoch += 1;
-        if let Some(known) = inner.sessions.remove(&id) {
+        self.lock().epoch += 1;
+        self.forget(id);
+    }
+
+    /// A session is over since some time: whoever reads it now knows. Whoever comes with many such holds up nobody else.
+    pub(crate) fn forget(&self, id: SessionId) {
+        if let Some(known) = self.lock().sessions.remove(&id) {
             known.ended.cancel();
         }
     }
@@ -139,5 +143,98 @@ impl Inner {
         times.sort_unstable();
         let middle = times[times.len() / 2];
         self.sessions.retain(|_, known| used_at(known) > middle || Arc::strong_count(known) > 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use retinue_model::principal::DEFAULT_ORGANIZATION;
+    use retinue_model::session::Method;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn known(id: u128) -> KnownSession {
+        let (user_id, now) = (UserId::new(Uuid::from_u128(id % 2)), Timestamp::UNIX_EPOCH);
+        let session = Session {
+            id: SessionId::new(Uuid::from_u128(id)),
+            organization_id: DEFAULT_ORGANIZATION,
+            user_id,
+            identity_id: None,
+            method: Method::Oidc,
+            user_agent: String::new(),
+            address: String::new(),
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now,
+        };
+        let user = User {
+            id: user_id,
+            organization_id: DEFAULT_ORGANIZATION,
+            name: String::new(),
+            email: None,
+            email_verified: false,
+            organization_admin: false,
+            disabled_at: None,
+            created_at: now,
+        };
+        let principal = Principal::of_session(&session, false);
+        KnownSession::new(session, user, principal, None)
+    }
+
+    fn id(id: u128) -> SessionId {
+        SessionId::new(Uuid::from_u128(id))
+    }
+
+    #[tokio::test]
+    async fn nothing_counts_that_is_not_heard_of() {
+        let cache = SessionCache::default();
+        cache.put(known(1), cache.epoch()).unwrap();
+        assert!(cache.get(id(1)).is_none(), "nobody has listened yet");
+        cache.heard(Instant::now());
+        assert!(cache.get(id(1)).is_some());
+        cache.heard(Instant::now().checked_sub(TRUST).unwrap());
+        assert!(cache.get(id(1)).is_none(), "nothing was heard for too long");
+        cache.heard(Instant::now());
+        assert!(cache.get(id(1)).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_something_ended_is_not_kept() {
+        let cache = SessionCache::default();
+        let epoch = cache.epoch();
+        cache.end(id(1));
+        assert!(cache.put(known(1), epoch).is_none());
+        let epoch = cache.epoch();
+        cache.forget(id(2));
+        assert!(cache.put(known(1), epoch).is_some(), "what was over long ago holds up nobody");
+        let epoch = cache.epoch();
+        assert_eq!(cache.of_user(UserId::new(Uuid::from_u128(1))).len(), 1);
+        assert!(cache.put(known(3), epoch).is_none(), "of a user something ended");
+    }
+
+    #[tokio::test]
+    async fn whoever_holds_on_hears_of_the_end_of_what_was_read_again() {
+        let cache = SessionCache::default();
+        let held = cache.put(known(1), cache.epoch()).unwrap();
+        let again = cache.put(known(1), cache.epoch()).unwrap();
+        assert!(!Arc::ptr_eq(&held, &again));
+        cache.end(id(1));
+        assert!(held.has_ended() && again.has_ended());
+        held.ended().await;
+    }
+
+    #[tokio::test]
+    async fn it_is_bounded_but_for_what_is_held() {
+        let cache = SessionCache::default();
+        let held = cache.put(known(0), cache.epoch()).unwrap();
+        for number in 1..=MAX as u128 {
+            let fresh = known(number);
+            fresh.used_at.store(i64::try_from(number).unwrap(), Ordering::Relaxed);
+            drop(cache.put(fresh, cache.epoch()));
+        }
+        assert!(cache.all().len() <= MAX / 2 + 2, "{}", cache.all().len());
+        cache.end(id(0));
+        assert!(held.has_ended(), "it was dropped, and nobody could end it any more");
     }
 }
