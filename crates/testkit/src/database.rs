@@ -1,10 +1,12 @@
 //! A database of a test's own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use retinue_store::Location;
+use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -83,10 +85,10 @@ impl Database {
         to(self.direct.clone().unwrap())
     }
 
-    /// The first column that a statement gives, as text; asked without the line.
+    /// The first column that a statement gives, as text; asked as another process does, without the line.
     pub async fn ask(&self, statement: &str) -> Vec<String> {
-        let (client, connection) =
-            tokio_postgres::connect(self.direct.as_ref().unwrap(), tokio_postgres::NoTls).await.unwrap();
+        let Some(direct) = &self.direct else { return self.ask_file(statement) };
+        let (client, connection) = tokio_postgres::connect(direct, tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);
         let answer = client.simple_query(statement).await.unwrap();
         drop(client);
@@ -96,6 +98,44 @@ impl Database {
             _ => None,
         };
         answer.iter().filter_map(row).collect()
+    }
+
+    fn ask_file(&self, statement: &str) -> Vec<String> {
+        let connection = rusqlite::Connection::open(self.file()).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        let mut statement = connection.prepare(statement).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let mut answer = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            answer.push(match row.get_ref(0).unwrap() {
+                ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Integer(number) => number.to_string(),
+                ValueRef::Real(number) => number.to_string(),
+                ValueRef::Null => String::new(),
+            });
+        }
+        answer
+    }
+
+    fn file(&self) -> &Path {
+        match &self.location {
+            Location::Sqlite(path) => path,
+            Location::Postgres { .. } => unreachable!("a server has no file"),
+        }
+    }
+
+    /// Everything that is in it, as a thief of the disk would see it: the bytes of a file, or the rows of all tables.
+    pub async fn everything(&self) -> Vec<u8> {
+        if self.direct.is_none() {
+            let files = std::fs::read_dir(self.file().parent().unwrap()).unwrap();
+            return files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        }
+        let mut all = Vec::new();
+        for table in self.ask("SELECT relname FROM pg_stat_user_tables").await {
+            let rows = self.ask(&format!("SELECT CAST(t AS TEXT) FROM {table} t")).await;
+            all.extend(rows.into_iter().flat_map(String::into_bytes));
+        }
+        all
     }
 
     /// Keeps everybody else from a table until the client is dropped.

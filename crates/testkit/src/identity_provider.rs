@@ -78,6 +78,21 @@ impl IdentityProvider {
         change(&mut self.shared.script());
     }
 
+    /// Whoever comes from now on is `subject`, with a session, a name and a verified address of that name.
+    pub fn greet(&self, subject: &str) {
+        let email = format!("{subject}@example.com");
+        self.introduce(subject, json!({"name": subject, "email": email, "email_verified": true}));
+    }
+
+    /// Whoever comes from now on is `subject`, of whom it says this.
+    pub fn introduce(&self, subject: &str, person: Value) {
+        self.set(|script| {
+            subject.clone_into(&mut script.subject);
+            script.session = format!("session of {subject}");
+            script.person = person;
+        });
+    }
+
     /// Answers so at `path`, whatever the script says.
     pub fn reply(&self, path: &'static str, reply: Reply) {
         self.set(|script| drop(script.replies.insert(path, reply)));

@@ -59,6 +59,26 @@ macro_rules! with_people_on_both_engines {
     };
 }
 
+/// Makes each of these `async fn name(database: Database)` a test on SQLite, and one on PostgreSQL.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::Database::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+            async fn $name() {
+                super::$name($crate::Database::postgres().await).await;
+            })*
+        }
+    };
+}
+
 /// Makes each of these `async fn name(app: TestApp)` a test on SQLite, and one on PostgreSQL.
 #[macro_export]
 macro_rules! on_both_engines {

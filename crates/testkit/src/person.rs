@@ -33,22 +33,46 @@ impl Person {
         person
     }
 
+    /// The same browser, with cookies of its own from now on, once the program was started anew.
+    #[must_use]
+    pub fn again_at(&self, app: &TestApp) -> Self {
+        let person = Self::stranger(app);
+        person.cookies(|cookies| cookies.clone_from(&self.cookies.lock().unwrap()));
+        person
+    }
+
     /// Signs in at the provider as `subject`; the program's answer to the callback.
     pub async fn sign_in(&self, provider: &IdentityProvider, subject: &str, return_to: &str) -> Response {
-        provider.set(|script| {
-            subject.clone_into(&mut script.subject);
-            script.session = format!("session of {subject}");
-            script.person = json!({"name": subject, "email": format!("{subject}@example.com"), "email_verified": true});
-        });
-        let path = format!("/auth/login?return_to={return_to}");
-        let begun = self.send(self.request(Method::GET, &path).header("accept", "text/html")).await;
-        self.come_back(&provider.visit(location(&begun).as_str())).await
+        provider.greet(subject);
+        let begun = self.begin(&format!("/auth/login?return_to={return_to}")).await;
+        self.come_back(&provider.visit(&begun)).await
+    }
+
+    /// Signs in as whoever is at the provider of this name; the program's answer to the callback.
+    pub async fn sign_in_at(&self, name: &str, provider: &IdentityProvider) -> Response {
+        let begun = self.begin(&format!("/auth/login?provider={name}")).await;
+        self.come_back(&provider.visit(&begun)).await
+    }
+
+    /// Adds an identity of whoever is at the provider of this name; the program's answer to the callback.
+    pub async fn add_identity(&self, name: &str, provider: &IdentityProvider) -> Response {
+        let begun = self.submit("/account/identities/add", &[("provider", name)]).await;
+        self.come_back(&provider.visit(&location(&begun))).await
+    }
+
+    /// Begins to sign in; where the browser is led.
+    pub async fn begin(&self, path: &str) -> String {
+        location(&self.open(path).await)
+    }
+
+    /// What a browser is shown at a path.
+    pub async fn open(&self, path: &str) -> Response {
+        self.send(self.request(Method::GET, path).header("accept", "text/html")).await
     }
 
     /// Goes to where a provider leads.
     pub async fn come_back(&self, url: &url::Url) -> Response {
-        let path = url.as_str().strip_prefix(&self.base).expect("the provider leads elsewhere");
-        self.send(self.request(Method::GET, path).header("accept", "text/html")).await
+        self.open(url.as_str().strip_prefix(&self.base).expect("the provider leads elsewhere")).await
     }
 
     /// A request to a path, with the cookies there are.

@@ -8,6 +8,14 @@ use retinue_app::Rng;
 #[derive(Debug, Default)]
 pub struct CountingRng(AtomicU64);
 
+impl CountingRng {
+    /// Gives what comes after so many.
+    #[must_use]
+    pub const fn beginning_at(count: u64) -> Self {
+        Self(AtomicU64::new(count))
+    }
+}
+
 impl Rng for CountingRng {
     fn fill(&self, bytes: &mut [u8]) {
         let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;

@@ -54,6 +54,15 @@ impl fmt::Debug for Options {
     }
 }
 
+/// What stays the same over restarts, besides the database.
+#[derive(Debug)]
+struct Kept {
+    options: Options,
+    /// The port: nobody else gets it meanwhile.
+    listener: std::net::TcpListener,
+    rng: Arc<CountingRng>,
+}
+
 /// The program, a model server and a client.
 #[derive(Debug)]
 pub struct TestApp {
@@ -67,6 +76,8 @@ pub struct TestApp {
     pub database: Database,
     address: SocketAddr,
     client: Client,
+    /// What stays when it starts anew.
+    kept: Kept,
     /// What the program runs on: ending it ends the program as a crash does.
     runtime: Option<Runtime>,
 }
@@ -78,14 +89,28 @@ impl TestApp {
     }
 
     /// Starts with other options.
-    pub async fn start_with(database: Database, options: Options) -> Self {
+    pub async fn start_with(database: Database, mut options: Options) -> Self {
+        options.clock.get_or_insert_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self::start_as(database, Kept { options, listener, rng: Arc::default() }).await
+    }
+
+    async fn start_as(database: Database, kept: Kept) -> Self {
         let model = ModelServer::start().await;
-        let clock = options.clock.clone().unwrap_or_default();
+        let clock = kept.options.clock.clone().unwrap_or_default();
+        let address = kept.listener.local_addr().unwrap();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let location = database.location().clone();
-        let program = program(location, Arc::clone(&clock), catalog(&model, options.context_tokens), options);
-        let (app, address) = runtime.spawn(program).await.unwrap();
-        Self { model, clock, app, database, address, client: client(), runtime: Some(runtime) }
+        let blueprint = Blueprint {
+            location: database.location().clone(),
+            clock: Arc::clone(&clock),
+            rng: Arc::clone(&kept.rng),
+            catalog: catalog(&model, kept.options.context_tokens),
+            options: kept.options.clone(),
+            listener: kept.listener.try_clone().unwrap(),
+        };
+        let app = runtime.spawn(blueprint.start()).await.unwrap();
+        Self { model, clock, app, database, address, client: client(), kept, runtime: Some(runtime) }
     }
 
     /// Starts with a provider at which people sign in; the first of them whose name is `admin` runs the installation.
@@ -98,21 +123,50 @@ impl TestApp {
         database: Database,
         change: impl Fn(&mut SignInProvider) + Send + Sync + 'static,
     ) -> (Self, IdentityProvider) {
-        let clock = Arc::new(FakeClock::default());
-        let provider = IdentityProvider::start(Arc::clone(&clock) as Arc<dyn Clock>).await;
-        let issuer = provider.issuer().to_owned();
-        let make = move |public_url: &str| auth(public_url, &issuer, &change);
-        let options = Options { auth: Some(Arc::new(make)), clock: Some(clock), ..Options::default() };
-        (Self::start_with(database, options).await, provider)
+        let (app, [provider]) = Self::with_providers(database, change).await;
+        (app, provider)
     }
 
-    /// Ends the program at once, without a farewell, and starts another one over the same database.
+    /// Starts with several providers: `sso`, and `other`, which people come back from at an address of its own.
+    pub async fn with_providers<const N: usize>(
+        database: Database,
+        change: impl Fn(&mut SignInProvider) + Send + Sync + 'static,
+    ) -> (Self, [IdentityProvider; N]) {
+        let clock = Arc::new(FakeClock::default());
+        let mut providers = Vec::new();
+        for _ in 0..N {
+            providers.push(IdentityProvider::start(Arc::clone(&clock) as Arc<dyn Clock>).await);
+        }
+        let issuers: Vec<_> = providers.iter().map(|provider| provider.issuer().to_owned()).collect();
+        let make = move |public_url: &str| auth(public_url, &issuers, &change);
+        let options = Options { auth: Some(Arc::new(make)), clock: Some(clock), ..Options::default() };
+        (Self::start_with(database, options).await, providers.try_into().unwrap())
+    }
+
+    /// Ends the program at once, without a farewell, and starts another one over the same database, at the same address.
     pub async fn restart(mut self) -> Self {
         let runtime = self.runtime.take().unwrap();
         let database = std::mem::replace(&mut self.database, Database::sqlite());
+        let kept = Kept {
+            options: self.kept.options.clone(),
+            listener: self.kept.listener.try_clone().unwrap(),
+            rng: Arc::clone(&self.kept.rng),
+        };
         drop(self);
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10))).await.unwrap();
-        Self::start(database).await
+        Self::start_as(database, kept).await
+    }
+
+    /// The keys that every program of a test starts with.
+    #[must_use]
+    pub fn keys(&self) -> KeyRing {
+        KeyRing::generate(&CountingRng::default(), self.clock.now()).unwrap()
+    }
+
+    /// The keys of another instance.
+    #[must_use]
+    pub fn foreign_keys(&self) -> KeyRing {
+        KeyRing::generate(&CountingRng::beginning_at(1_000_000), self.clock.now()).unwrap()
     }
 
     /// `http://127.0.0.1:…` followed by a path.
@@ -196,58 +250,74 @@ impl Drop for TestApp {
     }
 }
 
-async fn program(location: Location, clock: Arc<FakeClock>, catalog: Catalog, options: Options) -> (App, SocketAddr) {
-    let store = Store::open(&location).await.unwrap();
-    migrate::up(&store).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let url = format!("http://{address}");
-    let auth = options.auth.map_or_else(|| Auth::single_user(url.clone()), |make| make(&url));
-    let (signs_in, rng) = (!auth.is_single_user(), Arc::new(CountingRng::default()));
-    let app = App::new(Parts {
-        store,
-        // The same in each start of a test.
-        keys: KeyRing::generate(&CountingRng::default(), clock.now()).unwrap(),
-        auth,
-        clock,
-        rng,
-        client: retinue_agent::Client::new(Timeouts::default()).unwrap(),
-        catalog,
-        settings: Settings {
-            max_concurrent_runs: options.max_concurrent_runs,
-            run: options.limits,
-            shutdown_grace: Duration::from_millis(200),
-        },
-    });
-    run::recover(&app).await.unwrap();
-    tokio::spawn(session::keep_watch(app.clone()));
-    let settings = retinue_web::Settings {
-        hosts: Hosts::new([], false),
-        trusted_proxies: TrustedProxies::new(["127.0.0.1"]).unwrap(),
-        signs_in,
-        max_body_bytes: 1 << 20,
-        advice: vec!["Set `OPENAI_BASE_URL`.".to_owned()],
-    };
-    let router = retinue_web::router(app.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (app, address)
+/// The program, before it starts.
+struct Blueprint {
+    location: Location,
+    clock: Arc<FakeClock>,
+    rng: Arc<CountingRng>,
+    catalog: Catalog,
+    options: Options,
+    listener: std::net::TcpListener,
 }
 
-fn auth(public_url: &str, issuer: &str, change: &dyn Fn(&mut SignInProvider)) -> Auth {
-    let redirect_uri = format!("{public_url}/auth/callback");
-    let config = Config::new("sso", Issuer::new(issuer).unwrap(), "retinue", &redirect_uri);
-    let mut provider = SignInProvider {
-        provider: Provider::new(config).unwrap(),
-        label: "Example".to_owned(),
-        provision: Provision::Create,
-        link_by_email: false,
-        refresh_every: SignedDuration::from_mins(15),
+impl Blueprint {
+    async fn start(self) -> App {
+        let Self { location, clock, rng, catalog, options, listener } = self;
+        let store = Store::open(&location).await.unwrap();
+        migrate::up(&store).await.unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}");
+        let auth = options.auth.map_or_else(|| Auth::single_user(url.clone()), |make| make(&url));
+        let signs_in = !auth.is_single_user();
+        let app = App::new(Parts {
+            store,
+            // The same in each start of a test.
+            keys: KeyRing::generate(&CountingRng::default(), clock.now()).unwrap(),
+            auth,
+            clock,
+            rng,
+            client: retinue_agent::Client::new(Timeouts::default()).unwrap(),
+            catalog,
+            settings: Settings {
+                max_concurrent_runs: options.max_concurrent_runs,
+                run: options.limits,
+                shutdown_grace: Duration::from_millis(200),
+            },
+        });
+        run::recover(&app).await.unwrap();
+        tokio::spawn(session::keep_watch(app.clone()));
+        let settings = retinue_web::Settings {
+            hosts: Hosts::new([], false),
+            trusted_proxies: TrustedProxies::new(["127.0.0.1"]).unwrap(),
+            signs_in,
+            max_body_bytes: 1 << 20,
+            advice: vec!["Set `OPENAI_BASE_URL`.".to_owned()],
+        };
+        let router = retinue_web::router(app.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        app
+    }
+}
+
+fn auth(public_url: &str, issuers: &[String], change: &dyn Fn(&mut SignInProvider)) -> Auth {
+    let names = [("sso", "/auth/callback"), ("other", "/auth/callback/other")];
+    let one = |(issuer, (name, callback)): (&String, (&str, &str))| {
+        let config = Config::new(name, Issuer::new(issuer).unwrap(), "retinue", &format!("{public_url}{callback}"));
+        let mut provider = SignInProvider {
+            provider: Provider::new(config).unwrap(),
+            label: "Example".to_owned(),
+            provision: Provision::Create,
+            link_by_email: false,
+            refresh_every: SignedDuration::from_mins(15),
+        };
+        change(&mut provider);
+        provider
     };
-    change(&mut provider);
     Auth {
         mode: Mode::Oidc,
-        providers: vec![provider],
-        admins: vec![Declared::Identity { issuer: issuer.to_owned(), subject: "admin".to_owned() }],
+        providers: issuers.iter().zip(names).map(one).collect(),
+        admins: vec![Declared::Identity { issuer: issuers[0].clone(), subject: "admin".to_owned() }],
         ..Auth::single_user(public_url.to_owned())
     }
 }
