@@ -8,6 +8,7 @@ mod connection;
 mod disk_full;
 mod doctor;
 mod event;
+mod isolation;
 mod kill;
 mod message;
 mod openapi;

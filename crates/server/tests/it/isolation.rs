@@ -1,0 +1,151 @@
+//! Who gets at whose things: every route there is, asked by everybody who might, over things that belong to one person.
+//!
+//! What is found must be what `isolation/matrix.txt` says. A route that is new is asked too; how, `recipe.rs` must know.
+//! CONTRIBUTING.md says how the file is written anew: read what changed.
+
+mod actor;
+mod recipe;
+pub(crate) mod route;
+pub(crate) mod snapshot;
+
+use std::fmt::Write as _;
+
+use reqwest::Method;
+use reqwest::header::LOCATION;
+use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_engines};
+use serde_json::{Value, json};
+
+use actor::{Actor, Cast};
+use recipe::{Request, Things};
+use route::Route;
+
+with_people_on_both_engines! {
+    nobody_gets_at_what_belongs_to_somebody_else,
+    nothing_of_another_is_reached_through_a_parent_of_ones_own,
+    a_place_in_another_ones_list_shows_nothing_of_it,
+}
+
+const HEAD: &str = "\
+# Who gets what of a person's things, for every route there is; `isolation.rs` compares it with what is true.
+#
+# `sign-in`: led to where one signs in. `(3)`: three things of the owner are in the answer; that is said of whatever has no
+# id in its path, and nobody but the owner may ever see one. `admin` runs the installation. `shut out` is a user who was
+# disabled. The other three come with the owner's cookie: of a session that was ended, with an end that was cut off, and
+# signed by another instance.
+";
+
+/// What somebody got.
+struct Got {
+    cell: String,
+    status: u16,
+    /// How many of the owner's things were in it.
+    seen: usize,
+}
+
+async fn nobody_gets_at_what_belongs_to_somebody_else(app: TestApp, provider: IdentityProvider) {
+    let mut cast = Cast::assemble(&app, &provider).await;
+    let mut found = HEAD.to_owned();
+    write!(found, "\n{:54}", "").unwrap();
+    for actor in Actor::ALL {
+        write!(found, " {:9}", actor.name()).unwrap();
+    }
+    let mut things = None;
+    for route in route::all() {
+        for query in recipe::queries(&route) {
+            cast.come_in(&app, &provider).await;
+            let made = match things.take() {
+                Some(made) if route.method == Method::GET => made,
+                _ => Things::make(cast.owner(), &route, &provider).await,
+            };
+            let line = ask_all(&cast, &route, query, &made).await;
+            // What was only looked at is as it was.
+            things = Some(made).filter(|_| route.method == Method::GET);
+            write!(found, "\n{:6} {:47}{line}", route.method.as_str(), format!("{}{query}", route.path)).unwrap();
+        }
+    }
+    let found: String = found.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+    snapshot::compare("isolation/matrix.txt", &found);
+}
+
+/// One line: what each of them gets. The owner asks last, so that what the others did would show.
+async fn ask_all(cast: &Cast, route: &Route, query: &str, things: &Things) -> String {
+    let request = recipe::request(route, query, things);
+    let before = things.state(cast.owner()).await;
+    let mut others = Vec::new();
+    for actor in Actor::ALL.into_iter().filter(|actor| *actor != Actor::Owner) {
+        let got = ask(cast, actor, &request, things).await;
+        let name = format!("{} {} as {}", route.method, request.path, actor.name());
+        // Whatever the file says.
+        assert_eq!(got.seen, 0, "{name} shows things of the owner");
+        if route.is_of_somebody() {
+            assert!(got.status == 404 || got.is_refused(), "{name}: {}", got.cell);
+        }
+        others.push(got.cell);
+    }
+    assert_eq!(things.state(cast.owner()).await, before, "{} {} changed what is another's", route.method, route.path);
+    let own = ask(cast, Actor::Owner, &request, things).await;
+    std::iter::once(own.cell).chain(others).fold(String::new(), |mut line, cell| {
+        write!(line, " {cell:9}").unwrap();
+        line
+    })
+}
+
+impl Got {
+    fn is_refused(&self) -> bool {
+        self.status == 401 || self.cell == "sign-in"
+    }
+}
+
+async fn ask(cast: &Cast, actor: Actor, request: &Request, things: &Things) -> Got {
+    let response = cast.send(actor, request).await;
+    let status = response.status().as_u16();
+    let leads_to = response.headers().get(LOCATION).map(|value| value.to_str().unwrap().to_owned());
+    let text = response.text().await.unwrap();
+    let seen = things.seen_in(&text, request);
+    let is_list = !request.has_id && status == 200 && (text.contains("<html") || is_json(&text));
+    let cell = match leads_to {
+        Some(place) if place.starts_with("/sign-in") => "sign-in".to_owned(),
+        _ if is_list => format!("{status} ({seen})"),
+        _ => status.to_string(),
+    };
+    Got { cell, status, seen }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok()
+}
+
+async fn nothing_of_another_is_reached_through_a_parent_of_ones_own(app: TestApp, provider: IdentityProvider) {
+    let mut cast = Cast::assemble(&app, &provider).await;
+    cast.come_in(&app, &provider).await;
+    let nested: Vec<_> = route::all().into_iter().filter(|route| route.owned().count() > 1).collect();
+    assert!(!nested.is_empty());
+    for route in nested {
+        let other = cast.person(Actor::Other);
+        let things = Things::make(cast.owner(), &route, &provider).await;
+        let own = Things::make(other, &route, &provider).await;
+        for request in
+            [recipe::request(&route, "", &things.below(&own)), recipe::request(&route, "", &own.below(&things))]
+        {
+            let got = ask(&cast, Actor::Other, &request, &things).await;
+            assert_eq!((got.status, got.seen), (404, 0), "{} {}", request.method, request.path);
+        }
+    }
+}
+
+async fn a_place_in_another_ones_list_shows_nothing_of_it(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let grace = Person::signed_in(&app, &provider, "grace").await;
+    for _ in 0..3 {
+        ada.thread().await;
+    }
+    let own = grace.thread().await;
+    let cursor = ada.get("/api/threads?limit=1").await["next_cursor"].as_str().unwrap().to_owned();
+    let found = grace.get(&format!("/api/threads?cursor={cursor}")).await;
+    let ids: Vec<_> = found["data"].as_array().unwrap().iter().map(|thread| &thread["id"]).collect();
+    assert!(ids.iter().all(|id| **id == json!(own)), "{ids:?}");
+    let page = grace.open(&format!("/?cursor={cursor}")).await.text().await.unwrap();
+    for thread in ada.get("/api/threads").await["data"].as_array().unwrap() {
+        assert!(!page.contains(thread["id"].as_str().unwrap()));
+    }
+}

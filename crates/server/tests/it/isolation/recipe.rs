@@ -1,0 +1,189 @@
+//! How each route is asked so that the owner gets what they ask for.
+
+use reqwest::Method;
+use retinue_testkit::{IdentityProvider, Person};
+use serde_json::{Value, json};
+
+use super::route::Route;
+
+/// A request that each of them makes.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) is_page: bool,
+    /// Whether the path has an id in it.
+    pub(super) has_id: bool,
+    pub(super) content: Content,
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Nothing,
+    Json(Value),
+    Form(&'static str),
+}
+
+/// What a request says. Each route that takes something has its line here.
+fn content(route: &Route) -> Content {
+    use Content::{Form, Json, Nothing};
+    match (route.method.as_str(), route.path.as_str()) {
+        ("GET" | "DELETE", _)
+        | (
+            "POST",
+            "/api/runs/{id}/cancel"
+            | "/api/runs/{id}/retry"
+            | "/auth/logout"
+            | "/threads/{id}/delete"
+            | "/runs/{id}/cancel"
+            | "/runs/{id}/retry"
+            | "/account/identities/{id}/remove"
+            | "/account/sessions/{id}/end"
+            | "/account/sessions/end-others"
+            | "/account/take-over",
+        ) => Nothing,
+        ("POST", "/api/threads") => Json(json!({"title": "New"})),
+        ("PATCH", "/api/threads/{id}") => Json(json!({"title": "Changed"})),
+        ("POST", "/api/threads/{id}/runs") => Json(json!({"input": "More"})),
+        ("POST", "/auth/backchannel-logout") => Form("logout_token=none"),
+        ("POST", "/threads" | "/threads/{id}/runs") => Form("input=More"),
+        ("POST", "/threads/{id}/title") => Form("title=Changed"),
+        ("POST", "/account/name") => Form("name=ada"),
+        ("POST", "/account/identities/add") => Form("provider=sso"),
+        _ => panic!(
+            "{} is new: say in `content` (tests/it/isolation/recipe.rs) what its owner sends, \
+             then look at the line that it gets in matrix.txt",
+            route.name()
+        ),
+    }
+}
+
+/// The queries to ask a route with besides none.
+pub(super) fn queries(route: &Route) -> &'static [&'static str] {
+    let known = ["limit", "cursor", "q", "provider", "return_to", "rendered", "last_event_id"];
+    for name in &route.query {
+        assert!(
+            known.contains(&name.as_str()),
+            "{} takes `{name}`, which is new: if it can find things, ask for some of the owner's in `queries` \
+             (tests/it/isolation/recipe.rs); if not, add it to the names that are known there",
+            route.name()
+        );
+    }
+    match (route.method.as_str(), route.path.as_str()) {
+        ("GET", "/api/threads" | "/") => &["", "?q=plans", "?q=figures"],
+        _ => &[""],
+    }
+}
+
+/// What belongs to the owner, made anew for each route.
+#[derive(Clone, Debug)]
+pub(super) struct Things {
+    thread: String,
+    run: String,
+    message: String,
+    session: String,
+    identity: String,
+    agent: String,
+}
+
+impl Things {
+    /// Makes them.
+    pub(super) async fn make(owner: &Person, route: &Route, provider: &IdentityProvider) -> Self {
+        let (_, thread) = owner.post("/api/threads", &json!({"title": "Plans of Ada"})).await;
+        let thread = id(&thread).to_owned();
+        let run = owner.say(&thread, "Figures of Ada").await;
+        owner.post(&format!("/api/runs/{run}/cancel"), &json!({})).await;
+        // To its end: what is asked about it later does not depend on how fast that came.
+        let events = owner.follow(&run).await.rest().await;
+        assert_eq!(events.last().unwrap().name, "run.cancelled");
+        let messages = owner.get(&format!("/api/threads/{thread}/messages")).await;
+        if route.path.contains("/identities/{") {
+            let subject = format!("ada, for {}", route.name());
+            provider.introduce(&subject, json!({"name": "ada"}));
+            assert_eq!(owner.add_identity("sso", provider).await.status(), 303);
+        }
+        let sessions = owner.get("/api/sessions").await;
+        let identities = owner.get("/api/identities").await;
+        let agents = owner.get("/api/agents").await;
+        let is_other = |session: &&Value| session["current"] == json!(false);
+        Self {
+            thread,
+            run,
+            message: id(&messages["data"][0]).to_owned(),
+            session: id(list(&sessions).iter().find(is_other).unwrap_or(&list(&sessions)[0])).to_owned(),
+            identity: id(list(&identities).last().unwrap()).to_owned(),
+            agent: id(&agents["data"][0]).to_owned(),
+        }
+    }
+
+    /// What the owner finds of them.
+    pub(super) async fn state(&self, owner: &Person) -> Value {
+        let ids = |found: Value| list(&found).iter().map(|found| id(found).to_owned()).collect::<Vec<_>>();
+        json!([
+            owner.get(&format!("/api/threads/{}", self.thread)).await,
+            owner.get(&format!("/api/threads/{}/messages", self.thread)).await,
+            owner.get(&format!("/api/runs/{}", self.run)).await,
+            ids(owner.get("/api/threads").await),
+            ids(owner.get("/api/sessions").await),
+            ids(owner.get("/api/identities").await),
+            owner.get("/auth/me").await,
+        ])
+    }
+
+    /// How many of them are in an answer, but for what the request said itself.
+    pub(super) fn seen_in(&self, text: &str, request: &Request) -> usize {
+        let words = ["Plans of Ada", "Figures of Ada"];
+        let ids = [&self.thread, &self.run, &self.message, &self.session, &self.identity].map(String::as_str);
+        let all = ids.into_iter().chain(words).filter(|thing| !request.path.contains(thing));
+        // What a search found may have its words marked.
+        let plain = text.replace("<mark>", "").replace("</mark>", "");
+        all.filter(|thing| plain.contains(thing)).count()
+    }
+
+    /// These, in a conversation of other ones.
+    pub(super) fn below(&self, others: &Self) -> Self {
+        Self { thread: others.thread.clone(), ..self.clone() }
+    }
+
+    fn fill(&self, route: &Route, noun: &str, parameter: &str) -> &str {
+        match (noun, parameter) {
+            ("threads", "id") => &self.thread,
+            ("runs", "id") => &self.run,
+            ("turns", "message_id") => &self.message,
+            ("sessions", "id") => &self.session,
+            ("identities", "id") => &self.identity,
+            ("agents", "id") => &self.agent,
+            ("callback", "name") => "sso",
+            ("assets", "hash" | "name") => "none",
+            _ => panic!(
+                "{} has `{{{parameter}}}` after `{noun}`, which is new: make one that belongs to the owner in `Things` \
+                 (tests/it/isolation/recipe.rs), and add the noun to `OWNED` in route.rs if it is somebody's",
+                route.name()
+            ),
+        }
+    }
+}
+
+/// The request for a route.
+pub(super) fn request(route: &Route, query: &str, things: &Things) -> Request {
+    let mut path = route.path.clone();
+    for (noun, parameter) in route.parameters() {
+        path = path.replacen(&format!("{{{parameter}}}"), things.fill(route, noun, parameter), 1);
+    }
+    Request {
+        method: route.method.clone(),
+        path: format!("{path}{query}"),
+        is_page: route.is_page,
+        has_id: !route.parameters().is_empty(),
+        content: content(route),
+    }
+}
+
+fn list(answer: &Value) -> &[Value] {
+    answer["data"].as_array().unwrap()
+}
+
+fn id(thing: &Value) -> &str {
+    thing["id"].as_str().unwrap()
+}
