@@ -8,6 +8,7 @@ mod connection;
 mod disk_full;
 mod doctor;
 mod event;
+mod guard;
 mod isolation;
 mod kill;
 mod message;
