@@ -56,15 +56,20 @@ impl FromRequestParts<Public> for Visitor {
     }
 }
 
-/// Somebody who may be signed in; one whose credential does not count is not.
+/// Somebody who may be signed in; one whose session is over is not.
 #[derive(Debug)]
 pub(crate) struct Perhaps(pub(crate) Option<Context>);
 
 impl FromRequestParts<Public> for Perhaps {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, Public(app): &Public) -> std::result::Result<Self, Self::Rejection> {
-        Ok(Self(known(parts, app).await.ok()))
+    async fn from_request_parts(parts: &mut Parts, Public(app): &Public) -> std::result::Result<Self, Refused> {
+        match known(parts, app).await {
+            Ok(ctx) => Ok(Self(Some(ctx))),
+            Err(error) if matches!(error.code(), "not_signed_in" | "session_ended") => Ok(Self(None)),
+            // It can't be told who this is. Whoever signs out must not hear that they did.
+            Err(error) => Err(Refused::new(error, Asked::of(&parts.extensions))),
+        }
     }
 }
 
@@ -79,9 +84,10 @@ async fn known(parts: &Parts, app: &App) -> Result<Context> {
 
 /// A credential that is shown and does not count ends the request; it never falls through to another.
 fn refuse_other_credentials(headers: &HeaderMap) -> Result<()> {
-    let is_bearer = |value: &[u8]| value.len() >= 7 && value[..7].eq_ignore_ascii_case(b"bearer ");
+    // One without a token is one too.
+    let scheme = |value: &[u8]| value.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_ascii_lowercase();
     let mut authorizations = headers.get_all("authorization").iter();
-    if authorizations.any(|value| is_bearer(value.as_bytes())) || headers.contains_key("x-api-key") {
+    if authorizations.any(|value| scheme(value.as_bytes()) == b"bearer") || headers.contains_key("x-api-key") {
         return Err(Error::new(
             Kind::Unauthenticated,
             "credential_kind_disabled",

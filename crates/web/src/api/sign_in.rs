@@ -182,6 +182,8 @@ pub(crate) struct SignedOut {
 #[utoipa::path(post, path = "/auth/logout", tag = "sign-in", responses(
     (status = 200, body = SignedOut, description = "For programs"),
     (status = 303, description = "For browsers"),
+    (status = 401, body = Problem, description = "`credential_kind_disabled`: nobody was signed out"),
+    (status = 503, body = Problem, description = "The session can't be ended at the moment; it goes on"),
 ))]
 pub(crate) async fn logout(
     Visitor(visit): Visitor,
