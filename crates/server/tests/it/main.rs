@@ -18,5 +18,6 @@ mod postgres_fault;
 mod program;
 mod run;
 mod sign_in;
+mod sign_in_hostile;
 mod thread;
 mod upgrade;

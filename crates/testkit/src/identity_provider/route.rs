@@ -116,7 +116,8 @@ pub(super) fn grant(shared: &Shared, url: &Url) -> Result<Url, String> {
     let redirect_uri = parameter("redirect_uri")?;
     let nonce = parameters.get("nonce").cloned();
     let grant = Grant { nonce, challenge: parameter("code_challenge")?, redirect_uri: redirect_uri.clone() };
-    let code = script.next("code");
+    // No two providers give out the same.
+    let code = format!("{}@{}", script.next("code"), shared.issuer);
     script.grants.insert(code.clone(), grant);
     let mut back = Url::parse(&redirect_uri).map_err(|error| error.to_string())?;
     back.query_pairs_mut()

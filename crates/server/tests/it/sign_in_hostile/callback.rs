@@ -1,0 +1,190 @@
+//! What comes back to `/auth/callback`, rightly or not.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use retinue_testkit::{IdentityProvider, Person, TestApp, location, with_people_on_both_engines};
+
+use super::{came_in, code, nobody_came_in, says_why};
+
+with_people_on_both_engines! {
+    a_callback_that_can_not_be_read_signs_nobody_in,
+    a_callback_in_another_browser_signs_nobody_in,
+    a_callback_that_is_used_twice_signs_in_once,
+    a_sign_in_that_takes_over_an_hour_begins_anew,
+    two_tabs_can_sign_in_at_once,
+    a_sign_in_survives_a_restart_of_the_server,
+    a_person_who_says_no_is_told_so,
+    nobody_is_led_to_another_site,
+    programs_are_told_in_json,
+}
+
+async fn a_callback_that_can_not_be_read_signs_nobody_in(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let back = provider.visit(&person.begin("/auth/login").await);
+    let query = back.query().unwrap().to_owned();
+    let state = back.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let long = "a".repeat(8 * 1024);
+    for (query, refused) in [
+        (String::new(), "oidc_callback_incomplete"),
+        ("code=x".to_owned(), "oidc_callback_incomplete"),
+        (format!("state={state}"), "oidc_callback_incomplete"),
+        ("state=&code=".to_owned(), "oidc_callback_incomplete"),
+        (format!("{query}&code=x"), "oidc_callback_repeated"),
+        (format!("{query}&state={state}"), "oidc_callback_repeated"),
+        (format!("code=x&state={long}"), "oidc_callback_too_large"),
+        (format!("state={state}&code={long}{long}{long}"), "oidc_callback_too_large"),
+        (format!("state={state}&code=a%0d%0aSet-Cookie:%20a=b"), "oidc_callback_malformed"),
+        ("code=x&state=%00".to_owned(), "oidc_callback_malformed"),
+        (format!("{query}&error=access_denied"), "oidc_callback_malformed"),
+        ("code=x&state=%ff%fe".to_owned(), "oidc_callback_malformed"),
+        ("code=x&state=nobody-began-this".to_owned(), "sign_in_unknown"),
+        ("code=x&state=;%20Path=/,a=b".to_owned(), "sign_in_unknown"),
+    ] {
+        for path in ["/auth/callback", "/auth/callback/sso"] {
+            nobody_came_in(&person, person.open(&format!("{path}?{query}")).await, 400, refused).await;
+        }
+    }
+    // None of that used up the sign-in that is under way.
+    came_in(&person, person.come_back(&back).await).await;
+}
+
+/// An attacker begins to sign in, and lets somebody else end it: they would work in the attacker's account.
+async fn a_callback_in_another_browser_signs_nobody_in(app: TestApp, provider: IdentityProvider) {
+    let (attacker, victim) = (Person::stranger(&app), Person::stranger(&app));
+    provider.greet("attacker");
+    let trap = provider.visit(&attacker.begin("/auth/login").await);
+    nobody_came_in(&victim, victim.come_back(&trap).await, 400, "sign_in_unknown").await;
+
+    // Nor if they have begun one themselves, or are signed in.
+    provider.greet("victim");
+    let own = provider.visit(&victim.begin("/auth/login").await);
+    nobody_came_in(&victim, victim.come_back(&trap).await, 400, "sign_in_unknown").await;
+    came_in(&victim, victim.come_back(&own).await).await;
+    says_why(victim.come_back(&trap).await, 400, "sign_in_unknown").await;
+    assert_eq!(victim.get("/auth/me").await["user"]["name"], "victim");
+
+    // The code of one sign-in with the state of another.
+    provider.greet("attacker");
+    let theirs = provider.visit(&attacker.begin("/auth/login").await);
+    let other = Person::stranger(&app);
+    let mut mixed = provider.visit(&other.begin("/auth/login").await);
+    let of =
+        |url: &reqwest::Url, wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).unwrap().1.into_owned();
+    let query = format!("code={}&state={}&iss={}", of(&theirs, "code"), of(&mixed, "state"), of(&theirs, "iss"));
+    mixed.set_query(Some(&query));
+    nobody_came_in(&other, other.come_back(&mixed).await, 400, "oidc_code_refused").await;
+}
+
+async fn a_callback_that_is_used_twice_signs_in_once(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let back = provider.visit(&person.begin("/auth/login").await);
+    let thief = person.again_at(&app);
+    came_in(&person, person.come_back(&back).await).await;
+    says_why(person.come_back(&back).await, 400, "sign_in_unknown").await;
+    assert_eq!(person.status(Method::GET, "/auth/me").await, 200, "whoever loads the page again stays signed in");
+    // Somebody who copied the cookies before has a code that counted once.
+    nobody_came_in(&thief, thief.come_back(&back).await, 400, "oidc_code_refused").await;
+}
+
+async fn a_sign_in_that_takes_over_an_hour_begins_anew(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let back = provider.visit(&person.begin("/auth/login").await);
+    app.clock.advance(Duration::from_mins(61));
+    nobody_came_in(&person, person.come_back(&back).await, 400, "oidc_callback_expired").await;
+    let back = provider.visit(&person.begin("/auth/login").await);
+    app.clock.advance(Duration::from_mins(59));
+    came_in(&person, person.come_back(&back).await).await;
+}
+
+async fn two_tabs_can_sign_in_at_once(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let one = provider.visit(&person.begin("/auth/login").await);
+    let other = provider.visit(&person.begin("/auth/login?return_to=/account").await);
+    came_in(&person, person.come_back(&one).await).await;
+    assert_eq!(location(&person.come_back(&other).await), "/account");
+    let sessions = person.get("/api/sessions").await;
+    assert_eq!(sessions["data"].as_array().unwrap().len(), 1, "a browser has one session: {sessions}");
+    // A browser that never ends any does not come with ever more cookies.
+    for _ in 0..30 {
+        person.begin("/auth/login").await;
+    }
+    let mut count = 0;
+    person.cookies(|cookies| count = cookies.len());
+    assert!(count < 12, "{count}");
+}
+
+async fn a_sign_in_survives_a_restart_of_the_server(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let back = provider.visit(&person.begin("/auth/login").await);
+    let signed_in = Person::signed_in(&app, &provider, "ada").await;
+    let app = app.restart().await;
+    let person = person.again_at(&app);
+    came_in(&person, person.come_back(&back).await).await;
+    let signed_in = signed_in.again_at(&app);
+    assert_eq!(signed_in.status(Method::GET, "/auth/me").await, 200, "and so does a session");
+}
+
+async fn a_person_who_says_no_is_told_so(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    for (error, status, refused) in [
+        ("access_denied", 403, "oidc_denied"),
+        ("login_required", 403, "oidc_interaction_required"),
+        ("server_error", 503, "oidc_provider_failed"),
+        ("<script>alert(1)</script>", 400, "oidc_provider_refused"),
+    ] {
+        let person = Person::stranger(&app);
+        let mut back = provider.visit(&person.begin("/auth/login").await);
+        let kept: Vec<(String, String)> = back.query_pairs().into_owned().filter(|(name, _)| name != "code").collect();
+        back.query_pairs_mut().clear().extend_pairs(kept).append_pair("error", error);
+        nobody_came_in(&person, person.come_back(&back).await, status, refused).await;
+    }
+}
+
+async fn nobody_is_led_to_another_site(app: TestApp, provider: IdentityProvider) {
+    for hostile in [
+        "//evil.example",
+        "///evil.example",
+        "/%5Cevil.example",
+        "%5C%5Cevil.example",
+        "/%09/evil.example",
+        "/%0a/evil.example",
+        "https:evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "/%0d%0aSet-Cookie:%20retinue-session=stolen",
+        "/%00",
+        "evil.example",
+        "%20//evil.example",
+        "/auth/logout",
+        "/sign-in",
+    ] {
+        let person = Person::stranger(&app);
+        let page = person.open(&format!("/sign-in?return_to={hostile}")).await;
+        assert_eq!(page.status(), 200);
+        let page = page.text().await.unwrap();
+        assert!(page.contains("return_to=%2F\"") && !page.contains("evil"), "{hostile}: {page}");
+        let back = person.sign_in(&provider, "ada", hostile).await;
+        assert_eq!((back.status().as_u16(), location(&back).as_str()), (303, "/"), "{hostile}");
+        assert_eq!(back.headers().get_all("set-cookie").iter().count(), 2, "{hostile}");
+        let known = person.open(&format!("/sign-in?return_to={hostile}")).await;
+        assert_eq!(location(&known), "/", "{hostile}");
+    }
+    // A path that looks like another host is no page of ours.
+    let nobody = Person::stranger(&app);
+    assert_eq!(nobody.open("//evil.example/").await.status(), 404);
+}
+
+async fn programs_are_told_in_json(app: TestApp, _: IdentityProvider) {
+    let program = Person::stranger(&app);
+    let ask = async |path: &str| code(program.send(program.request(Method::GET, path)).await).await;
+    assert_eq!(ask("/auth/callback").await, (400, "oidc_callback_incomplete".to_owned()));
+    assert_eq!(ask("/auth/callback?code=x&state=y").await, (400, "sign_in_unknown".to_owned()));
+    assert_eq!(ask("/auth/callback/nobody?code=x&state=y").await, (400, "sign_in_unknown".to_owned()));
+    assert_eq!(ask("/auth/login?provider=nobody").await, (400, "provider_unknown".to_owned()));
+}
