@@ -1,4 +1,4 @@
-//! Puts the files of `assets/` into the program: each as it is and compressed, under one name that changes with them.
+//! Puts the files of `assets/` into the program: each plain and compressed, under one name that changes with them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,6 +7,9 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
+
+#[path = "style.rs"]
+mod style;
 
 #[expect(clippy::unnecessary_debug_formatting, reason = "a path is written as a Rust string literal")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,15 +23,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut table = String::new();
     for file in files {
         let name = file.file_name().into_string().map_err(|name| format!("{} is not UTF-8", name.display()))?;
-        let bytes = fs::read(file.path())?;
+        let text = fs::read_to_string(file.path())?;
+        let text = if is_style(&name) { style::delivered(&text) } else { text };
         hash.update(&name);
-        hash.update(&bytes);
-        fs::write(out.join(format!("{name}.gz")), compress(&bytes)?)?;
+        hash.update(&text);
+        fs::write(out.join(&name), &text)?;
+        fs::write(out.join(format!("{name}.gz")), compress(text.as_bytes())?)?;
         writeln!(
             table,
             "Asset {{ name: {name:?}, media_type: {:?}, plain: include_bytes!({:?}), gzip: include_bytes!({:?}) }},",
             media_type(&name)?,
-            file.path().canonicalize()?,
+            out.join(&name),
             out.join(format!("{name}.gz")),
         )?;
     }
@@ -36,6 +41,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let code = format!("pub(crate) const BASE: &str = \"/assets/{hash}\";\nstatic ASSETS: &[Asset] = &[\n{table}];\n");
     fs::write(out.join("assets.rs"), code)?;
     Ok(())
+}
+
+fn is_style(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "css")
 }
 
 fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
