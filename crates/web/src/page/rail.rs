@@ -20,7 +20,8 @@ pub(crate) struct Rail {
     pub(crate) page: &'static str,
     pub(crate) person: String,
     pub(crate) under: String,
-    pub(crate) signed_in: bool,
+    /// Whose pages and drafts these are, where people sign in: who comes next at the same browser must not see them.
+    pub(crate) person_id: Option<String>,
 }
 
 /// Conversations of one day or month.
@@ -68,7 +69,7 @@ impl Rail {
             page: "",
             person: "Local user".to_owned(),
             under: "single-user mode".to_owned(),
-            signed_in: false,
+            person_id: None,
         }
     }
 
@@ -91,7 +92,7 @@ impl Rail {
             Some(user) => Self {
                 person: user.name.clone(),
                 under: user.email.clone().unwrap_or_default(),
-                signed_in: true,
+                person_id: Some(user.id.to_string()),
                 ..rail
             },
         })
