@@ -52,8 +52,10 @@ async fn signing_out_ends_the_session_and_its_streams(app: TestApp, provider: Id
     while events.next().await.unwrap().name != "message.delta" {}
     let cookie = ada.session_cookie();
     let out = ada.submit("/auth/logout", &[]).await;
-    assert_eq!(out.status(), 303);
-    assert!(location(&out).starts_with(provider.issuer()), "{}", location(&out));
+    // A redirect would be held by the policy that lets forms lead nowhere else.
+    assert_eq!(out.status(), 200);
+    let page = out.text().await.unwrap();
+    assert!(page.contains(&format!("url={}/end_session?", provider.issuer())), "{page}");
     while let Some(event) = events.next().await {
         assert_ne!(event.name, "run.completed");
     }

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::asked::Asked;
 use crate::cookie::{self, SetCookie};
 use crate::extract::{Ctx, Param, Params, Perhaps, Visitor, form};
-use crate::page::sign_in::failed;
+use crate::page::sign_in::{failed, lead_on};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// How people sign in here.
@@ -76,13 +76,13 @@ pub(crate) async fn login(
 ) -> Response {
     let return_to = ReturnTo::new(&query.return_to);
     match sign_in::begin(&visit, query.provider.as_deref(), &return_to, None).await {
-        Ok(begun) => lead_away(visit.app(), &headers, &begun),
+        Ok(begun) => lead_away(Redirect::to(&begun.url).into_response(), (visit.app(), &headers), &begun),
         Err(error) => failed(&visit, &asked, error),
     }
 }
 
-fn lead_away(app: &App, headers: &HeaderMap, begun: &Begun) -> Response {
-    with_cookies(Redirect::to(&begun.url).into_response(), cookie::keep_pending(headers, app, &begun.id, &begun.kept))
+fn lead_away(response: Response, (app, headers): (&App, &HeaderMap), begun: &Begun) -> Response {
+    with_cookies(response, cookie::keep_pending(headers, app, &begun.id, &begun.kept))
 }
 
 fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = SetCookie>) -> Response {
@@ -111,7 +111,7 @@ pub(crate) async fn add(
         sign_in::begin(&visit, Some(&provider), &ReturnTo::new("/account"), Some(&ctx)).await
     };
     match begun.await {
-        Ok(begun) => lead_away(ctx.app(), &headers, &begun),
+        Ok(begun) => lead_away(lead_on(&begun.url), (ctx.app(), &headers), &begun),
         Err(error) => failed(&visit, &asked, error),
     }
 }
@@ -180,8 +180,8 @@ pub(crate) struct SignedOut {
 
 /// Sign out. The session ends at once; a browser is led on to sign out at the provider too.
 #[utoipa::path(post, path = "/auth/logout", tag = "sign-in", responses(
-    (status = 200, body = SignedOut, description = "For programs"),
-    (status = 303, description = "For browsers"),
+    (status = 200, body = SignedOut, description = "For programs; browsers get a page that leads to the provider"),
+    (status = 303, description = "For browsers, if there is no need to sign out at the provider too"),
     (status = 401, body = Problem, description = "`credential_kind_disabled`: nobody was signed out"),
     (status = 503, body = Problem, description = "The session can't be ended at the moment; it goes on"),
 ))]
@@ -195,7 +195,7 @@ pub(crate) async fn logout(
         None => None,
     };
     let response = if asked.wants_page {
-        Redirect::to(redirect.as_deref().unwrap_or("/signed-out")).into_response()
+        redirect.as_deref().map_or_else(|| Redirect::to("/signed-out").into_response(), lead_on)
     } else {
         Json(SignedOut { redirect }).into_response()
     };

@@ -45,6 +45,21 @@ struct SignedOutPage {
     assets: &'static str,
 }
 
+#[derive(Template)]
+#[template(path = "lead_on.html")]
+struct LeadOnPage<'a> {
+    title: &'static str,
+    assets: &'static str,
+    url: &'a str,
+}
+
+/// The answer to a form that leads to another server. A redirect would not do: the policy of the page with the form lets
+/// forms lead nowhere else, and some browsers hold redirects to it (Content Security Policy Level 3, section 6.4.2).
+pub(crate) fn lead_on(url: &str) -> Response {
+    let page = LeadOnPage { title: "One moment · Retinue", assets: crate::assets::BASE, url };
+    html(StatusCode::OK, &page).unwrap_or_else(|_| Redirect::to(url).into_response())
+}
+
 /// Where to, and why.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct SignInQuery {
