@@ -1,6 +1,9 @@
-// What was typed and not yet accepted by the server, kept in this browser per thread.
+// What was typed and not yet accepted by the server, kept in this browser per thread, and per person where people sign in.
 
-const SENT = "draft:sent";
+import { person } from "./session.js";
+
+const PREFIX = person ? `draft:${person}:` : "draft:";
+const SENT = `${PREFIX}sent`;
 
 // Storage may be blocked; typing must still work.
 function store(area, key, value) {
@@ -18,7 +21,7 @@ function load(area, key) {
   }
 }
 
-export const key = (thread) => `draft:${thread || "new"}`;
+export const key = (thread) => `${PREFIX}${thread || "new"}`;
 export const keep = (thread, text) => store(localStorage, key(thread), text);
 export const recall = (thread) => load(localStorage, key(thread));
 

@@ -1,5 +1,7 @@
 // The rail: search as you type, more conversations, shortcuts, and menus that close.
 
+import { ENDED, expectSignedIn } from "./session.js";
+
 const rail = document.getElementById("rail");
 const search = rail.querySelector("form");
 const query = search.elements.q;
@@ -16,6 +18,7 @@ async function load(href) {
   request?.abort();
   request = new AbortController();
   const response = await fetch(href, { headers: { accept: "text/html" }, signal: request.signal });
+  expectSignedIn(response);
   if (!response.ok) throw new Error(response.statusText);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const found = page.querySelector("[data-threads]");
@@ -71,7 +74,7 @@ list.addEventListener("click", (event) => {
   const link = event.target.closest("[data-more]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  more(link).catch(() => { location.href = link.href; });
+  more(link).catch((error) => { if (error.code !== ENDED) location.href = link.href; });
 });
 
 const closeMenus = (except) => {

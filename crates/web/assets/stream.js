@@ -1,6 +1,7 @@
 // Live answers: events of a run become the text of its attempt.
 
 import { grown } from "./follow.js";
+import { ENDED } from "./session.js";
 import { announceRun, fetchTurn, swapTurn } from "./turn.js";
 import { Sentences, say } from "./speak.js";
 
@@ -84,8 +85,8 @@ class Stream {
     this.pause();
     try {
       await this.#settle();
-    } catch {
-      this.#say("Connection lost. Reconnect to see the rest.");
+    } catch (error) {
+      this.#say(error.code === ENDED ? error.message : "Connection lost. Reconnect to see the rest.");
       if (this.again) this.again.hidden = false;
       if (this.elapsed) this.elapsed.textContent = "";
       addEventListener("online", () => this.open(), { once: true });

@@ -1,5 +1,7 @@
 // Asking the server: problem documents become sentences, and a turn is fetched as HTML.
 
+import { expectSignedIn } from "./session.js";
+
 const UNREACHABLE = "The server cannot be reached. Check the connection, then try again.";
 
 async function ask(path, options) {
@@ -9,6 +11,7 @@ async function ask(path, options) {
   } catch {
     throw new Error(UNREACHABLE);
   }
+  expectSignedIn(response);
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   const error = new Error(problem.detail || problem.title || `The server answered with status ${response.status}. Try again.`);
