@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::WebDriver;
 use thirtyfour::common::capabilities::desiredcapabilities::Capabilities;
+use thirtyfour::{WebDriver, WindowHandle};
 
 use driver::Driver;
 pub use keyboard::Key;
@@ -113,6 +113,25 @@ impl Browser {
     /// Loads the page again.
     pub async fn reload(&self) {
         self.session.refresh().await.unwrap();
+    }
+
+    /// Opens an address in a tab of its own, and goes there. Gives the tab that was left.
+    pub async fn open_tab(&self, address: &str) -> WindowHandle {
+        let left = self.session.window().await.unwrap();
+        let tab = self.session.new_tab().await.unwrap();
+        self.session.switch_to_window(tab).await.unwrap();
+        self.open(address).await;
+        left
+    }
+
+    /// Goes to another tab.
+    pub async fn go_to_tab(&self, tab: &WindowHandle) {
+        self.session.switch_to_window(tab.clone()).await.unwrap();
+    }
+
+    /// Goes back to the page before, if the browser has one.
+    pub async fn back(&self) {
+        self.session.back().await.unwrap();
     }
 
     /// The path of the page, with its query.

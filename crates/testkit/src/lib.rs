@@ -14,6 +14,7 @@ pub mod line;
 pub mod model_server;
 mod part;
 pub mod person;
+pub mod port;
 pub mod program;
 pub mod real_provider;
 pub mod rng;
@@ -29,11 +30,12 @@ pub use identity_provider::{IdentityProvider, SigningKey};
 pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
 pub use person::{Person, location};
+pub use port::Port;
 pub use program::{Program, Running};
 pub use real_provider::{ProviderOptions, RealProvider};
 pub use rng::CountingRng;
 pub use smtp_sink::{Mail, SinkOptions, SinkTls, SmtpSink};
-pub use test_app::{Options, TestApp};
+pub use test_app::{Options, TestApp, auth_at};
 pub use wait::until;
 
 /// Makes each of these `async fn name(app: TestApp, provider: IdentityProvider)` a test on SQLite, and one on PostgreSQL:

@@ -19,10 +19,9 @@ use retinue_oidc::{Config, Issuer, Provider};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::{Hosts, TrustedProxies};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{CountingRng, Database, EventStream, FakeClock, IdentityProvider, ModelServer, until};
+use crate::{CountingRng, Database, EventStream, FakeClock, IdentityProvider, ModelServer, Port, until};
 
 /// How people are let in, at a public URL.
 pub type MakeAuth = Arc<dyn Fn(&str) -> Auth + Send + Sync>;
@@ -40,11 +39,20 @@ pub struct Options {
     pub auth: Option<MakeAuth>,
     /// The clock; one of its own if none.
     pub clock: Option<Arc<FakeClock>>,
+    /// Where it listens; at a free port if none.
+    pub port: Option<Port>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_concurrent_runs: 100, limits: Limits::default(), context_tokens: 32_768, auth: None, clock: None }
+        Self {
+            max_concurrent_runs: 100,
+            limits: Limits::default(),
+            context_tokens: 32_768,
+            auth: None,
+            clock: None,
+            port: None,
+        }
     }
 }
 
@@ -57,9 +65,8 @@ impl fmt::Debug for Options {
 /// What stays the same over restarts, besides the database.
 #[derive(Debug)]
 struct Kept {
+    /// With clock and port: nobody else gets that meanwhile.
     options: Options,
-    /// The port: nobody else gets it meanwhile.
-    listener: std::net::TcpListener,
     rng: Arc<CountingRng>,
 }
 
@@ -91,15 +98,15 @@ impl TestApp {
     /// Starts with other options.
     pub async fn start_with(database: Database, mut options: Options) -> Self {
         options.clock.get_or_insert_default();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        Self::start_as(database, Kept { options, listener, rng: Arc::default() }).await
+        options.port.get_or_insert_with(Port::take);
+        Self::start_as(database, Kept { options, rng: Arc::default() }).await
     }
 
     async fn start_as(database: Database, kept: Kept) -> Self {
         let model = ModelServer::start().await;
         let clock = kept.options.clock.clone().unwrap_or_default();
-        let address = kept.listener.local_addr().unwrap();
+        let port = kept.options.port.clone().unwrap_or_else(Port::take);
+        let address = port.address();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let blueprint = Blueprint {
             location: database.location().clone(),
@@ -107,7 +114,7 @@ impl TestApp {
             rng: Arc::clone(&kept.rng),
             catalog: catalog(&model, kept.options.context_tokens),
             options: kept.options.clone(),
-            listener: kept.listener.try_clone().unwrap(),
+            port,
         };
         let app = runtime.spawn(blueprint.start()).await.unwrap();
         Self { model, clock, app, database, address, client: client(), kept, runtime: Some(runtime) }
@@ -127,10 +134,26 @@ impl TestApp {
         (app, provider)
     }
 
+    /// The same, with other rules for whom to let in.
+    pub async fn with_provider_and_auth(
+        database: Database,
+        change: impl Fn(&mut Auth) + Send + Sync + 'static,
+    ) -> (Self, IdentityProvider) {
+        let (app, [provider]) = Self::with_providers_and_auth(database, change).await;
+        (app, provider)
+    }
+
     /// Starts with several providers: `sso`, and `other`, which people come back from at an address of its own.
     pub async fn with_providers<const N: usize>(
         database: Database,
         change: impl Fn(&mut SignInProvider) + Send + Sync + 'static,
+    ) -> (Self, [IdentityProvider; N]) {
+        Self::with_providers_and_auth(database, move |auth| auth.providers.iter_mut().for_each(&change)).await
+    }
+
+    async fn with_providers_and_auth<const N: usize>(
+        database: Database,
+        change: impl Fn(&mut Auth) + Send + Sync + 'static,
     ) -> (Self, [IdentityProvider; N]) {
         let clock = Arc::new(FakeClock::default());
         let mut providers = Vec::new();
@@ -138,7 +161,11 @@ impl TestApp {
             providers.push(IdentityProvider::start(Arc::clone(&clock) as Arc<dyn Clock>).await);
         }
         let issuers: Vec<_> = providers.iter().map(|provider| provider.issuer().to_owned()).collect();
-        let make = move |public_url: &str| auth(public_url, &issuers, &change);
+        let make = move |public_url: &str| {
+            let mut auth = auth(public_url, &issuers);
+            change(&mut auth);
+            auth
+        };
         let options = Options { auth: Some(Arc::new(make)), clock: Some(clock), ..Options::default() };
         (Self::start_with(database, options).await, providers.try_into().unwrap())
     }
@@ -149,7 +176,6 @@ impl TestApp {
         let database = std::mem::replace(&mut self.database, Database::sqlite());
         let kept = Kept {
             options: self.kept.options.clone(),
-            listener: self.kept.listener.try_clone().unwrap(),
             rng: Arc::clone(&self.kept.rng),
         };
         drop(self);
@@ -257,17 +283,15 @@ struct Blueprint {
     rng: Arc<CountingRng>,
     catalog: Catalog,
     options: Options,
-    listener: std::net::TcpListener,
+    port: Port,
 }
 
 impl Blueprint {
     async fn start(self) -> App {
-        let Self { location, clock, rng, catalog, options, listener } = self;
+        let Self { location, clock, rng, catalog, options, port } = self;
         let store = Store::open(&location).await.unwrap();
         migrate::up(&store).await.unwrap();
-        let listener = TcpListener::from_std(listener).unwrap();
-        let address = listener.local_addr().unwrap();
-        let url = format!("http://{address}");
+        let (listener, url) = (port.listener(), port.url(""));
         let auth = options.auth.map_or_else(|| Auth::single_user(url.clone()), |make| make(&url));
         let signs_in = !auth.is_single_user();
         let app = App::new(Parts {
@@ -300,25 +324,37 @@ impl Blueprint {
     }
 }
 
-fn auth(public_url: &str, issuers: &[String], change: &dyn Fn(&mut SignInProvider)) -> Auth {
+/// People sign in at these providers, and whoever is `admin` at the first of them runs the installation.
+fn auth(public_url: &str, issuers: &[String]) -> Auth {
     let names = [("sso", "/auth/callback"), ("other", "/auth/callback/other")];
-    let one = |(issuer, (name, callback)): (&String, (&str, &str))| {
-        let config = Config::new(name, Issuer::new(issuer).unwrap(), "retinue", &format!("{public_url}{callback}"));
-        let mut provider = SignInProvider {
-            provider: Provider::new(config).unwrap(),
-            label: "Example".to_owned(),
-            provision: Provision::Create,
-            link_by_email: false,
-            refresh_every: SignedDuration::from_mins(15),
-        };
-        change(&mut provider);
-        provider
+    let config = |(issuer, (name, callback)): (&String, (&str, &str))| {
+        Config::new(name, Issuer::new(issuer).unwrap(), "retinue", &format!("{public_url}{callback}"))
     };
+    let mut configs = issuers.iter().zip(names).map(config);
+    let mut auth = auth_at(configs.next().unwrap(), public_url);
+    auth.providers.extend(configs.map(sign_in_provider));
+    auth
+}
+
+/// People sign in at one provider, and the one whose subject is `admin` runs the installation.
+#[must_use]
+pub fn auth_at(config: Config, public_url: &str) -> Auth {
+    let admin = Declared::Identity { issuer: config.issuer.as_str().to_owned(), subject: "admin".to_owned() };
     Auth {
         mode: Mode::Oidc,
-        providers: issuers.iter().zip(names).map(one).collect(),
-        admins: vec![Declared::Identity { issuer: issuers[0].clone(), subject: "admin".to_owned() }],
+        providers: vec![sign_in_provider(config)],
+        admins: vec![admin],
         ..Auth::single_user(public_url.to_owned())
+    }
+}
+
+fn sign_in_provider(config: Config) -> SignInProvider {
+    SignInProvider {
+        provider: Provider::new(config).unwrap(),
+        label: "Example".to_owned(),
+        provision: Provision::Create,
+        link_by_email: false,
+        refresh_every: SignedDuration::from_mins(15),
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Key {
     Escape,
     /// The one that deletes backwards.
     Backspace,
+    /// The one that leads on to the next field or link.
+    Tab,
 }
 
 impl Key {
@@ -28,6 +30,7 @@ impl Key {
             Self::Enter => ("Enter".to_owned(), "\r".to_owned(), 13),
             Self::Escape => ("Escape".to_owned(), String::new(), 27),
             Self::Backspace => ("Backspace".to_owned(), String::new(), 8),
+            Self::Tab => ("Tab".to_owned(), String::new(), 9),
         };
         // What is held down makes a command of a letter.
         let text = if held & CONTROL == 0 { text } else { String::new() };
