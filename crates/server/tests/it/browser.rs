@@ -1,16 +1,22 @@
 //! The pages in a real browser, as a person uses them.
 
 mod axe;
+mod canaille;
 mod conversation;
 mod draft;
+mod gate;
 mod hostile;
 mod list;
+mod oidc_provider;
+mod people;
 mod picture;
 mod plain;
 mod quiet;
+mod real;
 mod recovery;
 mod sample;
 mod scroll;
+mod session;
 mod stop;
 
 use retinue_testkit::{Browser, Database, Key, Scheme, TestApp};
@@ -55,4 +61,9 @@ async fn tour(mut look: impl AsyncFnMut(&Browser, &str)) {
         browser.until("document.readyState === 'complete'").await;
         look(&browser, name).await;
     }
+    browser.view(1280, Scheme::Light).await;
+    browser.open("/account").await;
+    look(&browser, "account-single-user").await;
+    drop((app, browser));
+    people::tour(&mut look).await;
 }

@@ -1,0 +1,92 @@
+//! Servers where people sign in at a provider that others wrote, on that provider's own pages.
+
+use std::sync::Arc;
+
+use retinue_oidc::{ClientAuthentication, Config, Issuer};
+use retinue_testkit::{
+    Browser, Database, FakeClock, Key, Options, Port, ProviderOptions, RealProvider, TestApp, auth_at,
+};
+use secrecy::SecretString;
+
+use super::say;
+
+/// What a provider is to know of the server at this port.
+pub(super) fn wishes(port: &Port) -> ProviderOptions {
+    ProviderOptions {
+        redirect_uris: vec![port.url("/auth/callback")],
+        post_logout_redirect_uris: vec![port.url("/signed-out")],
+        backchannel_logout_uri: Some(port.url("/auth/backchannel-logout")),
+        ask: true,
+        ..ProviderOptions::default()
+    }
+}
+
+/// A server where people sign in at this provider.
+pub(super) async fn server(database: Database, port: Port, provider: &RealProvider) -> TestApp {
+    let (issuer, client_id) = (Issuer::new(provider.issuer()).unwrap(), provider.client_id());
+    let secret = SecretString::from(provider.client_secret());
+    let auth = move |public_url: &str| {
+        let redirect_uri = format!("{public_url}/auth/callback");
+        let mut config = Config::new("real", issuer.clone(), client_id, &redirect_uri);
+        config.authentication = ClientAuthentication::SecretBasic(secret.clone());
+        auth_at(config, public_url)
+    };
+    let clock = Some(Arc::new(FakeClock::running()));
+    TestApp::start_with(database, Options { auth: Some(Arc::new(auth)), clock, port: Some(port), ..Options::default() })
+        .await
+}
+
+/// Two people have conversations of their own, and one of them leaves. `enter` signs somebody in on the provider's pages,
+/// `leave` is what a browser does there once one has signed out here.
+pub(super) async fn two_people_share_nothing(
+    app: &TestApp,
+    enter: impl AsyncFn(&Browser, &str),
+    leave: impl AsyncFn(&Browser),
+) {
+    let (ada, grace) = (Browser::start(&app.url("")).await, Browser::start(&app.url("")).await);
+    for (browser, login, name) in [(&ada, "ada", "Ada Lovelace"), (&grace, "grace", "Grace Hopper")] {
+        browser.open("/").await;
+        browser.sees("h1", "Sign in").await;
+        browser.click("a.button").await;
+        enter(browser, login).await;
+        browser.sees(".rail .person", name).await;
+        browser.sees(".rail .person", &format!("{login}@example.com")).await;
+        say(browser, &format!("A secret of {login}")).await;
+        app.model.next().await.answer(&format!("Hello {name}.")).await;
+        browser.sees(".answer", &format!("Hello {name}.")).await;
+        browser.sees("[data-copy-answer]", "").await;
+    }
+    let thread = ada.path().await;
+    for (browser, theirs, other) in [(&ada, "ada", "grace"), (&grace, "grace", "ada")] {
+        browser.open("/").await;
+        browser.sees(".rail .threads", &format!("A secret of {theirs}")).await;
+        assert_eq!(browser.count(".rail .threads li").await, 1);
+        browser.open(&format!("/?q={other}")).await;
+        browser.sees(".rail .threads", "Nothing found").await;
+    }
+    grace.open(&thread).await;
+    grace.sees("h1", "Nothing is here").await;
+
+    ada.open(&thread).await;
+    ada.click(".rail .person").await;
+    ada.click("[action='/auth/logout'] button").await;
+    leave(&ada).await;
+    ada.until(&format!("location.href === '{}'", app.url("/signed-out"))).await;
+    ada.sees("h1", "You are signed out").await;
+    for _ in 0..4 {
+        ada.back().await;
+        ada.until("document.readyState === 'complete'").await;
+        assert_eq!(ada.count(".rail, .turn, .list").await, 0, "what was seen is not seen again: {}", ada.path().await);
+    }
+    ada.open(&thread).await;
+    ada.sees("h1", "Sign in").await;
+    grace.open("/").await;
+    grace.sees(".rail .threads", "A secret of grace").await;
+}
+
+/// Writes a login where the provider asks for it, and goes on.
+pub(super) async fn write_in(browser: &Browser, field: &str, text: &str) {
+    browser.click(field).await;
+    browser.write(text).await;
+    browser.press(Key::Enter).await;
+}

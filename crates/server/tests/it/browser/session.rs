@@ -1,0 +1,120 @@
+//! A page whose session is over leads to where one signs in, and back, and nothing that was typed is lost.
+
+use std::time::Duration;
+
+use retinue_testkit::{Browser, IdentityProvider, Key, TestApp};
+
+use super::people::{sign_in, start};
+use super::say;
+
+/// The field says this.
+async fn holds(browser: &Browser, text: &str) {
+    browser.until(&format!("document.getElementById('input')?.value === {text:?}")).await;
+}
+
+/// Ends all sessions, as time does.
+fn end_sessions(app: &TestApp) {
+    app.clock.advance(Duration::from_hours(24 * 40));
+}
+
+/// Signs in on the page that a page led to.
+async fn come_back(browser: &Browser) {
+    browser.sees("h1", "Sign in").await;
+    browser.sees(".callout", "Your session has ended.").await;
+    browser.click("a.button").await;
+}
+
+async fn conversation(app: &TestApp, browser: &Browser, provider: &IdentityProvider) -> String {
+    sign_in(browser, provider, "ada").await;
+    say(browser, "Hello").await;
+    app.model.next().await.answer("Hi").await;
+    browser.sees("[data-copy-answer]", "").await;
+    browser.path().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; `cargo xtask test` provides it"]
+async fn what_was_typed_is_there_after_signing_in_again() {
+    let (app, provider, browser) = start().await;
+    let thread = conversation(&app, &browser, &provider).await;
+    browser.click("#input").await;
+    browser.write("A long thought").await;
+    end_sessions(&app);
+    browser.press(Key::Enter).await;
+    come_back(&browser).await;
+    browser.sees(".said", "Hello").await;
+    assert_eq!(browser.path().await, thread);
+    holds(&browser, "A long thought").await;
+    assert_eq!(browser.count(".turn").await, 1);
+    browser.press(Key::Enter).await;
+    app.model.next().await.answer("Well thought").await;
+    browser.sees(".answer", "Well thought").await;
+
+    // A new conversation is begun by a form of the whole page.
+    browser.open("/").await;
+    browser.click("#input").await;
+    browser.write("Something new").await;
+    end_sessions(&app);
+    browser.press(Key::Enter).await;
+    come_back(&browser).await;
+    holds(&browser, "Something new").await;
+    assert_eq!(browser.path().await, "/");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; `cargo xtask test` provides it"]
+async fn searching_and_trying_again_lead_to_sign_in_too() {
+    let (app, provider, browser) = start().await;
+    let thread = conversation(&app, &browser, &provider).await;
+    end_sessions(&app);
+    browser.click("#q").await;
+    browser.write("hel").await;
+    come_back(&browser).await;
+    browser.sees(".said", "Hello").await;
+    assert_eq!(browser.path().await, thread);
+    end_sessions(&app);
+    browser.click("[data-retry] button").await;
+    come_back(&browser).await;
+    browser.sees(".said", "Hello").await;
+    assert_eq!(browser.count(".earlier").await, 0, "nothing was tried again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; `cargo xtask test` provides it"]
+async fn a_draft_is_for_whoever_wrote_it() {
+    let (_app, provider, browser) = start().await;
+    sign_in(&browser, &provider, "ada").await;
+    browser.click("#input").await;
+    browser.write("Only for me").await;
+    browser.open("/account").await;
+    browser.click("[action='/auth/logout'] button").await;
+    browser.sees("h1", "You are signed out").await;
+    sign_in(&browser, &provider, "grace").await;
+    browser.until("document.activeElement?.id === 'input'").await;
+    assert_eq!(browser.value("#input").await, "");
+    browser.write("Of Grace").await;
+    browser.reload().await;
+    holds(&browser, "Of Grace").await;
+    browser.open("/account").await;
+    browser.click("[action='/auth/logout'] button").await;
+    browser.sees("h1", "You are signed out").await;
+    sign_in(&browser, &provider, "ada").await;
+    holds(&browser, "Only for me").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; `cargo xtask test` provides it"]
+async fn whoever_signed_out_is_not_led_back_in_by_the_back_button() {
+    let (app, provider, browser) = start().await;
+    let thread = conversation(&app, &browser, &provider).await;
+    browser.open("/account").await;
+    browser.click("[action='/auth/logout'] button").await;
+    browser.sees("h1", "You are signed out").await;
+    for _ in 0..4 {
+        browser.back().await;
+        browser.until("document.readyState === 'complete'").await;
+        assert_eq!(browser.count(".rail, .turn").await, 0, "{}", browser.path().await);
+    }
+    browser.open(&thread).await;
+    browser.sees("h1", "Sign in").await;
+}
