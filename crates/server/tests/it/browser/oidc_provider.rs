@@ -57,7 +57,7 @@ async fn two_people(database: Database) {
     two_people_share_nothing(&app, enter, leave).await;
 }
 
-/// The browser has two windows' worth of it: Retinue's page stays open in one tab while another signs out at the provider.
+/// A page stays open in one tab while somebody signs out at the provider in another.
 async fn back_channel(database: Database) {
     let (app, provider) = start(database).await;
     let browser = Browser::start(&app.url("")).await;
