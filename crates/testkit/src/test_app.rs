@@ -174,10 +174,7 @@ impl TestApp {
     pub async fn restart(mut self) -> Self {
         let runtime = self.runtime.take().unwrap();
         let database = std::mem::replace(&mut self.database, Database::sqlite());
-        let kept = Kept {
-            options: self.kept.options.clone(),
-            rng: Arc::clone(&self.kept.rng),
-        };
+        let kept = Kept { options: self.kept.options.clone(), rng: Arc::clone(&self.kept.rng) };
         drop(self);
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10))).await.unwrap();
         Self::start_as(database, kept).await
