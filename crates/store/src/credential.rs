@@ -20,8 +20,11 @@ pub(crate) mod sql {
         SET_PASSWORD = "INSERT INTO credentials (user_id, organization_id, address, password_hash, updated_at) \
             SELECT id, organization_id, $1, $2, $3 FROM users WHERE id = $4 AND organization_id = $5 \
             ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at";
-        UPGRADE_PASSWORD = "UPDATE credentials SET password_hash = $1 \
-            WHERE user_id = $2 AND organization_id = $3 AND password_hash = $4";
+        // The same use may be written down again, when the new hash is there already.
+        CONFIRM_PASSWORD = "UPDATE credentials SET password_hash = $1 \
+            WHERE user_id = $2 AND organization_id = $3 AND password_hash IN ($4, $1)";
+        LETS_IN = "SELECT c.user_id FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 \
+            AND u.disabled_at IS NULL AND (c.password_hash IS NOT NULL OR CAST($2 AS BIGINT) = 1) LIMIT 1";
         CHANGE_ADDRESS = "UPDATE credentials SET address = $1, updated_at = $2 WHERE user_id = $3 AND organization_id = $4";
     }
 }
@@ -80,16 +83,26 @@ pub fn set_password_with(tenant: &Tenant, batch: &mut Batch, credential: &Creden
     batch.require(&sql::SET_PASSWORD, params, no_user);
 }
 
-/// Keeps the same password in another way, when the batch is written. Does nothing if another password was set since
-/// `old` was read.
-pub fn upgrade_password_with(
+/// Requires, when the batch is written, that a user's password is still the one of `old`, and keeps it as `new`: `not_found`
+/// if another one was set meanwhile.
+pub fn confirm_password_with(
     tenant: &Tenant,
     batch: &mut Batch,
     user: UserId,
     (old, new): (&PasswordHash, &PasswordHash),
 ) {
     let params = params![new.as_str().to_owned(), user, tenant.id(), old.as_str().to_owned()];
-    batch.write(&sql::UPGRADE_PASSWORD, params);
+    batch.require(&sql::CONFIRM_PASSWORD, params, no_credential);
+}
+
+/// Whether anybody who is not disabled can sign in by address: with a password, or also with none where links are sent.
+///
+/// # Errors
+/// What the engine says.
+pub async fn lets_anybody_in(tenant: &Tenant, store: &Store, by_link: bool) -> Result<bool> {
+    let params = params![tenant.id(), i64::from(by_link)];
+    let found: Option<UserId> = store.query_one(&sql::LETS_IN, &params, |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }
 
 /// Lets a user sign in with another address, when the batch is written. Requires that they have a credential:

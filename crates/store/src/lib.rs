@@ -124,11 +124,12 @@ impl Store {
         Self::open_with(location, true).await
     }
 
-    /// Opens the database without the lock, beside a server that may be running: only to look.
+    /// Opens the database without the lock, beside a server that may be running: to look, or to write a short batch that
+    /// touches no run. What that server keeps in memory must hear of it: see [`session::revoke_with`].
     ///
     /// # Errors
     /// Those of [`Store::open`] but for `database_in_use`.
-    pub async fn open_to_look(location: &Location) -> Result<Self> {
+    pub async fn open_beside(location: &Location) -> Result<Self> {
         Self::open_with(location, false).await
     }
 

@@ -78,7 +78,7 @@ pub async fn current(location: &Location) -> Result<i64> {
     {
         return Ok(0);
     }
-    let store = Store::open_to_look(location).await?;
+    let store = Store::open_beside(location).await?;
     let tables: Option<i64> = store.query_one(&sql::TABLES, &[], |row| row.columns().take()).await?;
     match tables {
         Some(1..) => Ok(store.query_one(&sql::CURRENT, &[], |row| row.columns().take()).await?.unwrap_or(0)),

@@ -25,6 +25,8 @@ pub(crate) mod sql {
         RENAME = "UPDATE users SET name = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
         DESCRIBE = "UPDATE users SET name = $1, email = $2, email_key = $3, email_verified = $4, updated_at = $5 \
             WHERE id = $6 AND organization_id = $7";
+        VERIFY = "UPDATE users SET email_verified = $1, updated_at = $2 \
+            WHERE id = $3 AND organization_id = $4 AND email_key = $5";
         DISABLE = "UPDATE users SET disabled_at = COALESCE(disabled_at, $1), updated_at = $1 WHERE id = $2 AND organization_id = $3";
         ENABLE = "UPDATE users SET disabled_at = NULL, updated_at = $1 WHERE id = $2 AND organization_id = $3";
         MAKE_ADMIN = "UPDATE users SET organization_admin = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
@@ -130,6 +132,12 @@ pub fn describe_with(tenant: &Tenant, batch: &mut Batch, id: UserId, person: &De
     let Description { name, email, email_key, email_verified } = person.clone();
     let params = params![name, email, email_key, email_verified, now, id, tenant.id()];
     batch.require(&sql::DESCRIBE, params, missing);
+}
+
+/// Notes that somebody has shown that an address is theirs, when the batch is written, if it is the one they are described
+/// with.
+pub fn verify_with(tenant: &Tenant, batch: &mut Batch, id: UserId, email_key: String, now: Timestamp) {
+    batch.write(&sql::VERIFY, params![true, now, id, tenant.id(), email_key]);
 }
 
 /// Shuts somebody out, when the batch is written. Requires that there is such a user: `not_found`.
