@@ -5,6 +5,7 @@ use retinue_model::{Error, Result};
 use retinue_oidc::Provider;
 
 use crate::admin::Declared;
+use crate::local::Local;
 use crate::session;
 
 /// Who may come in.
@@ -69,6 +70,8 @@ pub struct Auth {
     pub mode: Mode,
     /// At which providers, if at any.
     pub providers: Vec<SignInProvider>,
+    /// By address, if people do.
+    pub local: Option<Local>,
     /// Who runs the installation.
     pub admins: Vec<Declared>,
     /// How long sessions last.
@@ -84,6 +87,7 @@ impl Auth {
         Self {
             mode: Mode::SingleUser,
             providers: Vec::new(),
+            local: None,
             admins: Vec::new(),
             sessions: session::Limits {
                 idle: SignedDuration::from_hours(72),
@@ -101,8 +105,22 @@ impl Auth {
 
     /// Whether people may come in by an address: with a password, or a link by mail.
     #[must_use]
-    pub fn takes_addresses(&self) -> bool {
-        self.mode == Mode::Local
+    pub const fn takes_addresses(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// By what people can sign in here: `oidc`, `password`, `magic_link`.
+    #[must_use]
+    pub fn methods(&self) -> Vec<&'static str> {
+        let oidc = (!self.providers.is_empty()).then_some("oidc");
+        let password = self.local.is_some().then_some("password");
+        oidc.into_iter().chain(password).chain(self.sends_links().then_some("magic_link")).collect()
+    }
+
+    /// Whether people get links by mail.
+    #[must_use]
+    pub fn sends_links(&self) -> bool {
+        self.local.as_ref().is_some_and(|local| local.mail.is_some())
     }
 
     /// The provider with this name; the first one if none is named.

@@ -183,6 +183,15 @@ impl App {
     /// Stops: new runs are refused, runs under way may finish within the grace period, the rest become `interrupted`.
     pub async fn shut_down(&self) {
         self.stopping.cancel();
+        let mails = async {
+            if let Some(mailer) = self.auth.local.as_ref().and_then(|local| local.mail.as_ref()) {
+                mailer.close(self.settings.shutdown_grace).await;
+            }
+        };
+        tokio::join!(self.end_tasks(), mails);
+    }
+
+    async fn end_tasks(&self) {
         self.tasks.close();
         if tokio::time::timeout(self.settings.shutdown_grace, self.tasks.wait()).await.is_err() {
             tracing::info!(runs = self.live.len(), "the grace period is over: interrupting the runs under way");
@@ -299,10 +308,7 @@ impl Inner {
 
     /// A `UUIDv7` (RFC 9562, section 5.7).
     pub(crate) fn new_uuid(&self) -> uuid::Uuid {
-        let mut random = [0; 10];
-        self.rng.fill(&mut random);
-        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+        new_uuid(&*self.rng, &*self.clock)
     }
 
     /// A new id.
@@ -332,4 +338,12 @@ impl Inner {
         self.rng.fill(&mut bytes);
         u64::from_le_bytes(bytes)
     }
+}
+
+/// A `UUIDv7` (RFC 9562, section 5.7).
+pub(crate) fn new_uuid(rng: &dyn Rng, clock: &dyn Clock) -> uuid::Uuid {
+    let mut random = [0; 10];
+    rng.fill(&mut random);
+    let millis = u64::try_from(clock.now().as_millisecond()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }

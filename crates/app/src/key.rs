@@ -104,6 +104,11 @@ impl KeyRing {
         self.0.first().map(|key| hmac::sign(&key.signing, message))
     }
 
+    /// What the short codes in mails are hashed with, the newest first.
+    pub(crate) fn code_keys(&self) -> impl Iterator<Item = hmac::Tag> {
+        self.0.iter().map(|key| hmac::sign(&key.signing, b"short codes"))
+    }
+
     /// The id of the key that is used for what is new.
     pub(crate) fn newest_id(&self) -> &str {
         self.0.first().map_or("", |key| key.id.as_str())

@@ -3,20 +3,26 @@
 //! No HTTP, no SQL. One file per noun; [`context`] says who asks and lends clock, randomness and database.
 
 pub mod admin;
+pub mod administration;
 pub mod agent;
 pub mod auth;
 pub mod context;
+pub mod credential;
 pub mod cursor;
 pub mod event;
 pub mod identity;
 pub mod key;
+pub mod link;
+pub mod local;
 pub mod mail;
 pub mod message;
+pub mod own_credential;
 pub mod password;
 pub mod provider;
 pub mod run;
 pub mod secret;
 pub mod session;
+pub mod set_up;
 pub mod sign_in;
 pub mod sign_out;
 pub mod thread;

@@ -5,6 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::available_parallelism;
 
 use retinue_model::credential::PasswordHash;
@@ -66,6 +67,7 @@ impl Verdict {
 pub struct Passwords {
     parameters: Parameters,
     rng: Arc<dyn Rng>,
+    done: Arc<AtomicU64>,
     pool: Arc<Pool>,
 }
 
@@ -83,7 +85,13 @@ impl Passwords {
     pub fn new(settings: Settings, rng: Arc<dyn Rng>) -> Result<Self> {
         settings.parameters.check()?;
         let pool = Pool::start(settings.at_once, settings.waiting).map_err(Error::internal)?;
-        Ok(Self { parameters: settings.parameters, rng, pool: Arc::new(pool) })
+        Ok(Self { parameters: settings.parameters, rng, done: Arc::default(), pool: Arc::new(pool) })
+    }
+
+    /// How many hashes were made until now, to be kept or to be compared with: what an answer has cost.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// What is to be kept of a password that somebody sets.
@@ -101,7 +109,12 @@ impl Passwords {
     /// `too_busy`.
     pub async fn hash_again(&self, password: &Password) -> Result<PasswordHash> {
         let (parameters, salt, password) = (self.parameters, self.salt(), password.clone());
-        self.pool.run(move || hash::hash(parameters, &password, &salt)).await?
+        let done = Arc::clone(&self.done);
+        let make = move || {
+            done.fetch_add(1, Ordering::Relaxed);
+            hash::hash(parameters, &password, &salt)
+        };
+        self.pool.run(make).await?
     }
 
     /// Compares what somebody typed with what is kept. With nothing kept, because nobody has the address or they have no
@@ -119,7 +132,9 @@ impl Passwords {
             }
         });
         let (parameters, salt, password) = (self.parameters, self.salt(), password.clone());
+        let done = Arc::clone(&self.done);
         let compare = move || {
+            done.fetch_add(1, Ordering::Relaxed);
             let Some(stored) = stored else {
                 // The same work, and what comes out of it is thrown away.
                 return hash::hash(parameters, &password, &salt).map(|_| Verdict::Wrong);

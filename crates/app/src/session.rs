@@ -53,6 +53,13 @@ pub(crate) struct SignedIn {
     pub(crate) kept: Kept,
 }
 
+impl SignedIn {
+    /// Without a provider.
+    pub(crate) fn by(id: SessionId, method: Method) -> Self {
+        Self { id, method, identity: None, kept: Kept::default() }
+    }
+}
+
 /// A session that was opened.
 #[derive(Debug)]
 pub struct Opened {
@@ -81,6 +88,14 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
     let token = SessionToken { session: session.id, user: user.id, expires_at: session.expires_at };
     let cookie = token.sign(&visit.keys(), now).ok_or_else(|| Error::internal("there is no key"))?;
     Ok(Opened { cookie, lasts: limits.absolute })
+}
+
+/// Ends the session that the browser had: a new one took its place.
+pub(crate) async fn replace(current: Option<&Context>) {
+    let Some((ctx, id)) = current.and_then(|ctx| Some((ctx, self::current(ctx)?))) else { return };
+    if let Err(error) = end(ctx, id).await {
+        tracing::warn!(?error, "can_fail(session): the session before could not be ended");
+    }
 }
 
 fn not_signed_in() -> Error {
@@ -311,6 +326,7 @@ async fn tidy(app: &App) {
     let now = app.now();
     let mut batch = Batch::default();
     rows::forget_with(&System::in_background(), &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
+    retinue_store::one_time_token::delete_expired_with(&System::in_background(), &mut batch, now);
     retinue_store::logout_token::forget_with(&System::in_background(), &mut batch, now);
     if let Err(error) = app.store.write(batch).await {
         tracing::debug!(?error, "can_fail(session): what is over was not deleted");

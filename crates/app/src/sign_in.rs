@@ -212,7 +212,7 @@ impl Arrival<'_> {
                     other?;
                     // What a session of this person says of them may be another now.
                     session::look_again(self.visit.app(), user.id).await;
-                    self.replace(current).await;
+                    session::replace(current).await;
                     self.log(user.id, identity.origin);
                     return Ok(opened);
                 }
@@ -351,14 +351,6 @@ impl Arrival<'_> {
         };
         let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), kept };
         session::open_with(visit, batch, user, how)
-    }
-
-    /// Ends the session that the browser had: a new one takes its place.
-    async fn replace(&self, current: Option<&Context>) {
-        let Some((ctx, id)) = current.and_then(|ctx| Some((ctx, session::current(ctx)?))) else { return };
-        if let Err(error) = session::end(ctx, id).await {
-            tracing::warn!(?error, "can_fail(sign_in): the session before could not be ended");
-        }
     }
 
     fn log(&self, user: UserId, origin: Origin) {

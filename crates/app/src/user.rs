@@ -23,15 +23,24 @@ pub async fn me(ctx: &Context) -> Result<User> {
     found.ok_or_else(rows::missing)
 }
 
+/// A name as it is kept.
+///
+/// # Errors
+/// `invalid_name`
+pub(crate) fn checked_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(Error::invalid("invalid_name", format!("A name is one line of 1 to {MAX_NAME} characters.")));
+    }
+    Ok(name.to_owned())
+}
+
 /// Gives oneself another name. At the next sign-in at a provider it may become that provider's again.
 ///
 /// # Errors
 /// `invalid_name`
 pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
-    let name = name.trim().to_owned();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(Error::invalid("invalid_name", format!("A name is one line of 1 to {MAX_NAME} characters.")));
-    }
+    let name = checked_name(name)?;
     ctx.detached(|ctx| async move {
         let mut batch = Batch::default();
         rows::rename_with(&ctx.scope(), &mut batch, name, ctx.now());

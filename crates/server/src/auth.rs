@@ -1,6 +1,6 @@
 //! The part of the configuration that says who may come in, in types; and what the program makes of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::config::{Config, ConfigError, Secret};
+use crate::local::Local;
 
 /// Where providers send people back to.
 const CALLBACK: &str = "/auth/callback";
@@ -25,6 +26,7 @@ pub struct Auth {
     pub mode: Mode,
     pub admins: Vec<String>,
     pub single_user: SingleUser,
+    pub local: Local,
     pub oidc: OidcProvider,
     #[serde(default)]
     pub providers: Vec<OidcProvider>,
@@ -39,6 +41,18 @@ pub enum Mode {
     SingleUser,
     /// Whoever signs in at an identity provider.
     Oidc,
+    /// Whoever signs in with an address.
+    Local,
+}
+
+impl Mode {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleUser => "single_user",
+            Self::Oidc => "oidc",
+            Self::Local => "local",
+        }
+    }
 }
 
 impl TryFrom<String> for Mode {
@@ -48,7 +62,8 @@ impl TryFrom<String> for Mode {
         match text.as_str() {
             "single_user" => Ok(Self::SingleUser),
             "oidc" => Ok(Self::Oidc),
-            other => Err(format!("“{other}” is not one of `single_user` and `oidc`")),
+            "local" => Ok(Self::Local),
+            other => Err(format!("“{other}” is not one of `single_user`, `oidc` and `local`")),
         }
     }
 }
@@ -173,13 +188,18 @@ impl Auth {
             return Err(ConfigError::new("auth.sessions", "must be hours from 1 to 8784."));
         }
         match self.mode {
-            Mode::SingleUser => self.check_single_user(),
+            Mode::SingleUser => self.check_without_providers("in which nobody signs in"),
             Mode::Oidc => self.check_oidc(config),
-        }
+            Mode::Local => {
+                config.check_public_url()?;
+                self.check_without_providers("in which nobody signs in at a provider")
+            }
+        }?;
+        config.check_local()
     }
 
-    /// Somebody who sets up a provider believes that people must sign in.
-    fn check_single_user(&self) -> Result<(), ConfigError> {
+    /// Somebody who sets up a provider believes that people must sign in there.
+    fn check_without_providers(&self, otherwise: &str) -> Result<(), ConfigError> {
         let Self { oidc, providers, .. } = self;
         let set = [("issuer", &oidc.issuer), ("client_id", &oidc.client_id)];
         let key = set.iter().find(|(_, value)| !value.is_empty()).map(|(key, _)| format!("auth.oidc.{key}"));
@@ -187,7 +207,10 @@ impl Auth {
             None => Ok(()),
             Some(key) => Err(ConfigError::new(
                 &key,
-                "is set, but auth.mode is `single_user`, in which nobody signs in. Set AUTH_MODE=oidc, or unset it.",
+                format!(
+                    "is set, but auth.mode is `{}`, {otherwise}. Set AUTH_MODE=oidc, or unset it.",
+                    self.mode.as_str()
+                ),
             )),
         }
     }
@@ -218,9 +241,11 @@ impl Auth {
         let mode = match self.mode {
             Mode::SingleUser => auth::Mode::SingleUser,
             Mode::Oidc => auth::Mode::Oidc,
+            Mode::Local => auth::Mode::Local,
         };
         Ok(auth::Auth {
             mode,
+            local: None,
             providers: built.collect::<Result<_, _>>()?,
             // They were checked.
             admins: self.admins.iter().filter_map(|text| Declared::parse(text).ok()).collect(),
@@ -349,36 +374,4 @@ fn is_callback(uri: &str, public_url: &str) -> bool {
         let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         below.is_empty() || is_name(name)
     })
-}
-
-impl Config {
-    /// Where people find this server, without a slash at its end. `address` is where it listens.
-    #[must_use]
-    pub fn public_url(&self, address: SocketAddr) -> String {
-        match self.server.public_url.trim_end_matches('/') {
-            "" if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
-            "" => format!("http://{address}"),
-            url => url.to_owned(),
-        }
-    }
-
-    /// Where people sign in, passwords and cookies go over the wire.
-    fn check_public_url(&self) -> Result<(), ConfigError> {
-        let url = self.server.public_url.as_str();
-        if url.is_empty() && !self.server.listen.0.ip().is_loopback() {
-            return Err(ConfigError::new(
-                "server.public_url",
-                "is empty. Where people sign in it must be the https address that they type: set RETINUE_PUBLIC_URL.",
-            ));
-        }
-        let host = url.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
-        let is_near = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if host.is_some_and(|host| !is_near(host) && host != "[") {
-            return Err(ConfigError::new(
-                "server.public_url",
-                "must begin with https:// where people sign in; http:// is for this machine only. Put a reverse proxy with TLS in front.",
-            ));
-        }
-        Ok(())
-    }
 }

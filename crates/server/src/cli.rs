@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Environment, Layers};
-use crate::{doctor, key, migrate, reference, serve, show, telemetry};
+use crate::user::{ThreadCommand, UserCommand};
+use crate::{doctor, key, migrate, reference, serve, show, telemetry, user};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -24,7 +25,7 @@ struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Start the server (the default)
     Serve,
@@ -44,6 +45,22 @@ enum Command {
     Key {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Add people, shut them out, give them passwords; also beside a running server
+    User {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Conversations from before people signed in
+    Thread {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: ThreadCommand,
     },
     /// Print the OpenAPI document
     Openapi,
@@ -116,6 +133,8 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
             finish(key::rotate(&config, forget).map_err(anyhow::Error::from))
         }
         Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
+        Command::User { command, json } => finish(block_on(user::run(&config, command, json))),
+        Command::Thread { command, json } => finish(block_on(user::run_thread(&config, command, json))),
     }
 }
 

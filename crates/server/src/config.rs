@@ -11,6 +11,7 @@ use serde::Deserialize;
 pub use crate::auth::Auth;
 pub use crate::environment::Environment;
 pub use crate::layers::Layers;
+pub use crate::local::{Local, Mail};
 
 /// What is wrong with a key, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub struct Config {
     pub providers: Providers,
     pub log: Log,
     pub metrics: Metrics,
+    pub mail: Mail,
     #[serde(default)]
     pub models: Vec<DeclaredModel>,
     #[serde(default)]

@@ -20,7 +20,9 @@ pub(crate) fn opening(config: &Config, address: &str, engine: &str) -> String {
     let mode = match config.auth.mode {
         Mode::SingleUser if config.auth.single_user.allow_remote => "single-user, open to everybody who reaches it",
         Mode::SingleUser => "single-user",
+        Mode::Oidc if config.takes_addresses() => "people sign in at an identity provider, or with an address",
         Mode::Oidc => "people sign in at an identity provider",
+        Mode::Local => "people sign in with an address",
     };
     format!("Retinue {}\n\n  Open      {address}\n  Mode      {mode}\n  Data      {place}\n", env!("CARGO_PKG_VERSION"))
 }

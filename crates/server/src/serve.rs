@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use retinue_app::{App, provider, run, session, sign_in};
+use retinue_app::{App, provider, run, session, set_up, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
@@ -56,6 +56,10 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
         ));
     }
     greet(&config, &app, address, &location);
+    if let Some(link) = set_up::offer(&app).await? {
+        // On the console alone, also where logs are kept elsewhere.
+        say(&format!("Nobody can sign in yet. Make the first account within 24 hours: {link}\n"));
+    }
     tokio::spawn(provider::keep_asking(app.clone()));
     if !config.auth.is_single_user() {
         tokio::spawn(session::keep_watch(app.clone()));

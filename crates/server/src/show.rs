@@ -7,7 +7,8 @@ use toml::{Table, Value};
 use crate::layers::Layers;
 
 /// Keys whose value is never shown.
-const SECRETS: [&str; 3] = ["providers.openai_api_key", "auth.oidc.client_secret", "auth.providers.client_secret"];
+const SECRETS: [&str; 4] =
+    ["providers.openai_api_key", "auth.oidc.client_secret", "auth.providers.client_secret", "mail.password"];
 
 /// The configuration in force, as TOML.
 pub(crate) fn text(layers: &Layers) -> String {

@@ -70,10 +70,11 @@ fn make_private_folder(path: &Path) -> std::io::Result<()> {
 
 /// The program over an open database, listening at `address`.
 pub(crate) fn app(config: &Config, environment: &Environment, store: Store, address: SocketAddr) -> Result<App> {
-    let auth = config
+    let mut auth = config
         .auth
         .build(config, address)
         .map_err(|error| Error::invalid("invalid_configuration", error.to_string()))?;
+    auth.local = config.local(&auth.public_url)?;
     // Where nobody signs in, nothing is signed.
     let keys = if auth.is_single_user() {
         KeyRing::generate(&SystemRng::new(), SystemClock.now())?

@@ -81,6 +81,27 @@ macro_rules! on_both_databases {
     };
 }
 
+/// Makes each of these `async fn name(app: TestApp)` a test on SQLite, and one on PostgreSQL: people sign in with an
+/// address.
+#[macro_export]
+macro_rules! with_addresses_on_both_engines {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::TestApp::local($crate::Database::sqlite()).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+            async fn $name() {
+                super::$name($crate::TestApp::local($crate::Database::postgres().await).await).await;
+            })*
+        }
+    };
+}
+
 /// Makes each of these `async fn name(app: TestApp)` a test on SQLite, and one on PostgreSQL.
 #[macro_export]
 macro_rules! on_both_engines {

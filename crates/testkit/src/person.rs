@@ -70,6 +70,11 @@ impl Person {
         self.send(self.request(Method::GET, path).header("accept", "text/html")).await
     }
 
+    /// Signs in with an address and a password, as the page does.
+    pub async fn sign_in_with(&self, email: &str, password: &str) -> Response {
+        self.submit("/auth/login", &[("email", email), ("password", password), ("return_to", "/")]).await
+    }
+
     /// Goes to where a provider leads.
     pub async fn come_back(&self, url: &url::Url) -> Response {
         self.open(url.as_str().strip_prefix(&self.base).expect("the provider leads elsewhere")).await

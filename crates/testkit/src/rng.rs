@@ -14,6 +14,13 @@ impl CountingRng {
     pub const fn beginning_at(count: u64) -> Self {
         Self(AtomicU64::new(count))
     }
+
+    /// Gives what no other one of this process gives.
+    #[must_use]
+    pub fn apart() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(AtomicU64::new(NEXT.fetch_add(1, Ordering::Relaxed) << 32))
+    }
 }
 
 impl Rng for CountingRng {

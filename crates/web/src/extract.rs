@@ -98,6 +98,14 @@ pub(crate) async fn form<T: DeserializeOwned>(request: Request) -> Result<T> {
         .map_err(|error| Error::invalid("invalid_form", sentence("The form is not understood", &error.to_string())))
 }
 
+/// What a form sent, or the same as JSON.
+pub(crate) async fn form_or_json<T: DeserializeOwned>(request: Request) -> Result<T> {
+    if require_type(request.headers(), "application/json").is_err() {
+        return form(request).await;
+    }
+    parse_json(&bytes(request).await?)
+}
+
 async fn bytes(request: Request) -> Result<Bytes> {
     let max = Asked::of(request.extensions()).map_or(0, |asked| asked.settings.max_body_bytes);
     let read = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), max)).await;

@@ -8,6 +8,7 @@ mod code;
 mod cookie;
 mod door;
 mod extract;
+mod field;
 mod guard;
 mod hosts;
 mod kept;

@@ -1,10 +1,14 @@
 //! Pages: typed templates filled with what an operation gave.
 
 pub(crate) mod account;
+pub(crate) mod account_password;
 pub(crate) mod agent;
 pub(crate) mod composer;
+pub(crate) mod gate_form;
 pub(crate) mod home;
+pub(crate) mod link;
 pub(crate) mod rail;
+pub(crate) mod set_up;
 pub(crate) mod sign_in;
 pub(crate) mod thread;
 pub(crate) mod thread_delete;

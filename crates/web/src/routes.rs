@@ -36,7 +36,13 @@ fn api() -> OpenApiRouter<SignedIn> {
 fn public_api() -> OpenApiRouter<Public> {
     OpenApiRouter::new()
         .routes(routes!(api::sign_in::providers)) // /auth/providers
-        .routes(routes!(api::sign_in::login)) // /auth/login
+        .routes(routes!(api::sign_in::login, api::credential::sign_in)) // /auth/login
+        .routes(routes!(api::link::ask)) // /auth/magic-link
+        .routes(routes!(api::link::verify)) // /auth/magic-link/verify
+        .routes(routes!(api::link::ask_to_reset)) // /auth/password-reset
+        .routes(routes!(api::link::reset)) // /auth/password-reset/verify
+        .routes(routes!(api::link::change_address)) // /auth/email-change/verify
+        .routes(routes!(api::register::register)) // /auth/register
         .routes(routes!(api::sign_in::callback)) // /auth/callback
         .routes(routes!(api::sign_in::logout)) // /auth/logout
         .routes(routes!(api::sign_in::back_channel_logout)) // /auth/backchannel-logout
@@ -67,6 +73,8 @@ fn pages() -> Router<SignedIn> {
         .route("/agents", get(page::agent::list))
         .route("/account", get(page::account::show))
         .route("/account/name", post(page::account::rename))
+        .route("/account/password", post(page::account_password::change))
+        .route("/account/email", post(page::account_password::change_address))
         .route("/account/identities/add", post(api::sign_in::add))
         .route("/account/identities/{id}/remove", post(page::account::remove_identity))
         .route("/account/sessions/{id}/end", post(page::account::end_session))
@@ -78,6 +86,13 @@ fn pages() -> Router<SignedIn> {
 fn public_pages() -> Router<Public> {
     Router::new()
         .route("/sign-in", get(page::sign_in::show))
+        .route("/auth/magic-link", get(page::link::ask))
+        .route("/auth/magic-link/verify", get(page::link::verify))
+        .route("/auth/password-reset", get(page::link::ask_to_reset))
+        .route("/auth/password-reset/verify", get(page::link::reset))
+        .route("/auth/email-change/verify", get(page::link::change_address))
+        .route("/auth/register", get(page::link::register))
+        .route("/set-up", get(page::set_up::show).post(api::set_up::finish))
         .route("/signed-out", get(page::sign_in::signed_out))
         .route("/auth/callback/{name}", get(api::sign_in::callback_at))
         .route("/openapi.json", get(openapi::get))

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use retinue_app::{session, user};
 use retinue_model::session::{Method, Session};
+use retinue_model::user::User;
 use retinue_model::{OrganizationId, SessionId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,6 +34,12 @@ pub(crate) struct Person {
     email: Option<String>,
 }
 
+impl From<User> for Person {
+    fn from(user: User) -> Self {
+        Self { id: user.id, name: user.name, email: user.email }
+    }
+}
+
 /// As whom a request acts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PrincipalView {
@@ -53,7 +60,7 @@ pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
     let principal = ctx.principal();
     Ok(Json(Me {
         mode: ctx.app().auth().mode.as_str(),
-        user: Person { id: user.id, name: user.name, email: user.email },
+        user: user.into(),
         principal: PrincipalView {
             user_id: principal.user_id(),
             organization_id: principal.organization_id(),

@@ -24,6 +24,11 @@ pub(crate) struct Ways {
     /// `single_user`, `oidc` or `local`.
     #[schema(example = "oidc")]
     mode: &'static str,
+    /// `oidc`, `password` and `magic_link`, as far as people can sign in by them.
+    methods: Vec<&'static str>,
+    /// Who may become a user by an address: `closed`, `invite` or `open`; null where nobody signs in with one.
+    #[schema(required)]
+    registration: Option<&'static str>,
     /// Identity providers.
     providers: Vec<ProviderItem>,
 }
@@ -48,7 +53,12 @@ pub(crate) async fn providers(Visitor(visit): Visitor) -> Json<Ways> {
         label: provider.label.clone(),
         login_url: format!("/auth/login?provider={}", provider.name()),
     });
-    Json(Ways { mode: auth.mode.as_str(), providers: providers.collect() })
+    Json(Ways {
+        mode: auth.mode.as_str(),
+        methods: auth.methods(),
+        registration: auth.local.as_ref().map(|local| local.registration.as_str()),
+        providers: providers.collect(),
+    })
 }
 
 /// Where to sign in, and where to go then.
@@ -85,7 +95,7 @@ fn lead_away(response: Response, (app, headers): (&App, &HeaderMap), begun: &Beg
     with_cookies(response, cookie::keep_pending(headers, app, &begun.id, &begun.kept))
 }
 
-fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = SetCookie>) -> Response {
+pub(crate) fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = SetCookie>) -> Response {
     // What a cookie says is ours: it has only characters that a header may have.
     for cookie in cookies.into_iter().flatten() {
         response.headers_mut().append(SET_COOKIE, cookie);

@@ -10,6 +10,7 @@ use retinue_model::session::Session;
 use retinue_model::{Error, IdentityId, Result, SessionId};
 use serde::Deserialize;
 
+use super::account_password::{self, LocalPart, LocalSaid};
 use super::rail::{Rail, View};
 use super::{OnPage, Page, VERSION, html};
 use crate::extract::{Ctx, Param, form};
@@ -31,6 +32,7 @@ struct AccountPage {
     identities: Vec<IdentityView>,
     providers: Vec<ProviderView>,
     sessions: Vec<SessionView>,
+    local: Option<LocalPart>,
 }
 
 struct Profile {
@@ -68,10 +70,11 @@ struct SessionView {
 
 /// What is to be said beside what is there.
 #[derive(Default)]
-struct Said {
+pub(crate) struct Said {
     /// A name that was not taken, and why.
-    name: Option<(String, String)>,
-    notice: Option<String>,
+    pub(crate) name: Option<(String, String)>,
+    pub(crate) notice: Option<String>,
+    pub(crate) local: Option<LocalSaid>,
 }
 
 /// `GET /account`
@@ -79,7 +82,7 @@ pub(crate) async fn show(Ctx(ctx): Ctx) -> Page {
     render(&ctx, StatusCode::OK, Said::default()).await.on_page(&ctx)
 }
 
-async fn render(ctx: &Context, status: StatusCode, said: Said) -> Result<Response> {
+pub(crate) async fn render(ctx: &Context, status: StatusCode, said: Said) -> Result<Response> {
     let (user, now) = (user::me(ctx).await?, ctx.now());
     let signed_in = session::current(ctx).is_some();
     let auth = ctx.app().auth();
@@ -118,6 +121,7 @@ async fn render(ctx: &Context, status: StatusCode, said: Said) -> Result<Respons
         identities,
         providers: providers.collect(),
         sessions: sessions.collect(),
+        local: account_password::part(ctx, said.local.unwrap_or_default()).await?,
     };
     html(status, &page)
 }
@@ -168,13 +172,13 @@ fn browser(session: &Session) -> String {
     }
 }
 
-fn back() -> Response {
+pub(crate) fn back() -> Response {
     Redirect::to("/account").into_response()
 }
 
-async fn refused(ctx: &Context, error: &Error, mut said: Said) -> Page {
+pub(crate) async fn refused(ctx: &Context, error: &Error, mut said: Said) -> Page {
     problem::log(error, ctx.request_id());
-    if said.name.is_none() {
+    if said.name.is_none() && said.local.is_none() {
         said.notice = Some(error.detail().to_owned());
     }
     render(ctx, problem::status(error), said).await.on_page(ctx)
@@ -191,7 +195,7 @@ pub(crate) async fn rename(Ctx(ctx): Ctx, request: Request) -> Page {
     match user::rename(&ctx, &name).await {
         Ok(()) => Ok(back()),
         Err(error) => {
-            let said = Said { name: Some((name, error.detail().to_owned())), notice: None };
+            let said = Said { name: Some((name, error.detail().to_owned())), ..Said::default() };
             refused(&ctx, &error, said).await
         }
     }

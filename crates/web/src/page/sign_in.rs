@@ -4,8 +4,9 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use retinue_app::Visit;
-use retinue_model::Error;
+use retinue_app::local::Registration;
 use retinue_model::return_to::ReturnTo;
+use retinue_model::{Error, Result};
 use serde::Deserialize;
 
 use super::{Fault, OnPage, Page, html};
@@ -20,6 +21,17 @@ struct SignInPage {
     assets: &'static str,
     ended: bool,
     providers: Vec<Way>,
+    local: Option<LocalForm>,
+}
+
+/// The form for an address and a password.
+#[derive(Debug, Default)]
+pub(crate) struct LocalForm {
+    pub(crate) return_to: String,
+    pub(crate) email: String,
+    pub(crate) error: Option<String>,
+    pub(crate) links: bool,
+    pub(crate) registers: bool,
 }
 
 /// A provider, as a button.
@@ -89,17 +101,39 @@ pub(crate) async fn show(Visitor(visit): Visitor, Perhaps(known): Perhaps, Param
     if known.is_some() {
         return Ok(Redirect::to(return_to.as_str()).into_response());
     }
-    let providers = visit.app().auth().providers.iter().map(|provider| Way {
+    let form = LocalForm { return_to: return_to.to_string(), ..LocalForm::default() };
+    render(&visit, StatusCode::OK, query.ended.is_some(), form).on_page(&visit)
+}
+
+fn render(visit: &Visit, status: StatusCode, ended: bool, form: LocalForm) -> Result<Response> {
+    let auth = visit.app().auth();
+    let return_to = form.return_to.as_str();
+    let providers = auth.providers.iter().map(|provider| Way {
         label: provider.label.clone(),
-        href: href("/auth/login", &[("provider", provider.name()), ("return_to", return_to.as_str())]),
+        href: href("/auth/login", &[("provider", provider.name()), ("return_to", return_to)]),
     });
     let page = SignInPage {
         title: "Sign in · Retinue",
         assets: crate::assets::BASE,
-        ended: query.ended.is_some(),
+        ended,
         providers: providers.collect(),
+        local: auth.local.as_ref().map(|local| LocalForm {
+            links: auth.sends_links(),
+            registers: local.registration == Registration::Open,
+            ..form
+        }),
     };
-    html(StatusCode::OK, &page).on_page(&visit)
+    html(status, &page)
+}
+
+/// The form once more, with what was typed but for the password, and what was wrong with it.
+pub(crate) fn again(visit: &Visit, error: &Error, form: LocalForm) -> Response {
+    problem::log(error, visit.request_id());
+    let form = LocalForm { error: Some(error.detail().to_owned()), ..form };
+    let status = problem::status(error);
+    let mut response = render(visit, status, false, form).unwrap_or_else(|_| status.into_response());
+    problem::add_headers(error, response.headers_mut());
+    response
 }
 
 /// `GET /signed-out`

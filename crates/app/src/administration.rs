@@ -1,0 +1,234 @@
+//! What whoever has the machine may do to people, beside a running server: add them, shut them out, give them a password.
+//! A running server hears of it within a second.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use retinue_model::credential::{Credential, PasswordHash};
+use retinue_model::id::{Id, Noun};
+use retinue_model::one_time_token::{OneTimeToken, Purpose};
+use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
+use retinue_model::user::User;
+use retinue_model::{Email, Error, Result, UserId};
+use retinue_store::session::{self, Revocation};
+use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
+
+use crate::secret::Token;
+use crate::{Clock, Rng, user};
+
+/// How long an invitation is good.
+const INVITATION_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How many users are listed at once.
+const PAGE: i64 = 200;
+
+/// The people of an installation, for whoever has the machine.
+pub struct Administration {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+}
+
+impl std::fmt::Debug for Administration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Administration").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Somebody who is to be added.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The name; that of the address if none.
+    pub name: Option<String>,
+    /// The address to sign in with.
+    pub email: Email,
+    /// Whether they run the installation.
+    pub admin: bool,
+    /// The password; without one they sign in with links.
+    pub password: Option<PasswordHash>,
+}
+
+impl Administration {
+    /// Over an open database.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        Self { store, clock, rng }
+    }
+
+    fn tenant() -> Tenant {
+        Tenant::default_organization()
+    }
+
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    fn new_id<N: Noun>(&self) -> Id<N> {
+        Id::new(crate::context::new_uuid(&*self.rng, &*self.clock))
+    }
+
+    /// Adds somebody who signs in with an address.
+    ///
+    /// # Errors
+    /// `address_taken`, `invalid_name`.
+    pub async fn add(&self, new: NewUser) -> Result<User> {
+        let name = user::checked_name(new.name.as_deref().unwrap_or_else(|| new.email.local_part()))?;
+        let user = User {
+            id: self.new_id(),
+            organization_id: DEFAULT_ORGANIZATION,
+            name,
+            email: Some(new.email.as_str().to_owned()),
+            email_verified: false,
+            organization_admin: new.admin,
+            disabled_at: None,
+            created_at: self.now(),
+        };
+        let credential = Credential {
+            user_id: user.id,
+            password_hash: new.password,
+            updated_at: user.created_at,
+            address: new.email,
+        };
+        let mut batch = Batch::default();
+        users::insert_with(&Self::tenant(), &mut batch, &user, Some(credential.address.key()));
+        credentials::set_password_with(&Self::tenant(), &mut batch, &credential);
+        self.store.write(batch).await?;
+        Ok(user)
+    }
+
+    /// Who has this id, or signs in with this address, or is the only one whose address it is.
+    ///
+    /// # Errors
+    /// `not_found`, `user_ambiguous`.
+    pub async fn find(&self, named: &str) -> Result<User> {
+        match named.parse() {
+            Ok(id) => self.get(id).await,
+            Err(_) => self.find_by_address(&Email::new(named)?).await,
+        }
+    }
+
+    async fn get(&self, id: UserId) -> Result<User> {
+        let found = users::get(&Self::tenant(), &self.store, id).await?.filter(|user| user.id != LOCAL_USER);
+        found.ok_or_else(|| Error::not_found("user"))
+    }
+
+    async fn find_by_address(&self, email: &Email) -> Result<User> {
+        match credentials::by_address(&Self::tenant(), &self.store, email).await? {
+            Some(found) => self.get(found.credential.user_id).await,
+            None => self.find_described(email).await,
+        }
+    }
+
+    async fn find_described(&self, email: &Email) -> Result<User> {
+        let mut users = users::by_email(&Self::tenant(), &self.store, &email.key()).await?;
+        match (users.pop(), users.is_empty()) {
+            (Some(user), true) => Ok(user),
+            (Some(_), false) => Err(Error::conflict(
+                "user_ambiguous",
+                "Several users have this address. Name one by id: `retinue user list` shows them.",
+            )),
+            (None, _) => Err(Error::not_found("user")),
+        }
+    }
+
+    /// Everybody, the oldest first; not the user of a server on which nobody signs in.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn list(&self) -> Result<Vec<User>> {
+        let mut all: Vec<User> = Vec::new();
+        loop {
+            let after = all.last().map(|user| (user.created_at, user.id));
+            let page = users::list(&Self::tenant(), &self.store, after, PAGE).await?;
+            if page.is_empty() {
+                all.retain(|user| user.id != LOCAL_USER);
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    /// Shuts somebody out, and ends all their sessions.
+    ///
+    /// # Errors
+    /// What keeps that from being written.
+    pub async fn disable(&self, user: &User) -> Result<()> {
+        let mut batch = Batch::default();
+        users::disable_with(&Self::tenant(), &mut batch, user.id, self.now());
+        self.end_sessions_with(&mut batch, user.id);
+        self.store.write(batch).await
+    }
+
+    /// Lets somebody in again.
+    ///
+    /// # Errors
+    /// What keeps that from being written.
+    pub async fn enable(&self, user: &User) -> Result<()> {
+        let mut batch = Batch::default();
+        users::enable_with(&Self::tenant(), &mut batch, user.id, self.now());
+        self.store.write(batch).await
+    }
+
+    /// Gives somebody another password, and ends all their sessions. Somebody who came from a provider can sign in with
+    /// their address from then on.
+    ///
+    /// # Errors
+    /// `address_taken`, or `invalid_email` if they have no address.
+    pub async fn set_password(&self, user: &User, hash: PasswordHash) -> Result<()> {
+        let credential = Credential {
+            user_id: user.id,
+            address: Email::new(user.email.as_deref().unwrap_or_default())?,
+            password_hash: Some(hash),
+            updated_at: self.now(),
+        };
+        let mut batch = Batch::default();
+        credentials::set_password_with(&Self::tenant(), &mut batch, &credential);
+        self.end_sessions_with(&mut batch, user.id);
+        self.store.write(batch).await
+    }
+
+    fn end_sessions_with(&self, batch: &mut Batch, user: UserId) {
+        let revocation = Revocation { id: crate::context::new_uuid(&*self.rng, &*self.clock), user, session: None };
+        session::end_others_with(&Self::tenant(), batch, user, (None, self.now()));
+        session::revoke_with(&Self::tenant(), batch, &revocation, self.now());
+    }
+
+    /// A token by which whoever has it may become a user with this address, once, within a week.
+    ///
+    /// # Errors
+    /// `address_taken`.
+    pub async fn invite(&self, email: &Email) -> Result<String> {
+        if credentials::by_address(&Self::tenant(), &self.store, email).await?.is_some() {
+            return Err(Error::conflict("address_taken", "Somebody signs in with this address already."));
+        }
+        let (token, now) = (Token::new(&*self.rng), self.now());
+        let row = OneTimeToken {
+            id: self.new_id(),
+            user_id: None,
+            purpose: Purpose::Invitation,
+            token_hash: token.hash(),
+            code_hash: None,
+            attempts: 0,
+            address: email.clone(),
+            created_at: now,
+            expires_at: now.saturating_add(INVITATION_LASTS).map_err(Error::internal)?,
+            used_at: None,
+        };
+        let mut batch = Batch::default();
+        one_time_token::insert_with(&Self::tenant(), &mut batch, &row);
+        self.store.write(batch).await?;
+        Ok(token.expose())
+    }
+
+    /// Gives the conversations from before people signed in to somebody; how many those were.
+    ///
+    /// # Errors
+    /// What keeps that from being written.
+    pub async fn transfer_threads(&self, to: &User) -> Result<i64> {
+        let count = users::count_threads(&Self::tenant(), &self.store, LOCAL_USER).await?;
+        let mut batch = Batch::default();
+        users::hand_over_with(&Self::tenant(), &mut batch, LOCAL_USER, to.id);
+        self.store.write_alone(batch).await?;
+        Ok(count)
+    }
+}

@@ -1,0 +1,349 @@
+//! What comes by mail and is good for one use: links to sign in, to register, to set another password, and the short code
+//! that stands for one of the first kind.
+//!
+//! Whoever asks learns nothing of who has an account: a row is written for each address, and only the mail differs.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use retinue_model::credential::Credential;
+use retinue_model::error::Kind;
+use retinue_model::one_time_token::{OneTimeToken, Purpose};
+use retinue_model::principal::DEFAULT_ORGANIZATION;
+use retinue_model::session::Method;
+use retinue_model::user::User;
+use retinue_model::{Email, Error, NewPassword, Password, Result, UserId};
+use retinue_store::credential::{self as credentials, Found};
+use retinue_store::{Batch, one_time_token as rows, user as users};
+
+use crate::credential::log;
+use crate::local::Registration;
+use crate::mail::{Letter, Mail, Mailer};
+use crate::secret::{ShortCode, Token, equal};
+use crate::session::{self, Opened, SignedIn};
+use crate::{Context, Visit, user};
+
+/// How long what comes by mail is good.
+pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
+
+/// What somebody shows to have got a mail.
+#[derive(Debug)]
+pub enum Proof {
+    /// What stands in the link.
+    Token(String),
+    /// The short code, for whoever typed this address.
+    Code(Email, String),
+}
+
+pub(crate) fn dead() -> Error {
+    Error::conflict("token_spent", "This link was used already, or it is too old. Ask for a new one.")
+}
+
+fn wrong_code() -> Error {
+    Error::invalid(
+        "code_wrong",
+        "This code is wrong, or it does not work any more. Check it, ask for a new one, or open the link in the mail.",
+    )
+}
+
+fn disabled() -> Error {
+    Error::new(
+        Kind::Forbidden,
+        "user_disabled",
+        "Your account is disabled here. Ask whoever runs this server to enable it.",
+    )
+}
+
+/// A token, with its code, that is written down.
+pub(crate) struct Issued {
+    token: Token,
+    code: ShortCode,
+}
+
+impl Issued {
+    pub(crate) fn link(&self, visit: &Visit, path: &str) -> String {
+        format!("{}{path}?token={}", visit.auth.public_url, self.token.expose())
+    }
+}
+
+impl Visit {
+    /// What sends links.
+    ///
+    /// # Errors
+    /// `local_disabled`, `links_disabled`, `mail_too_busy`.
+    pub(crate) fn mailer(&self) -> Result<&Mailer> {
+        let mailer = self.local()?.mail.as_ref().ok_or_else(|| {
+            Error::new(Kind::Forbidden, "links_disabled", "This server sends no mail. Sign in with a password.")
+        })?;
+        mailer.has_room().map(|()| mailer)
+    }
+
+    pub(crate) fn send(&self, mailer: &Mailer, to: Email, letter: Letter) {
+        mailer.send(Mail { to, letter }, self.request_id().into());
+    }
+}
+
+/// Writes a token down, for somebody or for nobody.
+pub(crate) async fn issue(visit: &Visit, purpose: Purpose, user: Option<UserId>, address: &Email) -> Result<Issued> {
+    let (token, code) = (Token::new(&*visit.rng), ShortCode::new(&*visit.rng));
+    let now = visit.now();
+    let lasts = SignedDuration::try_from(GOOD_FOR).map_err(Error::internal)?;
+    let has_code = purpose == Purpose::MagicLink;
+    let key = visit.keys().code_keys().next().ok_or_else(|| Error::internal("there is no key"))?;
+    let row = OneTimeToken {
+        id: visit.new_id(),
+        user_id: user,
+        purpose,
+        token_hash: token.hash(),
+        code_hash: has_code.then(|| code.hash(key.as_ref(), &token.hash())),
+        attempts: 0,
+        address: address.clone(),
+        created_at: now,
+        expires_at: now.saturating_add(lasts).map_err(Error::internal)?,
+        used_at: None,
+    };
+    let mut batch = Batch::default();
+    rows::insert_with(&visit.tenant(), &mut batch, &row);
+    visit.store.write(batch).await?;
+    Ok(Issued { token, code })
+}
+
+/// Counts a mail that is asked for, finds out who has the address, and writes a token down.
+async fn ask(visit: &Visit, purpose: Purpose, email: &Email) -> Result<(Issued, Option<Found>)> {
+    let attempt = visit.begin_request(email)?;
+    let asked = async {
+        let found = credentials::by_address(&visit.tenant(), &visit.store, email).await?;
+        let issued = issue(visit, purpose, found.as_ref().map(|found| found.credential.user_id), email).await?;
+        Ok((issued, found))
+    };
+    match asked.await {
+        Ok(done) => Ok(done),
+        Err(error) => {
+            attempt.withdraw();
+            Err(error)
+        }
+    }
+}
+
+fn sign_in_letter(visit: &Visit, issued: Issued) -> Letter {
+    let link = issued.link(visit, "/auth/magic-link/verify");
+    Letter::MagicLink { link, code: issued.code, good_for: GOOD_FOR }
+}
+
+/// Sends a link to sign in, if somebody may come in with this address.
+///
+/// # Errors
+/// `links_disabled`, `too_many_attempts`, `mail_too_busy`; never for what is known of the address.
+pub async fn ask_to_sign_in(visit: &Visit, email: &Email) -> Result<()> {
+    let mailer = visit.mailer()?;
+    let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
+    if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
+        visit.send(mailer, found.credential.address, sign_in_letter(visit, issued));
+    }
+    Ok(())
+}
+
+/// Sends a link to set another password, if somebody may come in with this address.
+///
+/// # Errors
+/// Those of [`ask_to_sign_in`].
+pub async fn ask_to_reset(visit: &Visit, email: &Email) -> Result<()> {
+    let mailer = visit.mailer()?;
+    let (issued, found) = ask(visit, Purpose::PasswordReset, email).await?;
+    if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
+        let link = issued.link(visit, "/auth/password-reset/verify");
+        visit.send(mailer, found.credential.address, Letter::PasswordReset { link, good_for: GOOD_FOR });
+    }
+    Ok(())
+}
+
+/// Sends a link to register; to somebody who is known, a mail that says so.
+///
+/// # Errors
+/// `registration_closed`, or those of [`ask_to_sign_in`].
+pub async fn ask_to_register(visit: &Visit, email: &Email) -> Result<()> {
+    match visit.local()?.registration {
+        Registration::Open => {}
+        Registration::Invite => return Err(closed("Only whoever was invited may make an account here.")),
+        Registration::Closed => return Err(closed("Nobody makes an account here by themselves.")),
+    }
+    let mailer = visit.mailer()?;
+    let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
+    let letter = match found {
+        None => sign_in_letter(visit, issued),
+        Some(_) => Letter::AlreadyRegistered { link: format!("{}/sign-in", visit.auth.public_url) },
+    };
+    visit.send(mailer, email.clone(), letter);
+    Ok(())
+}
+
+fn closed(why: &str) -> Error {
+    Error::new(Kind::Forbidden, "registration_closed", format!("{why} Ask whoever runs this server."))
+}
+
+/// The open token of this text.
+pub(crate) async fn find(visit: &Visit, purpose: Purpose, text: &str) -> Result<OneTimeToken> {
+    let attempt = visit.begin_guess(None)?;
+    let token = Token::parse(text).ok_or_else(dead)?;
+    let found = rows::by_hash(&visit.tenant(), &visit.store, purpose, &token.hash()).await?;
+    let open = found.filter(|row| row.is_open(visit.now())).ok_or_else(dead)?;
+    attempt.succeeded();
+    Ok(open)
+}
+
+async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTimeToken> {
+    let attempt = visit.begin_guess(Some(email))?;
+    let code = ShortCode::parse(code).ok_or_else(wrong_code)?;
+    let newest = rows::newest(&visit.tenant(), &visit.store, Purpose::MagicLink, email).await?;
+    let row = newest.filter(|row| row.takes_code(visit.now())).ok_or_else(wrong_code)?;
+    // Counted before it is compared.
+    let mut batch = Batch::default();
+    rows::try_code_with(&visit.tenant(), &mut batch, row.id, visit.now());
+    let tried = visit.store.write(batch).await;
+    tried.map_err(|error| if error.kind() == Kind::Conflict { wrong_code() } else { error })?;
+    let is_it =
+        |hash: &[u8; 32]| visit.keys().code_keys().any(|key| equal(&code.hash(key.as_ref(), &row.token_hash), hash));
+    if !row.code_hash.as_ref().is_some_and(is_it) {
+        return Err(wrong_code());
+    }
+    attempt.succeeded();
+    Ok(row)
+}
+
+/// Signs in whoever got the mail, in place of who was signed in in this browser. Whoever registers becomes a user now.
+///
+/// # Errors
+/// `token_spent`, `code_wrong`, `user_disabled`, `too_many_attempts`.
+pub async fn sign_in(visit: &Visit, proof: &Proof, current: Option<&Context>) -> Result<(User, Opened)> {
+    let row = match proof {
+        Proof::Token(text) => find(visit, Purpose::MagicLink, text).await?,
+        Proof::Code(email, code) => find_by_code(visit, email, code).await?,
+    };
+    let mut batch = Batch::default();
+    spend_with(visit, &mut batch, &row);
+    let user = match row.user_id {
+        Some(user) => known(visit, &row, user).await?,
+        None if visit.local()?.registration == Registration::Open => {
+            let new = Newcomer { name: row.address.local_part().to_owned(), verified: true, password: None };
+            new.add_with(visit, &mut batch, &row.address)
+        }
+        None => return Err(dead()),
+    };
+    users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
+    rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
+    visit.store.write(batch).await?;
+    session::look_again(visit.app(), user.id).await;
+    session::replace(current).await;
+    log(visit, &user, Method::Link);
+    Ok((user, opened))
+}
+
+pub(crate) fn spend_with(visit: &Visit, batch: &mut Batch, row: &OneTimeToken) {
+    rows::spend_with(&visit.tenant(), batch, row.id, visit.new_uuid(), visit.now());
+}
+
+/// Whom a token is for, if they may come in, and still have the address that it went to.
+async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> {
+    let found = credentials::of_user(&visit.tenant(), &visit.store, user).await?.ok_or_else(dead)?;
+    if found.disabled_at.is_some() {
+        return Err(disabled());
+    }
+    if found.credential.address.key() != row.address.key() {
+        return Err(dead());
+    }
+    users::get(&visit.tenant(), &visit.store, user).await?.ok_or_else(dead)
+}
+
+/// Sets another password for whoever got the mail, ends all their sessions, and signs them in.
+///
+/// # Errors
+/// `token_spent`, `password_too_short`, `password_common`, `user_disabled`, `too_many_attempts`, `too_busy`.
+pub async fn reset(visit: &Visit, token: &str, new: Password, current: Option<&Context>) -> Result<(User, Opened)> {
+    let row = find(visit, Purpose::PasswordReset, token).await?;
+    let user = known(visit, &row, row.user_id.ok_or_else(dead)?).await?;
+    let new = NewPassword::new(new, Some(&row.address))?;
+    let credential = Credential {
+        user_id: user.id,
+        address: row.address.clone(),
+        password_hash: Some(visit.local()?.passwords.hash(&new).await?),
+        updated_at: visit.now(),
+    };
+    let (mut batch, id) = (Batch::default(), visit.new_id());
+    spend_with(visit, &mut batch, &row);
+    credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
+    users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
+    for purpose in [Purpose::PasswordReset, Purpose::MagicLink] {
+        rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
+    }
+    // Written twice, it must leave the new one.
+    session::end_all_with(visit.app(), &mut batch, user.id, Some(id));
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(id, Method::Link))?;
+    visit.store.write(batch).await?;
+    session::look_again(visit.app(), user.id).await;
+    session::replace(current).await;
+    log(visit, &user, Method::Link);
+    Ok((user, opened))
+}
+
+/// What somebody says of themselves who was invited.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The name.
+    pub name: String,
+    /// The password to sign in with.
+    pub password: Password,
+}
+
+/// Makes whoever has an invitation a user, and signs them in.
+///
+/// # Errors
+/// `registration_closed`, `token_spent`, `invalid_name`, `password_too_short`, `password_common`, `address_taken`.
+pub async fn accept(visit: &Visit, token: &str, said: Accepted, current: Option<&Context>) -> Result<(User, Opened)> {
+    let local = visit.local()?;
+    if local.registration == Registration::Closed {
+        return Err(closed("Invitations do not count here at the moment."));
+    }
+    let row = find(visit, Purpose::Invitation, token).await?;
+    let name = user::checked_name(&said.name)?;
+    let password = NewPassword::new(said.password, Some(&row.address))?;
+    let hash = local.passwords.hash(&password).await?;
+    let mut batch = Batch::default();
+    spend_with(visit, &mut batch, &row);
+    let new = Newcomer { name, verified: false, password: Some(hash) };
+    let user = new.add_with(visit, &mut batch, &row.address);
+    rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
+    visit.store.write(batch).await?;
+    session::replace(current).await;
+    log(visit, &user, Method::Link);
+    Ok((user, opened))
+}
+
+/// Somebody who becomes a user.
+struct Newcomer {
+    name: String,
+    verified: bool,
+    password: Option<retinue_model::credential::PasswordHash>,
+}
+
+impl Newcomer {
+    fn add_with(self, visit: &Visit, batch: &mut Batch, address: &Email) -> User {
+        let now = visit.now();
+        let user = User {
+            id: visit.new_id(),
+            organization_id: DEFAULT_ORGANIZATION,
+            name: self.name,
+            email: Some(address.as_str().to_owned()),
+            email_verified: self.verified,
+            organization_admin: false,
+            disabled_at: None,
+            created_at: now,
+        };
+        let credential =
+            Credential { user_id: user.id, address: address.clone(), password_hash: self.password, updated_at: now };
+        users::insert_with(&visit.tenant(), batch, &user, Some(address.key()));
+        credentials::set_password_with(&visit.tenant(), batch, &credential);
+        user
+    }
+}

@@ -1,0 +1,106 @@
+//! Signing in by address: with a password, or with a link that comes by mail.
+
+use std::net::IpAddr;
+
+use retinue_model::error::Kind;
+use retinue_model::{Email, Error, Result};
+
+use crate::Visit;
+use crate::mail::Mailer;
+use crate::password::Passwords;
+use crate::set_up::SetUp;
+use crate::throttle::{self, Attempt, Key, Throttle};
+
+/// Who may become a user by an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Whoever is added by those who run the server.
+    Closed,
+    /// Whoever has an invitation too.
+    Invite,
+    /// Whoever has an address.
+    Open,
+}
+
+impl Registration {
+    /// Its name in the configuration and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Invite => "invite",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// Signing in by address.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Who may become a user.
+    pub registration: Registration,
+    /// Hashes and compares passwords.
+    pub passwords: Passwords,
+    /// Sends links; without it there are none.
+    pub mail: Option<Mailer>,
+    /// Who guesses.
+    pub(crate) guesses: Throttle,
+    /// Who asks for mails: each one counts, whether it is sent or not.
+    pub(crate) requests: Throttle,
+    /// The link that the console shows, while nobody can sign in.
+    pub(crate) set_up: SetUp,
+}
+
+impl Local {
+    /// Nobody has tried anything yet.
+    #[must_use]
+    pub fn new(registration: Registration, passwords: Passwords, mail: Option<Mailer>) -> Self {
+        let requests =
+            throttle::Settings { free_per_account: 4, free_per_network: 20, ..throttle::Settings::default() };
+        Self {
+            registration,
+            passwords,
+            mail,
+            guesses: Throttle::new(throttle::Settings::default()),
+            requests: Throttle::new(requests),
+            set_up: SetUp::default(),
+        }
+    }
+}
+
+impl Visit {
+    /// Signing in by address.
+    ///
+    /// # Errors
+    /// `local_disabled`
+    pub(crate) fn local(&self) -> Result<&Local> {
+        self.auth.local.as_ref().ok_or_else(|| {
+            Error::new(
+                Kind::Forbidden,
+                "local_disabled",
+                "Nobody signs in with an address here. Go to the sign-in page: it shows how people do.",
+            )
+        })
+    }
+
+    /// Counts a guess at an account, if one is meant, and from where it comes.
+    ///
+    /// # Errors
+    /// `too_many_attempts`
+    pub(crate) fn begin_guess(&self, account: Option<&Email>) -> Result<Attempt> {
+        self.local()?.guesses.begin(self.now(), &self.keys_of(account))
+    }
+
+    /// Counts a mail that somebody asks for, for an address and from where it comes.
+    ///
+    /// # Errors
+    /// `too_many_attempts`
+    pub(crate) fn begin_request(&self, address: &Email) -> Result<Attempt> {
+        self.local()?.requests.begin(self.now(), &self.keys_of(Some(address)))
+    }
+
+    fn keys_of(&self, account: Option<&Email>) -> Vec<Key> {
+        let network = self.caller().address.parse::<IpAddr>().ok().map(Key::network);
+        account.map(Key::account).into_iter().chain(network).collect()
+    }
+}

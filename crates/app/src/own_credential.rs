@@ -1,0 +1,132 @@
+//! One's own way in by address: another password, another address.
+
+use retinue_model::credential::Credential;
+use retinue_model::error::Kind;
+use retinue_model::one_time_token::Purpose;
+use retinue_model::{Email, Error, NewPassword, Password, Result};
+use retinue_store::credential::{self as rows, Found};
+use retinue_store::user::{self as users, Description};
+use retinue_store::{Batch, one_time_token as tokens};
+
+use crate::link::{self, GOOD_FOR};
+use crate::mail::Letter;
+use crate::{Context, Visit, session};
+
+/// One's own way in by address, if one has one here.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn get(ctx: &Context) -> Result<Option<Credential>> {
+    if ctx.auth.local.is_none() {
+        return Ok(None);
+    }
+    let found = rows::of_user(&ctx.app().tenant(), &ctx.store, ctx.principal().user_id()).await?;
+    Ok(found.map(|Found { credential, .. }| credential))
+}
+
+async fn mine(ctx: &Context) -> Result<Credential> {
+    get(ctx).await?.ok_or_else(|| {
+        Error::new(Kind::Forbidden, "no_address", "You sign in at a provider, and not with an address and a password.")
+    })
+}
+
+/// Somebody who finds a browser open must not keep what they find.
+async fn check_current(visit: &Visit, credential: &Credential, typed: &Password) -> Result<()> {
+    let Some(kept) = &credential.password_hash else { return Ok(()) };
+    let attempt = visit.begin_guess(Some(&credential.address))?;
+    match visit.local()?.passwords.verify(typed, Some(kept)).await {
+        Ok(verdict) if verdict.is_right() => {
+            attempt.succeeded();
+            Ok(())
+        }
+        Ok(_) => Err(Error::invalid("wrong_password", "This is not your password as it is now.")),
+        Err(error) => {
+            attempt.withdraw();
+            Err(error)
+        }
+    }
+}
+
+/// Sets another password, and ends all other sessions. The one that counts now must be given, if there is one.
+///
+/// # Errors
+/// `no_address`, `wrong_password`, `password_too_short`, `password_common`, `too_many_attempts`, `too_busy`.
+pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> Result<()> {
+    ctx.detached(|ctx| async move {
+        let (visit, credential) = (ctx.as_visit(), mine(&ctx).await?);
+        let new = NewPassword::new(new, Some(&credential.address))?;
+        check_current(&visit, &credential, &typed).await?;
+        let hash = visit.local()?.passwords.hash(&new).await?;
+        let (tenant, mut batch, now) = (visit.tenant(), Batch::default(), ctx.now());
+        if let Some(old) = &credential.password_hash {
+            rows::confirm_password_with(&tenant, &mut batch, credential.user_id, (old, &hash));
+        }
+        let changed = Credential { password_hash: Some(hash), updated_at: now, ..credential };
+        rows::set_password_with(&tenant, &mut batch, &changed);
+        tokens::close_with(&tenant, &mut batch, Purpose::PasswordReset, &changed.address, now);
+        session::end_all_with(ctx.app(), &mut batch, changed.user_id, session::current(&ctx));
+        ctx.store.write(batch).await?;
+        session::look_again(ctx.app(), changed.user_id).await;
+        tracing::info!(user = %changed.user_id, request_id = ctx.request_id(), "a password was changed");
+        Ok(())
+    })
+    .await
+}
+
+/// Sends a link to the address that somebody wants to sign in with from now on. Nothing is changed until it is opened.
+///
+/// # Errors
+/// `no_address`, `wrong_password`, `links_disabled`, `too_many_attempts`, `mail_too_busy`, `too_busy`.
+pub async fn ask_to_change_address(ctx: &Context, typed: Password, new: Email) -> Result<()> {
+    ctx.detached(|ctx| async move {
+        let (visit, credential) = (ctx.as_visit(), mine(&ctx).await?);
+        let mailer = visit.mailer()?;
+        check_current(&visit, &credential, &typed).await?;
+        // Counted, whatever comes of it.
+        drop(visit.begin_request(&new)?);
+        let taken = rows::by_address(&visit.tenant(), &ctx.store, &new).await?;
+        let issued = link::issue(&visit, Purpose::EmailChange, Some(credential.user_id), &new).await?;
+        let letter = match taken.filter(|found| found.credential.user_id != credential.user_id) {
+            Some(_) => Letter::AlreadyRegistered { link: format!("{}/sign-in", ctx.auth.public_url) },
+            None => Letter::EmailChange { link: issued.link(&visit, "/auth/email-change/verify"), good_for: GOOD_FOR },
+        };
+        visit.send(mailer, new, letter);
+        Ok(())
+    })
+    .await
+}
+
+/// Lets whoever got the mail sign in with its address from now on, and tells the old one.
+///
+/// # Errors
+/// `token_spent`, `address_taken`, `too_many_attempts`.
+pub async fn change_address(visit: &Visit, token: &str) -> Result<()> {
+    let row = link::find(visit, Purpose::EmailChange, token).await?;
+    let (tenant, store, now) = (visit.tenant(), &visit.store, visit.now());
+    let id = row.user_id.ok_or_else(link::dead)?;
+    let before = rows::of_user(&tenant, store, id).await?.filter(|found| found.disabled_at.is_none());
+    let old = before.ok_or_else(link::dead)?.credential.address;
+    let user = users::get(&tenant, store, id).await?.ok_or_else(link::dead)?;
+    let mut batch = Batch::default();
+    link::spend_with(visit, &mut batch, &row);
+    rows::change_address_with(&tenant, &mut batch, id, &row.address, now);
+    let described = Description {
+        name: user.name,
+        email: Some(row.address.as_str().to_owned()),
+        email_key: Some(row.address.key()),
+        email_verified: true,
+    };
+    users::describe_with(&tenant, &mut batch, id, &described, now);
+    // What went to the old address opens nothing any more.
+    for purpose in [Purpose::MagicLink, Purpose::PasswordReset] {
+        tokens::close_with(&tenant, &mut batch, purpose, &old, now);
+    }
+    session::revoke_with(visit.app(), &mut batch, id, None);
+    store.write(batch).await?;
+    session::look_again(visit.app(), id).await;
+    if let Ok(mailer) = visit.mailer() {
+        visit.send(mailer, old, Letter::EmailChanged { to: row.address });
+    }
+    tracing::info!(user = %id, request_id = visit.request_id(), "an address was changed");
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! `/auth/magic-link`, `/auth/password-reset`, `/auth/email-change`: links that come by mail, and what they open.
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Json};
+use retinue_app::link::{self, Proof};
+use retinue_app::{Visit, own_credential};
+use retinue_model::return_to::ReturnTo;
+use retinue_model::{Email, Error, Password, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::credential::{SignedInAs, signed_in};
+use crate::asked::Asked;
+use crate::extract::{Perhaps, Visitor, form_or_json};
+use crate::page::gate_form::GateForm;
+use crate::page::link as page;
+use crate::problem::{Answer, InRequest, Problem};
+
+/// Whom a mail is for.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct AddressForm {
+    /// The address.
+    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    email: String,
+}
+
+/// The same for every address.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MailSent {
+    /// What people are told.
+    detail: &'static str,
+}
+
+pub(crate) const SENT: &str = "If this address may sign in, a mail is on its way.";
+
+/// The form once more for people, a problem for programs.
+pub(crate) fn refused(visit: &Visit, asked: &Asked, error: Error, form: GateForm) -> Answer<Response> {
+    if asked.wants_page { Ok(form.refused(visit, &error)) } else { Err(error).in_request(visit) }
+}
+
+pub(crate) fn sent(visit: &Visit, asked: &Asked, form: &GateForm) -> Response {
+    if asked.wants_page {
+        form.show(visit).into_response()
+    } else {
+        (StatusCode::OK, Json(MailSent { detail: SENT })).into_response()
+    }
+}
+
+/// Ask for a link to sign in, with a short code, by mail. The answer is the same for every address.
+#[utoipa::path(post, path = "/auth/magic-link", tag = "sign-in",
+    request_body(content((AddressForm = "application/json"), (AddressForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = MailSent),
+        (status = 400, body = Problem, description = "`invalid_email`, `email_not_ascii`, `email_too_long`"),
+        (status = 403, body = Problem, description = "`local_disabled`, `links_disabled`"),
+        (status = 429, body = Problem, description = "`too_many_attempts`"),
+        (status = 503, body = Problem, description = "`mail_too_busy`"),
+    ))]
+pub(crate) async fn ask(
+    Visitor(visit): Visitor,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Answer<Response> {
+    let AddressForm { email } = form_or_json(request).await.in_request(&visit)?;
+    let done = async { link::ask_to_sign_in(&visit, &Email::new(&email)?).await };
+    match done.await {
+        Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email))),
+        Err(error) => refused(&visit, &asked, error, page::ask_form(&email)),
+    }
+}
+
+/// What a mail had in it: its token, or its code with the address.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct VerifyForm {
+    /// What stands in the link.
+    #[serde(default)]
+    #[schema(required = false)]
+    token: String,
+    /// The address that the mail went to.
+    #[serde(default)]
+    #[schema(required = false)]
+    email: String,
+    /// The short code.
+    #[serde(default)]
+    #[schema(required = false, example = "7KQ2-M9XD")]
+    code: String,
+}
+
+impl VerifyForm {
+    fn proof(&self) -> Result<Proof> {
+        if self.token.is_empty() {
+            return Ok(Proof::Code(Email::new(&self.email)?, self.code.clone()));
+        }
+        Ok(Proof::Token(self.token.clone()))
+    }
+
+    fn page(&self) -> GateForm {
+        if self.token.is_empty() { page::sent_form(&self.email) } else { page::verify_form(&self.token) }
+    }
+}
+
+/// Sign in with what came by mail: `token`, or `email` and `code`. It is good once.
+#[utoipa::path(post, path = "/auth/magic-link/verify", tag = "sign-in",
+    request_body(content((VerifyForm = "application/json"), (VerifyForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = SignedInAs, description = "For programs"),
+        (status = 303, description = "For browsers"),
+        (status = 400, body = Problem, description = "`code_wrong`, `invalid_email`"),
+        (status = 403, body = Problem, description = "`local_disabled`, `user_disabled`"),
+        (status = 409, body = Problem, description = "`token_spent`, `address_taken`"),
+        (status = 429, body = Problem, description = "`too_many_attempts`"),
+    ))]
+pub(crate) async fn verify(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Answer<Response> {
+    let form: VerifyForm = form_or_json(request).await.in_request(&visit)?;
+    let done = async { link::sign_in(&visit, &form.proof()?, current.as_ref()).await };
+    match done.await {
+        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
+        Err(error) => refused(&visit, &asked, error, form.page()),
+    }
+}
+
+/// Ask for a link to set another password, by mail. The answer is the same for every address.
+#[utoipa::path(post, path = "/auth/password-reset", tag = "sign-in",
+    request_body(content((AddressForm = "application/json"), (AddressForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = MailSent),
+        (status = 400, body = Problem, description = "`invalid_email`, `email_not_ascii`, `email_too_long`"),
+        (status = 403, body = Problem, description = "`local_disabled`, `links_disabled`"),
+        (status = 429, body = Problem, description = "`too_many_attempts`"),
+        (status = 503, body = Problem, description = "`mail_too_busy`"),
+    ))]
+pub(crate) async fn ask_to_reset(
+    Visitor(visit): Visitor,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Answer<Response> {
+    let AddressForm { email } = form_or_json(request).await.in_request(&visit)?;
+    let done = async { link::ask_to_reset(&visit, &Email::new(&email)?).await };
+    match done.await {
+        Ok(()) => Ok(sent(&visit, &asked, &page::reset_sent_form(&email))),
+        Err(error) => refused(&visit, &asked, error, page::ask_to_reset_form(&email)),
+    }
+}
+
+/// What came by mail, and another password.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ResetForm {
+    /// What stands in the link.
+    token: String,
+    /// The password to set.
+    #[schema(format = Password, min_length = 8, max_length = 1_024)]
+    password: String,
+}
+
+/// Set another password with what came by mail. Ends all other sessions, and signs in.
+#[utoipa::path(post, path = "/auth/password-reset/verify", tag = "sign-in",
+    request_body(content((ResetForm = "application/json"), (ResetForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = SignedInAs, description = "For programs"),
+        (status = 303, description = "For browsers"),
+        (status = 400, body = Problem, description = "`password_too_short`, `password_too_long`, `password_common`"),
+        (status = 403, body = Problem, description = "`local_disabled`, `user_disabled`"),
+        (status = 409, body = Problem, description = "`token_spent`"),
+        (status = 429, body = Problem, description = "`too_many_attempts`"),
+        (status = 503, body = Problem, description = "`too_busy`"),
+    ))]
+pub(crate) async fn reset(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Answer<Response> {
+    let ResetForm { token, password } = form_or_json(request).await.in_request(&visit)?;
+    let done = async { link::reset(&visit, &token, Password::new(password)?, current.as_ref()).await };
+    match done.await {
+        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
+        Err(error) => refused(&visit, &asked, error, page::reset_form(&token)),
+    }
+}
+
+/// What stands in a link.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct TokenForm {
+    /// What stands in the link.
+    token: String,
+}
+
+/// Confirm the address that one wants to sign in with from now on. The old one is told.
+#[utoipa::path(post, path = "/auth/email-change/verify", tag = "sign-in",
+    request_body(content((TokenForm = "application/json"), (TokenForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 204, description = "For programs"),
+        (status = 303, description = "For browsers"),
+        (status = 403, body = Problem, description = "`local_disabled`"),
+        (status = 409, body = Problem, description = "`token_spent`, `address_taken`"),
+        (status = 429, body = Problem, description = "`too_many_attempts`"),
+    ))]
+pub(crate) async fn change_address(
+    Visitor(visit): Visitor,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Answer<Response> {
+    let TokenForm { token } = form_or_json(request).await.in_request(&visit)?;
+    match own_credential::change_address(&visit, &token).await {
+        Ok(()) if asked.wants_page => Ok(Redirect::to("/account").into_response()),
+        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) => refused(&visit, &asked, error, page::change_address_form(&token)),
+    }
+}

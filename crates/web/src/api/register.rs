@@ -1,0 +1,91 @@
+//! `POST /auth/register`: becoming a user by an address, where that may be.
+
+use axum::Extension;
+use axum::extract::Request;
+use axum::response::Response;
+use retinue_app::link::{self, Accepted};
+use retinue_app::session::Opened;
+use retinue_app::{Context, Visit};
+use retinue_model::return_to::ReturnTo;
+use retinue_model::user::User;
+use retinue_model::{Email, Password, Result};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::api::credential::{SignedInAs, signed_in};
+use crate::api::link::{MailSent, refused, sent};
+use crate::asked::Asked;
+use crate::extract::{Perhaps, Visitor, form_or_json};
+use crate::page::link as page;
+use crate::problem::{Answer, InRequest, Problem};
+
+/// Who wants an account: `email`, or `token`, `name` and `password` of whoever was invited.
+#[derive(Deserialize, ToSchema)]
+#[serde(default)]
+#[derive(Default)]
+pub(crate) struct RegisterForm {
+    /// The address.
+    #[schema(required = false, format = Email, max_length = 254, example = "ada@example.com")]
+    email: String,
+    /// What stands in the link of an invitation.
+    #[schema(required = false)]
+    token: String,
+    /// The name.
+    #[schema(required = false, max_length = 200)]
+    name: String,
+    /// The password to set.
+    #[schema(required = false, format = Password, max_length = 1_024)]
+    password: String,
+}
+
+/// Make an account. With an address only, a link comes by mail, and the answer is the same for every address; with an
+/// invitation, the account is made at once.
+#[utoipa::path(post, path = "/auth/register", tag = "sign-in",
+    request_body(content((RegisterForm = "application/json"), (RegisterForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = MailSent, description = "Without an invitation"),
+        (status = 201, body = SignedInAs, description = "With one, for programs"),
+        (status = 303, description = "With one, for browsers"),
+        (status = 400, body = Problem, description = "`invalid_email`, `invalid_name`, `password_too_short`, `password_too_long`, `password_common`"),
+        (status = 403, body = Problem, description = "`registration_closed`, `local_disabled`, `links_disabled`"),
+        (status = 409, body = Problem, description = "`token_spent`, `address_taken`"),
+        (status = 429, body = Problem, description = "`too_many_attempts`"),
+        (status = 503, body = Problem, description = "`mail_too_busy`, `too_busy`"),
+    ))]
+pub(crate) async fn register(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Answer<Response> {
+    let RegisterForm { email, token, name, password } = form_or_json(request).await.in_request(&visit)?;
+    if token.is_empty() {
+        let done = async { link::ask_to_register(&visit, &Email::new(&email)?).await };
+        return match done.await {
+            Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email))),
+            Err(error) => refused(&visit, &asked, error, page::register_form(&email)),
+        };
+    }
+    match accept(&visit, (&token, &name), password, current.as_ref()).await {
+        Ok((user, opened)) => Ok(made(&visit, &asked, user, &opened)),
+        Err(error) => refused(&visit, &asked, error, page::invited_form(&token, &name)),
+    }
+}
+
+async fn accept(
+    visit: &Visit,
+    (token, name): (&str, &str),
+    password: String,
+    current: Option<&Context>,
+) -> Result<(User, Opened)> {
+    let said = Accepted { name: name.to_owned(), password: Password::new(password)? };
+    link::accept(visit, token, said, current).await
+}
+
+fn made(visit: &Visit, asked: &Asked, user: User, opened: &Opened) -> Response {
+    let mut response = signed_in(visit, asked, user, (opened, &ReturnTo::default()));
+    if !asked.wants_page {
+        *response.status_mut() = axum::http::StatusCode::CREATED;
+    }
+    response
+}

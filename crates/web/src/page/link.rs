@@ -1,0 +1,114 @@
+//! The pages around links that come by mail. Looking at one uses nothing up: mail scanners open every link.
+
+use retinue_app::local::Registration;
+
+use super::Page;
+use super::gate_form::{Field, GateForm};
+use super::set_up::TokenQuery;
+use crate::extract::{Params, Visitor};
+
+/// Asks for the address that a link to sign in goes to.
+pub(crate) fn ask_form(email: &str) -> GateForm {
+    GateForm::new("Sign in with a link", "/auth/magic-link", "Send me a link")
+        .lead("It comes by mail, with a short code that you can type instead.")
+        .field(Field::email(email))
+        .more("/sign-in", "Back to sign-in")
+}
+
+/// Says that a mail may be on its way, and takes its code.
+pub(crate) fn sent_form(email: &str) -> GateForm {
+    GateForm::new("Look at your mail", "/auth/magic-link/verify", "Sign in")
+        .lead("If this address may sign in, a mail is on its way. Open the link in it, or type its code here. Both are good for 15 minutes.")
+        .hidden("email", email)
+        .field(Field::code())
+        .more("/auth/magic-link", "Ask for another one")
+}
+
+/// One button, which uses the link up.
+pub(crate) fn verify_form(token: &str) -> GateForm {
+    GateForm::new("Sign in", "/auth/magic-link/verify", "Sign in")
+        .lead("The link in your mail led here. It is good once, for this browser.")
+        .hidden("token", token)
+        .more("/auth/magic-link", "Ask for another link")
+}
+
+/// Asks for the address of whoever forgot the password.
+pub(crate) fn ask_to_reset_form(email: &str) -> GateForm {
+    GateForm::new("Set another password", "/auth/password-reset", "Send me a link")
+        .lead("A link to do so comes by mail.")
+        .field(Field::email(email))
+        .more("/sign-in", "Back to sign-in")
+}
+
+/// Says that a mail may be on its way.
+pub(crate) fn reset_sent_form(email: &str) -> GateForm {
+    GateForm::new("Look at your mail", "/auth/password-reset", "Send it again")
+        .lead("If this address may sign in, a mail is on its way. Its link is good for 15 minutes.")
+        .hidden("email", email)
+        .more("/sign-in", "Back to sign-in")
+}
+
+/// Takes another password.
+pub(crate) fn reset_form(token: &str) -> GateForm {
+    GateForm::new("Set another password", "/auth/password-reset/verify", "Set it and sign in")
+        .lead("Everywhere else you are signed out.")
+        .hidden("token", token)
+        .field(Field::new_password())
+        .more("/auth/password-reset", "Ask for another link")
+}
+
+/// One button, which changes the address.
+pub(crate) fn change_address_form(token: &str) -> GateForm {
+    GateForm::new("Confirm your new address", "/auth/email-change/verify", "Use this address")
+        .lead("You sign in with it from now on.")
+        .hidden("token", token)
+        .more("/account", "To your account")
+}
+
+/// Asks for the address of whoever wants an account.
+pub(crate) fn register_form(email: &str) -> GateForm {
+    GateForm::new("Make an account", "/auth/register", "Send me a link")
+        .lead("A link comes by mail. Your account is made when you open it.")
+        .field(Field::email(email))
+        .more("/sign-in", "Back to sign-in")
+}
+
+/// Takes name and password of whoever was invited.
+pub(crate) fn invited_form(token: &str, name: &str) -> GateForm {
+    GateForm::new("Make your account", "/auth/register", "Make this account")
+        .lead("You sign in with the address that was invited, and with this password.")
+        .hidden("token", token)
+        .field(Field::name(name))
+        .field(Field::new_password())
+}
+
+/// `GET /auth/magic-link`
+pub(crate) async fn ask(Visitor(visit): Visitor) -> Page {
+    ask_form("").show(&visit)
+}
+
+/// `GET /auth/magic-link/verify`
+pub(crate) async fn verify(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
+    verify_form(&token).show(&visit)
+}
+
+/// `GET /auth/password-reset`
+pub(crate) async fn ask_to_reset(Visitor(visit): Visitor) -> Page {
+    ask_to_reset_form("").show(&visit)
+}
+
+/// `GET /auth/password-reset/verify`
+pub(crate) async fn reset(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
+    reset_form(&token).show(&visit)
+}
+
+/// `GET /auth/email-change/verify`
+pub(crate) async fn change_address(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
+    change_address_form(&token).show(&visit)
+}
+
+/// `GET /auth/register`: with the token of an invitation, or without where everybody may.
+pub(crate) async fn register(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
+    let is_open = visit.app().auth().local.as_ref().is_some_and(|local| local.registration == Registration::Open);
+    if token.is_empty() && is_open { register_form("").show(&visit) } else { invited_form(&token, "").show(&visit) }
+}

@@ -1,0 +1,44 @@
+//! `/set-up`: the form of the first administrator, at the end of the link that the console printed.
+
+use axum::response::Response;
+use retinue_app::Visit;
+use retinue_model::Error;
+use serde::Deserialize;
+
+use super::Page;
+use super::gate_form::{Field, GateForm};
+use crate::extract::{Params, Visitor};
+
+/// A link's secret.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct TokenQuery {
+    #[serde(default)]
+    pub(crate) token: String,
+}
+
+/// What was typed, but for the password.
+#[derive(Debug, Default)]
+pub(crate) struct Typed {
+    pub(crate) token: String,
+    pub(crate) name: String,
+    pub(crate) email: String,
+}
+
+fn page(typed: &Typed) -> GateForm {
+    GateForm::new("Set up the first account", "/set-up", "Make this account")
+        .lead("It runs this installation, and signs in with this address and password.")
+        .hidden("token", &typed.token)
+        .field(Field::name(&typed.name))
+        .field(Field::email(&typed.email))
+        .field(Field::new_password())
+}
+
+/// `GET /set-up`: uses nothing up.
+pub(crate) async fn show(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
+    page(&Typed { token, ..Typed::default() }).show(&visit)
+}
+
+/// The form once more.
+pub(crate) fn again(visit: &Visit, error: &Error, typed: &Typed) -> Response {
+    page(typed).refused(visit, error)
+}
