@@ -1,0 +1,195 @@
+//! `retinue user …` and `retinue thread transfer`, as they are typed, and the link on the console.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use retinue_store::Location;
+use retinue_testkit::{Database, Program, Running};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PASSWORD: &str = "correct horse battery staple";
+
+/// The binary in a folder, over a database, with this on standard input.
+struct Typed {
+    folder: TempDir,
+    database: Option<String>,
+}
+
+impl Typed {
+    fn on(database: Option<&Database>) -> Self {
+        let url = database.map(|database| match database.location() {
+            Location::Postgres { url, .. } => url.clone(),
+            Location::Sqlite(_) => unreachable!(),
+        });
+        Self { folder: tempfile::tempdir().unwrap(), database: url }
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_retinue"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.envs(self.database.iter().map(|url| ("DATABASE_URL", url)));
+        let mut child = command.spawn().unwrap();
+        // One that does not read it has ended before.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        child.wait_with_output().unwrap()
+    }
+
+    fn said(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {complaint}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn complaint(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str], input: &str) -> Value {
+        serde_json::from_str(&self.said(&[arguments, &["--json"]].concat(), input)).unwrap()
+    }
+
+    async fn serve(&self, mode: &str) -> Running {
+        let program = Program::new(env!("CARGO_BIN_EXE_retinue"), self.folder.path()).environment("AUTH_MODE", mode);
+        match &self.database {
+            Some(url) => program.environment("DATABASE_URL", url).start().await,
+            None => program.start().await,
+        }
+    }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// The cookie of a session, or the status.
+async fn login(server: &Running, email: &str, password: &str) -> Result<String, u16> {
+    let request = client().post(format!("http://{}/auth/login", server.address()));
+    let response = request.json(&json!({"email": email, "password": password})).send().await.unwrap();
+    let cookie = response.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+    cookie.map(|cookie| cookie.split(';').next().unwrap().to_owned()).ok_or_else(|| response.status().as_u16())
+}
+
+async fn threads(server: &Running, cookie: &str) -> (u16, Value) {
+    let request = client().get(format!("http://{}/api/threads", server.address())).header("cookie", cookie);
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+async fn people_are_kept_beside_a_running_server(typed: Typed) {
+    // Before the first start there is no database.
+    let ada = typed.json(&["user", "add", "ada@example.com", "--name", "Ada", "--admin"], PASSWORD);
+    assert_eq!((&ada["name"], &ada["organization_admin"]), (&json!("Ada"), &json!(true)));
+    let server = typed.serve("local").await;
+    let said = typed.said(&["user", "add", "grace@example.com"], &format!("{PASSWORD}\r\n"));
+    assert!(said.starts_with("Added grace (grace@example.com)."), "{said}");
+    let grace = login(&server, "grace@example.com", PASSWORD).await.unwrap();
+    assert_eq!(threads(&server, &grace).await.0, 200);
+    typed.said(&["user", "disable", "grace@example.com"], "");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while threads(&server, &grace).await.0 == 200 {
+        assert!(std::time::Instant::now() < deadline, "the server did not hear of it");
+    }
+    assert_eq!(login(&server, "grace@example.com", PASSWORD).await, Err(401));
+    let listed = typed.said(&["user", "list"], "");
+    assert!(listed.contains("administrator") && listed.contains("disabled"), "{listed}");
+    assert!(!listed.contains("Local user"), "{listed}");
+    let grace = typed.json(&["user", "enable", "grace@example.com"], "");
+    typed.said(&["user", "set-password", grace["id"].as_str().unwrap()], "another good one");
+    assert_eq!(login(&server, "grace@example.com", PASSWORD).await, Err(401));
+    assert!(login(&server, "grace@example.com", "another good one").await.is_ok());
+    for (arguments, input, word) in [
+        (&["user", "add", "ada@example.com"][..], PASSWORD, "already"),
+        (&["user", "add", "eve@example.com"], "", "standard input"),
+        (&["user", "add", "eve@example.com"], "12345678", "first that others would try"),
+        (&["user", "add", "eve@example.com\r\nBcc: x@example.com"], PASSWORD, "not an e-mail address"),
+        (&["user", "disable", "eve@example.com"], "", "no such user"),
+        (&["user", "disable", "usr_00000000000000000000000001"], "", "no such user"),
+    ] {
+        let complaint = typed.complaint(arguments, input);
+        assert!(complaint.contains(word), "{arguments:?}: {complaint}");
+    }
+    assert_eq!(typed.json(&["user", "list"], "").as_array().unwrap().len(), 2);
+    assert!(server.stop().await.success());
+}
+
+async fn conversations_from_before_are_handed_over(typed: Typed) {
+    let server = typed.serve("single_user").await;
+    for _ in 0..2 {
+        let made = client().post(format!("http://{}/api/threads", server.address())).json(&json!({})).send().await;
+        assert_eq!(made.unwrap().status(), 201);
+    }
+    assert!(server.stop().await.success());
+    let said = typed.said(&["user", "add", "ada@example.com"], PASSWORD);
+    assert!(said.contains("AUTH_MODE=local"), "{said}");
+    let server = typed.serve("local").await;
+    let ada = login(&server, "ada@example.com", PASSWORD).await.unwrap();
+    assert_eq!(threads(&server, &ada).await.1["data"], json!([]));
+    let said = typed.said(&["thread", "transfer", "--from", "local", "--to", "ada@example.com"], "");
+    assert_eq!(said, "2 conversations belong to ada (ada@example.com) now.\n");
+    assert_eq!(threads(&server, &ada).await.1["data"].as_array().unwrap().len(), 2);
+    let again = typed.json(&["thread", "transfer", "--from", "local", "--to", "ada@example.com"], "");
+    assert_eq!(again["threads"], json!(0));
+    assert_eq!(
+        typed.run(&["thread", "transfer", "--from", "grace@example.com", "--to", "ada@example.com"], "").status.code(),
+        Some(2)
+    );
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn sqlite_people_are_kept_beside_a_running_server() {
+    people_are_kept_beside_a_running_server(Typed::on(None)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn postgres_people_are_kept_beside_a_running_server() {
+    people_are_kept_beside_a_running_server(Typed::on(Some(&Database::postgres().await))).await;
+}
+
+#[tokio::test]
+async fn sqlite_conversations_from_before_are_handed_over() {
+    conversations_from_before_are_handed_over(Typed::on(None)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn postgres_conversations_from_before_are_handed_over() {
+    conversations_from_before_are_handed_over(Typed::on(Some(&Database::postgres().await))).await;
+}
+
+/// What a start says on the console until it is ready, and what it logs.
+fn console(folder: &Path) -> (String, String) {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_retinue"))
+        .current_dir(folder)
+        .env_clear()
+        .envs([("AUTH_MODE", "local"), ("RETINUE_LISTEN", "127.0.0.1:0"), ("RETINUE__METRICS__LISTEN", "off")])
+        .envs([("RETINUE__LOG__FORMAT", "json"), ("RETINUE__LOG__FILTER", "trace")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = std::io::BufReader::new(server.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    server.kill().unwrap();
+    let output = server.wait_with_output().unwrap();
+    (line, String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn the_console_shows_the_set_up_link_and_the_log_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, log) = console(folder.path());
+    let token = |line: &str| line.trim_end().split_once("/set-up?token=").unwrap().1.to_owned();
+    assert!(log.contains("\"ready\"") && !log.contains(&token(&first)), "{log}");
+    let (second, _) = console(folder.path());
+    assert_ne!(token(&first), token(&second), "each start makes another one");
+}
