@@ -55,8 +55,9 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
             std::future::pending(),
         ));
     }
+    let set_up_link = set_up::offer(&app).await?;
     greet(&config, &app, address, &location);
-    if let Some(link) = set_up::offer(&app).await? {
+    if let Some(link) = set_up_link {
         // On the console alone, also where logs are kept elsewhere.
         say(&format!("Nobody can sign in yet. Make the first account within 24 hours: {link}\n"));
     }

@@ -82,7 +82,10 @@ async fn stays_in_its_organization(store: &Store) {
     assert_eq!(by_address(&them, store, &email("ada@example.com")).await.unwrap(), None);
     assert_eq!(of_user(&them, store, LOCAL_USER).await.unwrap(), None);
     let (old, new) = (hash("$one"), hash("$theirs"));
-    assert_eq!(write(store, |batch| confirm_password_with(&them, batch, LOCAL_USER, (&old, &new))).await, None);
+    assert_eq!(
+        write(store, |batch| confirm_password_with(&them, batch, LOCAL_USER, (&old, &new))).await,
+        Some("not_found")
+    );
     let theirs = email("eve@example.com");
     let change = |batch: &mut Batch| change_address_with(&them, batch, LOCAL_USER, &theirs, NOW);
     assert_eq!(write(store, change).await, Some("not_found"));
