@@ -56,6 +56,8 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
         ));
     }
     let set_up_link = set_up::offer(&app).await?;
+    // Whoever reads that it is ready may tell it to stop.
+    let signals = Signals::listen()?;
     greet(&config, &app, address, &location);
     if let Some(link) = set_up_link {
         // On the console alone, also where logs are kept elsewhere.
@@ -68,7 +70,7 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
         tokio::spawn(sign_in::prepare(app.clone()));
     }
     tokio::select! {
-        served = serve(&config, app, listener) => served,
+        served = serve(&config, app, listener, signals) => served,
         // At once: what could still be written is not this process's to write any more.
         error = store.lost() => Err(error.into()),
     }
@@ -89,14 +91,13 @@ async fn start(config: &Config, environment: &Environment, store: Store, address
     Ok(app)
 }
 
-async fn serve(config: &Config, app: App, listener: TcpListener) -> anyhow::Result<()> {
+async fn serve(config: &Config, app: App, listener: TcpListener, mut signals: Signals) -> anyhow::Result<()> {
     let any_address = config.auth.is_single_user() && config.auth.single_user.allow_remote;
     let router = retinue_web::router(app.clone(), settings(config, any_address));
     let server = tokio::spawn(listen::serve(listener, router, Bounds::new(config.server.max_connections), {
         let app = app.clone();
         async move { app.stopped().await }
     }));
-    let mut signals = Signals::listen()?;
     signals.next().await;
     tracing::info!("stopping: answers under way may finish");
     tokio::select! {
