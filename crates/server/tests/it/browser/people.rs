@@ -79,6 +79,7 @@ async fn accounts(look: &mut impl AsyncFnMut(&Browser, &str)) {
     browser.click("[action='/account/identities/add'] button").await;
     browser.sees("[aria-labelledby=ways]", "You added it.").await;
     browser.requests().await;
+    browser.open("/account").await;
     browser.evaluate("scrollTo(0, document.body.scrollHeight)").await;
     look(&browser, "account-end").await;
 

@@ -123,20 +123,16 @@ async fn whoever_signed_out_is_not_led_back_in_by_the_back_button() {
 #[ignore = "needs Chromium; `cargo xtask test` provides it"]
 async fn the_back_button_shows_nobody_the_pages_of_another() {
     let (app, provider, browser) = start().await;
-    sign_in(&browser, &provider, "ada").await;
-    browser.sees(".rail .person", "ada@example.com").await;
-    for path in ["/account", "/agents"] {
-        browser.open(path).await;
-    }
-    // In another tab.
-    let page = browser.open_tab(&app.url("/account")).await;
+    conversation(&app, &browser, &provider).await;
+    browser.open("/account").await;
     browser.click("[action='/auth/logout'] button").await;
     browser.sees("h1", "You are signed out").await;
     sign_in(&browser, &provider, "grace").await;
-    browser.go_to_tab(&page).await;
-    for _ in 0..2 {
+    // Past the page of signing out, Ada's account and her conversation, to where she began it.
+    for heading in ["You are signed out", "Your account", "Nothing is here", "What do you need?"] {
         browser.back().await;
-        browser.sees(".rail .person", "").await;
-        assert_eq!(browser.count(".person[title*=grace]").await, 1, "{}", browser.path().await);
+        browser.sees("h1", heading).await;
+        assert_eq!(browser.count(".person[title*=ada], .turn, .threads li").await, 0, "{heading}");
     }
+    browser.sees(".rail .person", "grace@example.com").await;
 }
