@@ -56,8 +56,16 @@ impl Person {
 
     /// Adds an identity of whoever is at the provider of this name; the program's answer to the callback.
     pub async fn add_identity(&self, name: &str, provider: &IdentityProvider) -> Response {
-        let begun = self.submit("/account/identities/add", &[("provider", name)]).await;
-        self.come_back(&provider.visit(&location(&begun))).await
+        let begun = self.begin_to_add(name).await;
+        self.come_back(&provider.visit(&begun)).await
+    }
+
+    /// Begins to add an identity; where the browser is led, by a page.
+    pub async fn begin_to_add(&self, name: &str) -> String {
+        let response = self.submit("/account/identities/add", &[("provider", name)]).await;
+        let (status, page) = (response.status(), response.text().await.unwrap());
+        let (_, rest) = page.split_once("content=\"0; url=").unwrap_or_else(|| panic!("{status}: {page}"));
+        rest.split_once('"').unwrap().0.replace("&#38;", "&").replace("&amp;", "&")
     }
 
     /// Begins to sign in; where the browser is led.
