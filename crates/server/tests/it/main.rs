@@ -19,6 +19,7 @@ mod page;
 mod postgres_fault;
 mod program;
 mod run;
+mod session;
 mod sign_in;
 mod sign_in_hostile;
 mod thread;
