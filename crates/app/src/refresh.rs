@@ -50,8 +50,8 @@ pub(crate) async fn when_due(app: &App, known: Arc<KnownSession>, now: Timestamp
 
 /// Asks about a session that only a stream uses.
 pub(crate) fn beside_streams(app: &App, known: Arc<KnownSession>, now: Timestamp) {
-    // The cache, this one, and whoever holds on to it.
-    if known.refresh_at.is_some_and(|at| at <= now) && Arc::strong_count(&known) > 2 {
+    // Besides the cache and this one.
+    if known.refresh_at.is_some_and(|at| at <= now) && known.is_held(2) {
         let app = app.clone();
         tokio::spawn(async move {
             if let Err(error) = when_due(&app, known, now).await {
