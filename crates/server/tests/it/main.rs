@@ -13,6 +13,7 @@ mod isolation;
 mod kill;
 mod link;
 mod local;
+mod linking;
 mod message;
 mod openapi;
 mod page;
