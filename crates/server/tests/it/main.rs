@@ -19,6 +19,7 @@ mod openapi;
 mod page;
 mod postgres_fault;
 mod program;
+mod refresh;
 mod run;
 mod session;
 mod sign_in;

@@ -116,6 +116,11 @@ impl Script {
         self.signer = Signer::Published(0);
     }
 
+    /// This refresh token counts from now on, once.
+    pub fn keep_refresh_token(&mut self, token: &str) {
+        self.refresh_tokens.insert(token.to_owned());
+    }
+
     /// A token with these claims, signed as the script says.
     pub(super) fn signed(&self, kind: &str, claims: &Value) -> String {
         let (key, algorithm) = match &self.signer {
