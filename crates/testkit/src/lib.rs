@@ -13,6 +13,7 @@ pub mod identity_provider;
 pub mod line;
 pub mod model_server;
 mod part;
+pub mod people;
 pub mod person;
 pub mod port;
 pub mod program;
@@ -29,13 +30,14 @@ pub use events::{EventStream, ReceivedEvent};
 pub use identity_provider::{IdentityProvider, SigningKey};
 pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
+pub use people::auth_at;
 pub use person::{Person, location};
 pub use port::Port;
 pub use program::{Program, Running};
 pub use real_provider::{ProviderOptions, RealProvider};
 pub use rng::CountingRng;
 pub use smtp_sink::{Mail, SinkOptions, SinkTls, SmtpSink};
-pub use test_app::{Options, TestApp, auth_at};
+pub use test_app::{Options, TestApp};
 pub use wait::until;
 
 /// Makes each of these `async fn name(app: TestApp, provider: IdentityProvider)` a test on SQLite, and one on PostgreSQL:

@@ -21,7 +21,7 @@ const MAKERS: &[(&str, &[&str])] = &[
     ("Scope::of_row(", &["crates/store/src/run.rs"]),
     ("Pen::of(", &["crates/store/src/run.rs"]),
     // The people of an organization.
-    ("Tenant::default_organization(", &["crates/app/src/context.rs"]),
+    ("Tenant::default_organization(", &["crates/app/src/context.rs", "crates/app/src/administration.rs"]),
     ("Tenant::of(", &[]),
     // What the program looks after itself.
     ("System::at_start(", &["crates/app/src/work.rs"]),

@@ -13,7 +13,7 @@ with_people_on_both_engines! {
 }
 
 /// Why something is public. A further line needs a reason that others can follow.
-const REASONS: [(&str, &str); 12] = [
+const REASONS: &[(&str, &str)] = &[
     ("GET /assets/{hash}/{name}", "Style and scripts, the same for everybody; the pages below need them."),
     (
         "GET /auth/callback",
@@ -28,6 +28,24 @@ const REASONS: [(&str, &str); 12] = [
     ("GET /readyz", "For whatever sends requests to the server; says whether it can take some."),
     ("GET /sign-in", "The way in."),
     ("GET /signed-out", "Shown to whoever has just signed out."),
+    ("GET /auth/email-change/verify", "The page of a link by mail; spends nothing."),
+    ("GET /auth/magic-link", "Where a link is asked for."),
+    (
+        "GET /auth/magic-link/verify",
+        "The page of a link by mail; spends nothing, so that scanners of mail can look at it.",
+    ),
+    ("GET /auth/password-reset", "Where a link is asked for."),
+    ("GET /auth/password-reset/verify", "The page of a link by mail; spends nothing."),
+    ("GET /auth/register", "Where one registers, if that is open or one is invited."),
+    ("GET /set-up", "The page of the link on the console; shows nothing but a form."),
+    ("POST /auth/email-change/verify", "Takes the token of a link that only the address got."),
+    ("POST /auth/login", "Takes address and password; guesses are slowed down."),
+    ("POST /auth/magic-link", "Sends a link; answers everybody alike."),
+    ("POST /auth/magic-link/verify", "Takes the token of a link, or its code, once."),
+    ("POST /auth/password-reset", "Sends a link; answers everybody alike."),
+    ("POST /auth/password-reset/verify", "Takes the token of a link, once."),
+    ("POST /auth/register", "Registers, if that is open or one is invited."),
+    ("POST /set-up", "Takes the token of the link on the console, once."),
     ("POST /auth/backchannel-logout", "Called by a provider, whose signature is checked."),
 ];
 
@@ -36,7 +54,7 @@ const SIGNING_OUT: (&str, &str) =
     ("POST /auth/logout", "Whoever's session is over may sign out all the same; ends only one's own.");
 
 async fn whoever_is_not_signed_in_gets_nothing_but_what_is_public(app: TestApp, _: IdentityProvider) {
-    let reasons: BTreeMap<_, _> = REASONS.into_iter().chain([SIGNING_OUT]).collect();
+    let reasons: BTreeMap<_, _> = REASONS.iter().copied().chain([SIGNING_OUT]).collect();
     let nobody = Person::stranger(&app);
     let mut found = "# What anybody may call, and why. `guard.rs` compares it with what is true.\n".to_owned();
     for route in route::all() {

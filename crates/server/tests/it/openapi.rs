@@ -144,6 +144,14 @@ async fn about_sign_in(app: &TestApp, provider: &IdentityProvider, ada: &Person)
         ask(delete, "/api/identities/{id}", no_identity, None, 404),
         ask(post.clone(), "/auth/backchannel-logout", "", Some(json!(token)), 200),
         ask(post.clone(), "/auth/backchannel-logout", "", Some(json!("logout_token=x")), 400),
+        // Nobody comes in by address here.
+        ask(post.clone(), "/auth/login", "", Some(json!({"email": "a@b.example", "password": "x"})), 403),
+        ask(post.clone(), "/auth/magic-link", "", Some(json!({"email": "a@b.example"})), 403),
+        ask(post.clone(), "/auth/magic-link/verify", "", Some(json!({"token": "x"})), 403),
+        ask(post.clone(), "/auth/password-reset", "", Some(json!({"email": "a@b.example"})), 403),
+        ask(post.clone(), "/auth/password-reset/verify", "", Some(json!({"token": "x", "new_password": "a long enough one"})), 403),
+        ask(post.clone(), "/auth/email-change/verify", "", Some(json!({"token": "x"})), 403),
+        ask(post.clone(), "/auth/register", "", Some(json!({"email": "a@b.example"})), 403),
         ask(post, "/auth/logout", "", None, 200),
         ask(get, "/auth/me", "", None, 401),
     ]

@@ -51,6 +51,14 @@ fn content(route: &Route) -> Content {
         ("POST", "/threads/{id}/title") => Form("title=Changed"),
         ("POST", "/account/name") => Form("name=ada"),
         ("POST", "/account/identities/add") => Form("provider=sso"),
+        ("POST", "/account/password") => Form("new_password=correct+horse+battery"),
+        ("POST", "/account/email") => Form("email=ada%40example.org"),
+        ("POST", "/auth/login") => Form("email=ada%40example.com&password=correct+horse+battery"),
+        ("POST", "/auth/magic-link" | "/auth/password-reset" | "/auth/register") => Form("email=ada%40example.com"),
+        (
+            "POST",
+            "/auth/magic-link/verify" | "/auth/password-reset/verify" | "/auth/email-change/verify" | "/set-up",
+        ) => Form("token=none"),
         _ => panic!(
             "{} is new: say in `content` (tests/it/isolation/recipe.rs) what its owner sends, \
              then look at the line that it gets in matrix.txt",
