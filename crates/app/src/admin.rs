@@ -5,7 +5,7 @@ use retinue_model::user::User;
 use retinue_model::{Error, Result};
 use retinue_store::identity;
 
-use crate::App;
+use crate::{App, voucher};
 
 /// One entry of `auth.admins`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,9 @@ pub(crate) async fn is_admin(app: &App, user: &User) -> Result<bool> {
     }
     let declared = &app.auth.admins;
     let address = user.email.as_deref().filter(|_| user.email_verified).map(str::to_ascii_lowercase);
-    if address.is_some_and(|address| declared.contains(&Declared::VerifiedEmail(address))) {
+    if let Some(key) = address.filter(|key| declared.contains(&Declared::VerifiedEmail(key.clone())))
+        && voucher::vouches_for(app, user.id, &key).await?
+    {
         return Ok(true);
     }
     if !declared.iter().any(|declared| matches!(declared, Declared::Identity { .. })) {

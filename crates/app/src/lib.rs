@@ -41,6 +41,7 @@ mod scratch;
 mod session_cache;
 mod session_token;
 mod visit;
+mod voucher;
 mod work;
 
 pub use auth::Auth;

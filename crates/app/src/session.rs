@@ -276,7 +276,9 @@ pub async fn keep_watch(app: App) {
         }
         if tidied_at.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
             tidied_at = Some(Instant::now());
-            tidy(&app).await;
+            // Beside it: while something is deleted, endings must be heard.
+            let app = app.clone();
+            tokio::spawn(async move { tidy(&app).await });
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH) => {}

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Provision, SignInProvider};
 use crate::session::{self, Opened, SignedIn};
-use crate::{App, Context, Visit, refresh};
+use crate::{App, Context, Visit, refresh, voucher};
 
 /// What the browser keeps of a sign-in is encrypted for.
 const PURPOSE: &str = "sign-in at a provider";
@@ -289,7 +289,9 @@ impl Arrival<'_> {
         }
         let others = identities::of_user(&tenant, store, user.id).await?;
         let has_other_subject = others.iter().any(|other| other.issuer == self.signed_in.issuer);
-        Ok(Some(user).filter(|_| !has_other_subject))
+        // Anybody could have come by another provider, with this address, to wait for its owner.
+        let is_theirs = voucher::vouches_for(self.visit.app(), user.id, &key).await?;
+        Ok(Some(user).filter(|_| is_theirs && !has_other_subject))
     }
 
     /// Gives this identity to somebody who is signed in.

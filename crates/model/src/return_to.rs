@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The longest that is remembered, in bytes.
-const MAX_LEN: usize = 1024;
+const MAX_LEN: usize = 512;
 
 /// A path of this server with its query, such as `/threads/thr_…`. Whatever a browser would take for another place becomes
 /// `/`.
@@ -39,7 +39,8 @@ impl fmt::Display for ReturnTo {
 /// Browsers take `\` for `/`, and leave out tabs and line breaks (URL Standard, sections 4.4 and 4.1): `/\evil` and
 /// `/<tab>/evil` lead to another host, as `//evil` does.
 fn is_path(text: &str) -> bool {
-    let is_plain = text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'\\');
+    // Neither do browsers send the others as they are.
+    let is_plain = text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"\\\"<>`".contains(&byte));
     is_plain && text.len() <= MAX_LEN && text.starts_with('/') && !text.starts_with("//")
 }
 

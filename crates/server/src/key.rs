@@ -95,10 +95,13 @@ fn write(path: &Path, keys: &KeyRing) -> Result<()> {
     put().map_err(|error| failed(path, error))
 }
 
+/// A new file: one that somebody else put there is never written to.
 fn tempfile_in(folder: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
-    let path = folder.join(format!(".instance.key.{}", std::process::id()));
+    let mut random = [0; 8];
+    SystemRng::new().fill(&mut random);
+    let path = folder.join(format!(".instance.key.{:016x}", u64::from_le_bytes(random)));
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     Ok((path.clone(), options.open(path)?))
@@ -127,24 +130,41 @@ pub(crate) fn rotate(config: &Config, forget: bool) -> Result<String> {
 /// Takes other keys when the file changes, for as long as the program runs.
 pub(crate) async fn keep_watch(config: Config, app: App) {
     let path = path(&config);
-    let mut known = std::fs::read_to_string(&path).unwrap_or_default();
+    // What was read at the start may have changed since: it is taken once more.
+    let mut known = String::new();
+    let mut complained = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(WATCH) => {}
             () = app.stopped() => return,
         }
-        // One that can't be read changes nothing: the keys that are in use stay.
-        let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        if text == known {
-            continue;
-        }
-        match check_private(&path).and_then(|()| KeyRing::parse(&text)) {
-            Ok(keys) => {
+        match look_again(&path, &known) {
+            Ok(None) => complained = false,
+            Ok(Some((text, keys))) => {
                 app.set_keys(keys);
-                tracing::info!("took the instance's other keys");
+                tracing::info!("took the instance's keys");
+                (known, complained) = (text, false);
             }
-            Err(error) => tracing::error!(?error, "the file of the instance's keys changed and can't be used"),
+            // The keys that are in use stay. Said once, and tried again.
+            Err(error) if !complained => {
+                tracing::error!(
+                    ?error,
+                    "the file of the instance's keys can't be used; the keys before go on counting"
+                );
+                complained = true;
+            }
+            Err(_) => {}
         }
-        known = text;
     }
+}
+
+/// The keys of the file, if it says something else than is known.
+fn look_again(path: &Path, known: &str) -> Result<Option<(String, KeyRing)>> {
+    let text = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
+    if text == known {
+        return Ok(None);
+    }
+    check_private(path)?;
+    let keys = KeyRing::parse(&text)?;
+    Ok(Some((text, keys)))
 }

@@ -11,7 +11,7 @@ use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
 
 /// Sign-ins at providers that a browser may have under way; more begin anew.
-const MOST_PENDING: usize = 8;
+const MOST_PENDING: usize = 5;
 /// How long one may take, in seconds.
 const PENDING_SECONDS: i64 = 60 * 60;
 

@@ -11,6 +11,7 @@ on_both_databases! {
     a_verified_address_leads_to_the_one_who_has_it,
     an_address_leads_to_nobody_unless_it_is_verified_on_both_sides,
     an_address_that_two_people_have_leads_to_neither,
+    an_address_leads_to_nobody_who_took_it_where_that_proves_nothing,
     an_address_that_only_looks_alike_leads_to_nobody,
     an_address_leads_to_nobody_who_is_known_there_as_somebody_else,
     an_address_that_changed_hands_leads_to_whoever_has_it_now,
@@ -23,11 +24,22 @@ on_both_databases! {
     one_person_who_comes_many_times_at_once_is_one_user,
 }
 
-/// Two providers: at `sso` everybody becomes a user, and at `other` whoever has the address of one is that one.
+/// Two providers that are trusted with addresses: whoever has the address of one user is that one.
 async fn start(database: Database) -> (TestApp, IdentityProvider, IdentityProvider) {
-    let link = |provider: &mut SignInProvider| provider.link_by_email = provider.name() == "other";
+    let link = |provider: &mut SignInProvider| provider.link_by_email = true;
     let (app, [sso, other]) = TestApp::with_providers(database, link).await;
     (app, sso, other)
+}
+
+/// An attacker takes the address of somebody who has not come yet, at a provider that lets them, and waits.
+async fn an_address_leads_to_nobody_who_took_it_where_that_proves_nothing(database: Database) {
+    let link = |provider: &mut SignInProvider| provider.link_by_email = provider.name() == "other";
+    let (app, [sso, other]) = TestApp::with_providers(database, link).await;
+    let attacker = comes(&app, ("sso", &sso), "mallory", has("ceo@example.com", true)).await;
+    let victim = comes(&app, ("other", &other), "ceo", has("ceo@example.com", true)).await;
+    assert_ne!(victim.id().await, attacker.id().await);
+    let thread = victim.thread().await;
+    assert_eq!(attacker.status(Method::GET, &format!("/api/threads/{thread}")).await, 404);
 }
 
 fn has(email: &str, verified: bool) -> Value {
@@ -80,8 +92,9 @@ async fn the_same_subject_at_two_providers_is_two_people(database: Database) {
 
 async fn nobody_becomes_a_user_where_that_is_not_wanted(database: Database) {
     let never = |provider: &mut SignInProvider| {
+        provider.link_by_email = true;
         if provider.name() == "other" {
-            (provider.provision, provider.link_by_email) = (Provision::Never, true);
+            provider.provision = Provision::Never;
         }
     };
     let (app, [sso, other]) = TestApp::with_providers(database, never).await;
