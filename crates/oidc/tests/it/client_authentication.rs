@@ -60,11 +60,11 @@ async fn a_wrong_secret_is_the_operators_to_mend() {
 
 #[tokio::test]
 async fn a_provider_that_repeats_our_secrets_does_not_get_them_into_the_log() {
-    let shown = format!("no {SECRET}, no code-1");
-    let body = serde_json::json!({"error": "invalid_grant", "error_description": shown});
     for authentication in [ClientAuthentication::SecretBasic(secret()), ClientAuthentication::SecretPost(secret())] {
         let stage = with(authentication).await;
-        stage.idp.reply("/token", Reply::Json(400, body.clone()));
+        let shown = format!("no {SECRET}, no code-1@{}", stage.idp.issuer());
+        let body = serde_json::json!({"error": "invalid_grant", "error_description": shown});
+        stage.idp.reply("/token", Reply::Json(400, body));
         let cause = stage.sign_in().await.unwrap_err().cause_chain().unwrap();
         assert!(cause.contains("no …, no …"), "{cause}");
     }
