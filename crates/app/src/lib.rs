@@ -40,6 +40,7 @@ mod refresh;
 mod scratch;
 mod session_cache;
 mod session_token;
+pub mod session_watch;
 mod visit;
 mod voucher;
 mod work;

@@ -46,14 +46,6 @@ fn wrong_code() -> Error {
     )
 }
 
-fn disabled() -> Error {
-    Error::new(
-        Kind::Forbidden,
-        "user_disabled",
-        "Your account is disabled here. Ask whoever runs this server to enable it.",
-    )
-}
-
 /// A token, with its code, that is written down.
 pub(crate) struct Issued {
     token: Token,
@@ -230,6 +222,9 @@ pub async fn sign_in(visit: &Visit, proof: &Proof, current: Option<&Context>) ->
         None => return Err(dead()),
     };
     users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
+    if !user.email_verified {
+        session::revoke_with(visit.app(), &mut batch, user.id, None);
+    }
     rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
     let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
     visit.store.write(batch).await?;
@@ -247,7 +242,7 @@ pub(crate) fn spend_with(visit: &Visit, batch: &mut Batch, row: &OneTimeToken) {
 async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> {
     let found = credentials::of_user(&visit.tenant(), &visit.store, user).await?.ok_or_else(dead)?;
     if found.disabled_at.is_some() {
-        return Err(disabled());
+        return Err(users::disabled());
     }
     if found.credential.address.key() != row.address.key() {
         return Err(dead());

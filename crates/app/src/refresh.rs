@@ -48,10 +48,9 @@ pub(crate) async fn when_due(app: &App, known: Arc<KnownSession>, now: Timestamp
     known.ok_or_else(|| Error::new(Kind::Unauthenticated, "session_ended", "Your session has ended. Sign in again."))
 }
 
-/// Asks about a session that only a stream uses.
+/// Asks about a session that a stream holds on to, if that is due.
 pub(crate) fn beside_streams(app: &App, known: Arc<KnownSession>, now: Timestamp) {
-    // Besides the cache and this one.
-    if known.refresh_at.is_some_and(|at| at <= now) && known.is_held(2) {
+    if known.refresh_at.is_some_and(|at| at <= now) {
         let app = app.clone();
         tokio::spawn(async move {
             if let Err(error) = when_due(&app, known, now).await {

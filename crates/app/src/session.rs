@@ -1,9 +1,7 @@
 //! Sessions: who a browser belongs to. Opened at sign-in, looked up with each request, ended by people, providers and time.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use retinue_model::error::Kind;
@@ -12,29 +10,14 @@ use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
 use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
 use retinue_store::session::{self as rows, Found, Kept, Revocation};
-use retinue_store::{Batch, System};
-use tokio::time::Instant;
-use uuid::Uuid;
+use retinue_store::{Batch, System, user as users};
 
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
 use crate::{App, Context, Visit, admin, refresh};
 
-/// How often it is asked what ended elsewhere: that acts within this and the time of the question.
-const WATCH: Duration = Duration::from_millis(250);
-/// After how many rounds of that everything in memory is looked through.
-const LOOK_THROUGH_EVERY: u32 = 4;
-/// How far back is looked, for clocks that differ.
-const LOOK_BACK: SignedDuration = SignedDuration::from_secs(60);
-/// More than this at once: then everything is looked at again.
-const MOST_REVOCATIONS: i64 = 10_000;
 /// How exactly it is written down when a session was last used, in seconds.
 const NOTE_EVERY: i64 = 60;
-/// How often what nobody can use any more is deleted.
-const TIDY_EVERY: Duration = Duration::from_hours(1);
-/// How long what is over is kept.
-const KEEP: SignedDuration = SignedDuration::from_hours(24);
-
 /// How long sessions last.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -69,7 +52,7 @@ pub struct Opened {
     pub lasts: SignedDuration,
 }
 
-/// Opens a session when the batch is written.
+/// Opens a session when the batch is written; the batch is refused if the user was shut out meanwhile.
 pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: SignedIn) -> Result<Opened> {
     let (now, limits) = (visit.now(), visit.auth.sessions);
     let session = Session {
@@ -84,6 +67,7 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
         last_seen_at: now,
         expires_at: now.saturating_add(limits.absolute).map_err(Error::internal)?,
     };
+    users::require_enabled_with(&visit.tenant(), batch, user.id);
     rows::insert_with(&visit.tenant(), batch, &session, how.kept);
     let token = SessionToken { session: session.id, user: user.id, expires_at: session.expires_at };
     let cookie = token.sign(&visit.keys(), now).ok_or_else(|| Error::internal("there is no key"))?;
@@ -128,7 +112,8 @@ impl Visit {
     }
 }
 
-fn is_over(app: &App, known: &KnownSession, now: Timestamp) -> bool {
+/// Whether its time is over.
+pub(crate) fn is_over(app: &App, known: &KnownSession, now: Timestamp) -> bool {
     let idle = now.as_second() - known.used_at.load(Ordering::Relaxed);
     now >= known.session.expires_at || idle >= app.auth.sessions.idle.as_secs()
 }
@@ -174,10 +159,9 @@ fn note_use(app: &App, known: &KnownSession, now: Timestamp) {
 /// # Errors
 /// What keeps the table from being read.
 pub async fn list(ctx: &Context) -> Result<Vec<Session>> {
-    let sessions = rows::list(&ctx.scope(), &ctx.store, ctx.now()).await?;
-    let idle = ctx.auth.sessions.idle;
-    let is_alive = |session: &Session| session.last_seen_at.saturating_add(idle).is_ok_and(|end| end > ctx.now());
-    Ok(sessions.into_iter().filter(is_alive).collect())
+    let now = ctx.now();
+    let seen_after = now.saturating_sub(ctx.auth.sessions.idle).map_err(Error::internal)?;
+    rows::list(&ctx.scope(), &ctx.store, now, seen_after).await
 }
 
 /// The session that a request came with.
@@ -189,11 +173,15 @@ pub const fn current(ctx: &Context) -> Option<SessionId> {
     }
 }
 
-/// Ends one of one's own sessions, at once.
+/// Ends one of one's own sessions, at once. One that is over already stays so.
 ///
 /// # Errors
 /// `not_found`.
 pub async fn end(ctx: &Context, id: SessionId) -> Result<()> {
+    // What is nobody's, or over, is not worth a write.
+    if rows::has_ended(&ctx.scope(), &ctx.store, id).await? {
+        return Ok(());
+    }
     ctx.detached(move |ctx| async move {
         let mut batch = Batch::default();
         rows::end_with(&ctx.scope(), &mut batch, id, ctx.now());
@@ -241,7 +229,7 @@ pub(crate) async fn end_these(app: &App, mut batch: Batch, sessions: &[(UserId, 
     Ok(())
 }
 
-/// Tells other processes that something of a user ended, when the batch is written.
+/// Tells other processes that a session ended, or else that something of a user is another now, when the batch is written.
 pub(crate) fn revoke_with(app: &App, batch: &mut Batch, user: UserId, session: Option<SessionId>) {
     let revocation = Revocation { id: app.new_uuid(), user, session };
     rows::revoke_with(&app.tenant(), batch, &revocation, app.now());
@@ -254,83 +242,10 @@ pub(crate) async fn look_again(app: &App, user: UserId) {
     }
 }
 
-async fn recheck(app: &App, known: &KnownSession) {
+/// Reads a session again, and ends it if it is over.
+pub(crate) async fn recheck(app: &App, known: &KnownSession) {
     // What can't be read is not known to be good.
     if !matches!(load(app, known.session.id, known.session.user_id).await, Ok(Some(_))) {
         app.sessions.end(known.session.id);
-    }
-}
-
-/// Hears what ended in other processes, ends what is over by time, and deletes what nobody can use any more; for as long
-/// as the program runs.
-pub async fn keep_watch(app: App) {
-    if app.auth.is_single_user() {
-        return;
-    }
-    let (mut seen, mut tidied_at, mut round) = (HashSet::new(), None::<Instant>, 0_u32);
-    loop {
-        watch_once(&app, &mut seen).await;
-        round = round.wrapping_add(1);
-        if round.is_multiple_of(LOOK_THROUGH_EVERY) {
-            look_through(&app);
-        }
-        if tidied_at.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
-            tidied_at = Some(Instant::now());
-            // Beside it: while something is deleted, endings must be heard.
-            let app = app.clone();
-            tokio::spawn(async move { tidy(&app).await });
-        }
-        tokio::select! {
-            () = tokio::time::sleep(WATCH) => {}
-            () = app.stopped() => return,
-        }
-    }
-}
-
-async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
-    let (asked_at, now) = (Instant::now(), app.now());
-    let since = now.saturating_sub(LOOK_BACK).unwrap_or(now);
-    let revoked = match rows::revoked_since(&System::in_background(), &app.store, since, MOST_REVOCATIONS).await {
-        Ok(revoked) => revoked,
-        Err(error) => {
-            tracing::debug!(?error, "can_fail(session): what ended elsewhere could not be read");
-            return;
-        }
-    };
-    if i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= MOST_REVOCATIONS {
-        for known in app.sessions.all() {
-            recheck(app, &known).await;
-        }
-    }
-    for revocation in revoked.iter().filter(|revocation| !seen.contains(&revocation.id)) {
-        match revocation.session {
-            Some(id) => app.sessions.end(id),
-            None => look_again(app, revocation.user).await,
-        }
-    }
-    *seen = revoked.into_iter().map(|revocation| revocation.id).collect();
-    app.sessions.heard(asked_at);
-}
-
-/// Ends what is over by time, and asks providers about what only streams use.
-fn look_through(app: &App) {
-    let now = app.now();
-    for known in app.sessions.all() {
-        if is_over(app, &known, now) {
-            app.sessions.end(known.session.id);
-        } else {
-            refresh::beside_streams(app, known, now);
-        }
-    }
-}
-
-async fn tidy(app: &App) {
-    let now = app.now();
-    let mut batch = Batch::default();
-    rows::forget_with(&System::in_background(), &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
-    retinue_store::one_time_token::delete_expired_with(&System::in_background(), &mut batch, now);
-    retinue_store::logout_token::forget_with(&System::in_background(), &mut batch, now);
-    if let Err(error) = app.store.write(batch).await {
-        tracing::debug!(?error, "can_fail(session): what is over was not deleted");
     }
 }

@@ -1,9 +1,9 @@
 //! Sessions that were seen a moment ago, so that a request need not ask the database who makes it.
 //!
-//! An entry counts only while this process hears what ended elsewhere: see [`crate::session::keep_watch`]. What holds on to
-//! an entry, as a stream does, hears of its end by [`KnownSession::ended`].
+//! An entry counts only while this process hears what ended elsewhere, and for a minute: see [`crate::session_watch`]. What
+//! holds on to an entry, as a stream does, hears of its end by [`KnownSession::ended`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,10 @@ use tokio_util::sync::CancellationToken;
 const MAX: usize = 50_000;
 /// For how long nothing heard means nothing ended.
 const TRUST: Duration = Duration::from_millis(800);
+/// For how long an entry counts: an end that was not heard, because it was written late, is seen within that.
+pub(crate) const MAX_AGE: Duration = Duration::from_mins(1);
+/// Ends that are remembered, so that whoever read too early knows whether it was theirs.
+const RECENT: usize = 1_024;
 
 /// A session with whose it is, as of a moment ago.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct KnownSession {
     /// When it was last used, and when that was last written down, in seconds since 1970.
     pub(crate) used_at: AtomicI64,
     pub(crate) noted_at: AtomicI64,
+    /// When the row was read.
+    read_at: Instant,
     /// The same for each time that the session was read.
     ended: Arc<CancellationToken>,
 }
@@ -39,7 +45,12 @@ impl KnownSession {
     pub(crate) fn new(session: Session, user: User, principal: Principal, refresh_at: Option<Timestamp>) -> Self {
         let seen = session.last_seen_at.as_second();
         let (used_at, noted_at, ended) = (AtomicI64::new(seen), AtomicI64::new(seen), Arc::default());
-        Self { session, user, principal, refresh_at, used_at, noted_at, ended }
+        Self { session, user, principal, refresh_at, used_at, noted_at, read_at: Instant::now(), ended }
+    }
+
+    /// Whether it is too long ago that it was read.
+    pub(crate) fn is_old(&self) -> bool {
+        self.read_at.elapsed() >= MAX_AGE
     }
 
     /// Resolves when it is over.
@@ -69,8 +80,27 @@ struct Inner {
     sessions: HashMap<SessionId, Arc<KnownSession>>,
     /// Counts what ended: whoever read a session before may have read too early.
     epoch: u64,
+    /// The last ends, the newest at the back: what `epoch` counted last.
+    recent: VecDeque<End>,
     /// When it was last heard what ended.
     heard_at: Option<Instant>,
+}
+
+/// What ended.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Session(SessionId),
+    /// Something of a user.
+    Of(UserId),
+}
+
+impl End {
+    fn concerns(self, session: &Session) -> bool {
+        match self {
+            Self::Session(id) => id == session.id,
+            Self::Of(user) => user == session.user_id,
+        }
+    }
 }
 
 impl SessionCache {
@@ -82,7 +112,7 @@ impl SessionCache {
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<KnownSession>> {
         let inner = self.lock();
         let is_current = inner.heard_at.is_some_and(|at| at.elapsed() < TRUST);
-        inner.sessions.get(&id).filter(|_| is_current).cloned()
+        inner.sessions.get(&id).filter(|known| is_current && !known.is_old()).cloned()
     }
 
     /// To be taken before a session is read, and given back with it.
@@ -90,10 +120,10 @@ impl SessionCache {
         self.lock().epoch
     }
 
-    /// Keeps what was read, unless something ended meanwhile: then it must be read again.
+    /// Keeps what was read, unless it may have ended meanwhile: then it must be read again.
     pub(crate) fn put(&self, mut known: KnownSession, epoch: u64) -> Option<Arc<KnownSession>> {
         let mut inner = self.lock();
-        if inner.epoch != epoch {
+        if inner.ended_since(epoch, &known.session) {
             return None;
         }
         if let Some(before) = inner.sessions.get(&known.session.id) {
@@ -110,7 +140,7 @@ impl SessionCache {
 
     /// A session is over from now on.
     pub(crate) fn end(&self, id: SessionId) {
-        self.lock().epoch += 1;
+        self.lock().note(End::Session(id));
         self.forget(id);
     }
 
@@ -124,7 +154,7 @@ impl SessionCache {
     /// All that is known of a user, to be looked at again.
     pub(crate) fn of_user(&self, user: UserId) -> Vec<Arc<KnownSession>> {
         let mut inner = self.lock();
-        inner.epoch += 1;
+        inner.note(End::Of(user));
         inner.sessions.values().filter(|known| known.session.user_id == user).cloned().collect()
     }
 
@@ -140,6 +170,20 @@ impl SessionCache {
 }
 
 impl Inner {
+    fn note(&mut self, end: End) {
+        self.epoch += 1;
+        self.recent.push_back(end);
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Whether the session may have ended since then.
+    fn ended_since(&self, epoch: u64, session: &Session) -> bool {
+        let since = usize::try_from(self.epoch - epoch).unwrap_or(usize::MAX);
+        since > self.recent.len() || self.recent.iter().rev().take(since).any(|end| end.concerns(session))
+    }
+
     /// Drops the half that was not used for the longest time, and that nothing holds on to.
     fn shrink(&mut self) {
         if self.sessions.len() <= MAX {
@@ -218,6 +262,23 @@ mod tests {
         let epoch = cache.epoch();
         assert_eq!(cache.of_user(UserId::new(Uuid::from_u128(1))).len(), 1);
         assert!(cache.put(known(3), epoch).is_none(), "of a user something ended");
+        assert!(cache.put(known(4), epoch).is_some(), "of another user");
+        for other in 0..=RECENT as u128 {
+            cache.end(id(10_000 + other));
+        }
+        assert!(cache.put(known(6), epoch).is_none(), "more ended than is remembered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_counts_for_a_minute() {
+        let cache = SessionCache::default();
+        cache.put(known(1), cache.epoch()).unwrap();
+        tokio::time::advance(MAX_AGE.checked_sub(Duration::from_millis(1)).unwrap()).await;
+        cache.heard(Instant::now());
+        assert!(cache.get(id(1)).is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        cache.heard(Instant::now());
+        assert!(cache.get(id(1)).is_none(), "an end that was not heard would never be seen");
     }
 
     #[tokio::test]

@@ -163,14 +163,6 @@ fn other_person() -> Error {
     )
 }
 
-fn disabled() -> Error {
-    Error::new(
-        Kind::Forbidden,
-        "user_disabled",
-        "Your account is disabled here. Ask whoever runs this server to enable it.",
-    )
-}
-
 fn unknown() -> Error {
     Error::new(
         Kind::Forbidden,
@@ -254,7 +246,7 @@ impl Arrival<'_> {
 
     fn come_back(&self, batch: &mut Batch, mut identity: Identity, mut user: User) -> Result<(User, Identity)> {
         if user.disabled_at.is_some() {
-            return Err(disabled());
+            return Err(users::disabled());
         }
         let (tenant, person) = (self.visit.tenant(), &self.signed_in.person);
         identity.last_used_at = self.visit.now();
@@ -269,6 +261,9 @@ impl Arrival<'_> {
                 email_verified: person.email_verified,
             };
             users::describe_with(&tenant, batch, user.id, &described, self.visit.now());
+            if described.differs_from(&user) {
+                session::revoke_with(self.visit.app(), batch, user.id, None);
+            }
             (user.name, user.email, user.email_verified) = (described.name, described.email, described.email_verified);
         }
         Ok((user, identity))
@@ -285,7 +280,7 @@ impl Arrival<'_> {
         let mut users = users::by_verified_email(&tenant, store, &key).await?;
         let (Some(user), true) = (users.pop(), users.is_empty()) else { return Ok(None) };
         if user.disabled_at.is_some() {
-            return Err(disabled());
+            return Err(users::disabled());
         }
         let others = identities::of_user(&tenant, store, user.id).await?;
         let has_other_subject = others.iter().any(|other| other.issuer == self.signed_in.issuer);

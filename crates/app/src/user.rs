@@ -44,6 +44,7 @@ pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
     ctx.detached(|ctx| async move {
         let mut batch = Batch::default();
         rows::rename_with(&ctx.scope(), &mut batch, name, ctx.now());
+        session::revoke_with(ctx.app(), &mut batch, ctx.principal().user_id(), None);
         ctx.store.write(batch).await?;
         session::look_again(ctx.app(), ctx.principal().user_id()).await;
         Ok(())

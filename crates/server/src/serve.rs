@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use retinue_app::{App, provider, run, session, set_up, sign_in};
+use retinue_app::{App, provider, run, session_watch, set_up, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
@@ -65,7 +65,7 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     }
     tokio::spawn(provider::keep_asking(app.clone()));
     if !config.auth.is_single_user() {
-        tokio::spawn(session::keep_watch(app.clone()));
+        tokio::spawn(session_watch::keep_watch(app.clone()));
         tokio::spawn(key::keep_watch(config.clone(), app.clone()));
         tokio::spawn(sign_in::prepare(app.clone()));
     }

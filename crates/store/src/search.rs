@@ -15,25 +15,26 @@ pub(crate) mod sql {
     super::statements! {
         THREADS = sqlite "WITH hits (thread_id, position) AS ( \
                 SELECT m.thread_id, m.position FROM message_search s JOIN messages m ON m.number = s.rowid \
-                WHERE s.message_search MATCH $1 \
+                JOIN threads t ON t.id = m.thread_id WHERE s.message_search MATCH $1 AND t.owner_user_id = $2 \
                 UNION ALL \
                 SELECT t.id, NULL FROM thread_search s JOIN threads t ON t.number = s.rowid \
-                WHERE s.thread_search MATCH $1) \
+                WHERE s.thread_search MATCH $1 AND t.owner_user_id = $2) \
             SELECT t.id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
                 (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \
-            WHERE t.owner_user_id = $2 AND (t.updated_at, t.id) < ($3, $4) \
+            WHERE (t.updated_at, t.id) < ($3, $4) \
             ORDER BY t.updated_at DESC, t.id DESC LIMIT $5"
         postgres "WITH hits (thread_id, position) AS ( \
-                SELECT thread_id, position FROM messages WHERE search @@ to_tsquery('simple', $1) \
+                SELECT m.thread_id, m.position FROM messages m JOIN threads t ON t.id = m.thread_id \
+                WHERE m.search @@ to_tsquery('simple', $1) AND t.owner_user_id = $2 \
                 UNION ALL \
-                SELECT id, NULL FROM threads WHERE search @@ to_tsquery('simple', $1)) \
+                SELECT id, NULL FROM threads WHERE search @@ to_tsquery('simple', $1) AND owner_user_id = $2) \
             SELECT t.id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
                 (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \
-            WHERE t.owner_user_id = $2 AND (t.updated_at, t.id) < ($3, $4) \
+            WHERE (t.updated_at, t.id) < ($3, $4) \
             ORDER BY t.updated_at DESC, t.id DESC LIMIT $5";
     }
 }

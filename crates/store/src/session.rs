@@ -20,9 +20,10 @@ pub(crate) mod sql {
         GET = "SELECT s.id, s.organization_id, s.user_id, s.identity_id, s.method, s.user_agent, s.address, s.created_at, \
             s.last_seen_at, s.expires_at, s.refresh_at, u.id, u.organization_id, u.name, u.email, u.email_verified, \
             u.organization_admin, u.disabled_at, u.created_at FROM sessions s JOIN users u ON u.id = s.user_id \
-            WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND u.disabled_at IS NULL";
+            WHERE s.id = $1 AND s.user_id = $2 AND s.organization_id = $3 AND s.ended_at IS NULL AND u.disabled_at IS NULL";
+        ENDED_AT = "SELECT ended_at FROM sessions WHERE id = $1 AND user_id = $2";
         LIST = "SELECT id, organization_id, user_id, identity_id, method, user_agent, address, created_at, last_seen_at, \
-            expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 \
+            expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3 \
             ORDER BY created_at DESC, id DESC LIMIT 200";
         TOUCH = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
         END = "UPDATE sessions SET ended_at = COALESCE(ended_at, $1), id_token = NULL, refresh_token = NULL \
@@ -141,21 +142,31 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, session: &Session, kept: 
 ///
 /// # Errors
 /// What the engine says.
-pub async fn find(_: &Tenant, store: &Store, id: SessionId, user: UserId) -> Result<Option<Found>> {
+pub async fn find(tenant: &Tenant, store: &Store, id: SessionId, user: UserId) -> Result<Option<Found>> {
     let read = |row: &Row<'_>| {
         let mut columns = row.columns();
         let (session, refresh_at) = (read(&mut columns)?, columns.take()?);
         Ok(Found { session, refresh_at, user: user::read(&mut columns)? })
     };
-    store.query_one(&sql::GET, &params![id, user], read).await
+    store.query_one(&sql::GET, &params![id, user, tenant.id()], read).await
 }
 
-/// One's own sessions that are not over, the newest first.
+/// Whether one of one's own sessions was ended.
+///
+/// # Errors
+/// `not_found`
+pub async fn has_ended(scope: &Scope, store: &Store, id: SessionId) -> Result<bool> {
+    let read = |row: &Row<'_>| row.columns().take::<Option<Timestamp>>();
+    let ended_at = store.query_one(&sql::ENDED_AT, &params![id, scope.owner()], read).await?;
+    Ok(ended_at.ok_or_else(missing)?.is_some())
+}
+
+/// One's own sessions that are not over and were used after some time, the newest first.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn list(scope: &Scope, store: &Store, now: Timestamp) -> Result<Vec<Session>> {
-    store.query(&sql::LIST, &params![scope.owner(), now], |row| read(&mut row.columns())).await
+pub async fn list(scope: &Scope, store: &Store, now: Timestamp, seen_after: Timestamp) -> Result<Vec<Session>> {
+    store.query(&sql::LIST, &params![scope.owner(), now, seen_after], |row| read(&mut row.columns())).await
 }
 
 /// Notes when a session was last used, when the batch is written.

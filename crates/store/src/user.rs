@@ -1,6 +1,7 @@
 //! Users in storage.
 
 use jiff::Timestamp;
+use retinue_model::error::Kind;
 use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId};
 
@@ -28,6 +29,7 @@ pub(crate) mod sql {
         VERIFY = "UPDATE users SET email_verified = $1, updated_at = $2 \
             WHERE id = $3 AND organization_id = $4 AND email_key = $5";
         DISABLE = "UPDATE users SET disabled_at = COALESCE(disabled_at, $1), updated_at = $1 WHERE id = $2 AND organization_id = $3";
+        REQUIRE_ENABLED = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND organization_id = $2 AND disabled_at IS NULL";
         ENABLE = "UPDATE users SET disabled_at = NULL, updated_at = $1 WHERE id = $2 AND organization_id = $3";
         MAKE_ADMIN = "UPDATE users SET organization_admin = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
         HAND_OVER = "UPDATE threads SET owner_user_id = $1 WHERE owner_user_id = $2 AND organization_id = $3";
@@ -46,6 +48,14 @@ pub struct Description {
     pub email_key: Option<String>,
     /// Whether somebody who should know said that it is theirs.
     pub email_verified: bool,
+}
+
+impl Description {
+    /// Whether somebody is described in other words than these.
+    #[must_use]
+    pub fn differs_from(&self, user: &User) -> bool {
+        (&self.name, &self.email, self.email_verified) != (&user.name, &user.email, user.email_verified)
+    }
 }
 
 pub(crate) fn read(columns: &mut Columns<'_>) -> Result<User> {
@@ -69,6 +79,16 @@ fn read_row(row: &Row<'_>) -> Result<User> {
 #[must_use]
 pub fn missing() -> Error {
     Error::not_found("user")
+}
+
+/// This user is shut out.
+#[must_use]
+pub fn disabled() -> Error {
+    Error::new(
+        Kind::Forbidden,
+        "user_disabled",
+        "Your account is disabled here. Ask whoever runs this server to enable it.",
+    )
 }
 
 /// Adds a user, when the batch is written.
@@ -143,6 +163,11 @@ pub fn verify_with(tenant: &Tenant, batch: &mut Batch, id: UserId, email_key: St
 /// Shuts somebody out, when the batch is written. Requires that there is such a user: `not_found`.
 pub fn disable_with(tenant: &Tenant, batch: &mut Batch, id: UserId, now: Timestamp) {
     batch.require(&sql::DISABLE, params![now, id, tenant.id()], missing);
+}
+
+/// Refuses the batch if somebody is shut out: `user_disabled`. Until it is written nobody else can shut them out.
+pub fn require_enabled_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    batch.require(&sql::REQUIRE_ENABLED, params![id, tenant.id()], disabled);
 }
 
 /// Lets somebody in again, when the batch is written. Requires that there is such a user: `not_found`.

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
 use retinue_app::key::KeyRing;
 use retinue_app::provider::{Catalog, Entry};
-use retinue_app::{App, Auth, Clock, Parts, Settings, agent, run, session};
+use retinue_app::{App, Auth, Clock, Parts, Settings, agent, run, session_watch};
 use retinue_model::agent::Agent;
 use retinue_model::provider::{Model, Origin};
 use retinue_store::{Location, Store, migrate};
@@ -253,7 +253,7 @@ impl Blueprint {
             },
         });
         run::recover(&app).await.unwrap();
-        tokio::spawn(session::keep_watch(app.clone()));
+        tokio::spawn(session_watch::keep_watch(app.clone()));
         let settings = retinue_web::Settings {
             hosts: Hosts::new([], false),
             trusted_proxies: TrustedProxies::new(["127.0.0.1"]).unwrap(),

@@ -1,0 +1,126 @@
+//! Watching over sessions, for as long as the program runs: what ended in other processes is heard, what is over by time
+//! ends, and what nobody can use any more is deleted.
+//!
+//! An end that another process wrote is read four times a second. One that was written long after it was dated, or while
+//! this process could not read, may be missed by that: so nothing in memory counts for more than a minute, and what a
+//! stream holds on to is read again after that time.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use retinue_store::session as rows;
+use retinue_store::{Batch, System};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::session_cache::KnownSession;
+use crate::{App, refresh, session};
+
+/// How often it is asked what ended elsewhere: that acts within this and the time of the question.
+const WATCH: Duration = Duration::from_millis(250);
+/// After how many rounds of that everything in memory is looked through.
+const LOOK_THROUGH_EVERY: u32 = 4;
+/// How far back is looked, for clocks that differ.
+const LOOK_BACK: SignedDuration = SignedDuration::from_secs(60);
+/// More than this at once: then everything is looked at again.
+const MOST_REVOCATIONS: i64 = 10_000;
+/// How many sessions that streams hold on to are read again, at most, each time that everything is looked through.
+const READ_AGAIN: usize = 500;
+/// How often what nobody can use any more is deleted.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
+/// How long what is over is kept.
+const KEEP: SignedDuration = SignedDuration::from_hours(24);
+
+/// Watches, until the program stops.
+pub async fn keep_watch(app: App) {
+    if app.auth.is_single_user() {
+        return;
+    }
+    let (mut seen, mut tidied_at, mut round) = (HashSet::new(), None::<Instant>, 0_u32);
+    loop {
+        watch_once(&app, &mut seen).await;
+        round = round.wrapping_add(1);
+        if round.is_multiple_of(LOOK_THROUGH_EVERY) {
+            look_through(&app);
+        }
+        if tidied_at.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
+            tidied_at = Some(Instant::now());
+            // Beside it: while something is deleted, endings must be heard.
+            let app = app.clone();
+            tokio::spawn(async move { tidy(&app).await });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WATCH) => {}
+            () = app.stopped() => return,
+        }
+    }
+}
+
+async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
+    let (asked_at, now) = (Instant::now(), app.now());
+    let since = now.saturating_sub(LOOK_BACK).unwrap_or(now);
+    let revoked = match rows::revoked_since(&System::in_background(), &app.store, since, MOST_REVOCATIONS).await {
+        Ok(revoked) => revoked,
+        Err(error) => {
+            tracing::debug!(?error, "can_fail(session): what ended elsewhere could not be read");
+            return;
+        }
+    };
+    if i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= MOST_REVOCATIONS {
+        for known in app.sessions.all() {
+            session::recheck(app, &known).await;
+        }
+    }
+    for revocation in revoked.iter().filter(|revocation| !seen.contains(&revocation.id)) {
+        match revocation.session {
+            Some(id) => app.sessions.end(id),
+            None => session::look_again(app, revocation.user).await,
+        }
+    }
+    *seen = revoked.into_iter().map(|revocation| revocation.id).collect();
+    app.sessions.heard(asked_at);
+}
+
+/// Ends what is over by time, and sees to what only streams use.
+fn look_through(app: &App) {
+    let now = app.now();
+    let mut held = Vec::new();
+    for known in app.sessions.all() {
+        if session::is_over(app, &known, now) {
+            app.sessions.end(known.session.id);
+        } else if known.is_held(2) {
+            // Besides the cache and this one, something holds on to it.
+            held.push(known);
+        }
+    }
+    let old: Vec<_> = held.iter().filter(|known| known.is_old()).take(READ_AGAIN).cloned().collect();
+    if !old.is_empty() {
+        tokio::spawn(read_again(app.clone(), old));
+    }
+    for known in held {
+        refresh::beside_streams(app, known, now);
+    }
+}
+
+/// Reads what is old again. While that can't be done nobody is signed out for it: an end that is heard still counts.
+async fn read_again(app: App, old: Vec<Arc<KnownSession>>) {
+    for known in old {
+        if let Err(error) = session::load(&app, known.session.id, known.session.user_id).await {
+            tracing::debug!(?error, "can_fail(session): a session could not be read again");
+            return;
+        }
+    }
+}
+
+async fn tidy(app: &App) {
+    let now = app.now();
+    let mut batch = Batch::default();
+    rows::forget_with(&System::in_background(), &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
+    retinue_store::one_time_token::delete_expired_with(&System::in_background(), &mut batch, now);
+    retinue_store::logout_token::forget_with(&System::in_background(), &mut batch, now);
+    if let Err(error) = app.store.write(batch).await {
+        tracing::debug!(?error, "can_fail(session): what is over was not deleted");
+    }
+}
