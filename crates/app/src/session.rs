@@ -9,7 +9,7 @@ use retinue_model::principal::Via;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
 use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
-use retinue_store::session::{self as rows, Found, Kept, Revocation};
+use retinue_store::session::{self as rows, Kept, Revocation};
 use retinue_store::{Batch, System, user as users};
 
 use crate::session_cache::KnownSession;
@@ -99,7 +99,7 @@ impl Visit {
         let Some(cookie) = cookie else { return Err(not_signed_in()) };
         let now = self.now();
         let token = SessionToken::check(cookie, &self.keys(), now).ok_or_else(over)?;
-        let known = match self.sessions.get(token.session) {
+        let known = match self.sessions.get(token.session, now) {
             Some(known) => known,
             None => load(self.app(), token.session, token.user).await?.ok_or_else(over)?,
         };
@@ -123,12 +123,13 @@ pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Optio
     let tenant = app.tenant();
     loop {
         let epoch = app.sessions.epoch();
-        let Some(Found { session, user, refresh_at }) = rows::find(&tenant, &app.store, id, user).await? else {
+        let read_at = app.now();
+        let Some(found) = rows::find(&tenant, &app.store, id, user).await? else {
             app.sessions.forget(id);
             return Ok(None);
         };
-        let principal = Principal::of_session(&session, admin::is_admin(app, &user).await?);
-        let known = KnownSession::new(session, user, principal, refresh_at);
+        let principal = Principal::of_session(&found.session, admin::is_admin(app, &found.user).await?);
+        let known = KnownSession::new(found, principal, read_at);
         if let Some(known) = app.sessions.put(known, epoch) {
             return Ok(Some(known));
         }

@@ -95,7 +95,7 @@ fn look_through(app: &App) {
             held.push(known);
         }
     }
-    let old: Vec<_> = held.iter().filter(|known| known.is_old()).take(READ_AGAIN).cloned().collect();
+    let old: Vec<_> = held.iter().filter(|known| known.is_old(now)).take(READ_AGAIN).cloned().collect();
     if !old.is_empty() {
         tokio::spawn(read_again(app.clone(), old));
     }

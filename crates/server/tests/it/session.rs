@@ -22,6 +22,9 @@ with_people_on_both_engines! {
     signing_in_again_ends_the_session_before,
     what_another_process_ends_ends_here,
     whoever_another_process_shuts_out_is_out_here,
+    what_is_over_is_not_ended_again,
+    an_end_that_nobody_told_of_is_seen_after_a_minute,
+    who_somebody_is_by_another_process_is_seen_here,
     keys_are_replaced_without_signing_anybody_out,
 }
 
@@ -249,6 +252,52 @@ async fn whoever_another_process_shuts_out_is_out_here(app: TestApp, provider: I
     assert!(!is_in(&ada).await);
 }
 
+async fn what_is_over_is_not_ended_again(app: TestApp, provider: IdentityProvider) {
+    let desk = Person::signed_in(&app, &provider, "ada").await;
+    let phone = Person::signed_in(&app, &provider, "ada").await;
+    let path = format!("/api/sessions/{}", current(&phone).await);
+    let told = async || app.database.ask("SELECT COUNT(*) FROM revocations").await;
+    let before = told().await;
+    assert_eq!(desk.status(Method::DELETE, "/api/sessions/ses_01h455vb4pex5vsknk084sn02q").await, 404);
+    assert_eq!(told().await, before);
+    assert_eq!(desk.status(Method::DELETE, &path).await, 204);
+    let after = told().await;
+    assert_ne!(after, before);
+    for _ in 0..3 {
+        assert_eq!(desk.status(Method::DELETE, &path).await, 204);
+    }
+    assert_eq!(told().await, after, "each would make all processes look again");
+}
+
+async fn an_end_that_nobody_told_of_is_seen_after_a_minute(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let phone = Person::signed_in(&app, &provider, "ada").await;
+    let grace = Person::signed_in(&app, &provider, "grace").await;
+    let listener = Listener::of(&app, &ada).await;
+    let mut other = Listener::of(&app, &grace).await;
+    assert!(is_in(&phone).await);
+    app.database.ask(END).await;
+    app.clock.advance(Duration::from_mins(1));
+    assert!(!is_in(&phone).await);
+    listener.until_cut_off(SOON).await;
+    assert!(is_in(&grace).await && other.hears().await);
+}
+
+async fn who_somebody_is_by_another_process_is_seen_here(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let name = async || ada.get("/auth/me").await["user"]["name"].clone();
+    assert_eq!(name().await, "ada");
+    app.database.ask("UPDATE users SET name = 'Ada Lovelace' WHERE name = 'ada'").await;
+    app.database.ask(&REVOKE_ALL.replace("'ada'", "'Ada Lovelace'")).await;
+    until("the name is seen", SOON, async || (name().await == "Ada Lovelace").then_some(())).await;
+    // Whoever changes it here tells the others.
+    let grace = Person::signed_in(&app, &provider, "grace").await;
+    let told = async || app.database.ask("SELECT COUNT(*) FROM revocations").await;
+    let before = told().await;
+    assert_eq!(grace.submit("/account/name", &[("name", "Grace Hopper")]).await.status(), 303);
+    assert_ne!(told().await, before);
+}
+
 async fn keys_are_replaced_without_signing_anybody_out(app: TestApp, provider: IdentityProvider) {
     let ada = Person::signed_in(&app, &provider, "ada").await;
     let grace = Person::stranger(&app);
@@ -270,6 +319,23 @@ async fn keys_are_replaced_without_signing_anybody_out(app: TestApp, provider: I
     assert_eq!(later.len(), 2);
     app.app.set_keys(later);
     assert!(!is_in(&ada).await && is_in(&grace).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn nobody_who_is_shut_out_at_that_moment_gets_in_on_postgres() {
+    let (app, provider) = TestApp::with_provider(Database::postgres().await).await;
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let phone = Person::stranger(&app);
+    let lock = app.database.lock_rows("users").await;
+    let shut_out = async {
+        until("the sign-in waits", SOON, async || (app.database.waiting().await > 0).then_some(())).await;
+        lock.batch_execute(&format!("{DISABLE}; {REVOKE_ALL}; {END}; COMMIT")).await.unwrap();
+    };
+    let (back, ()) = tokio::join!(phone.sign_in(&provider, "ada", "/"), shut_out);
+    assert_eq!(back.status(), 403);
+    assert_eq!(app.database.ask("SELECT id FROM sessions WHERE ended_at IS NULL").await, [""; 0]);
+    until("it ends here too", SOON, async || (!is_in(&ada).await).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
