@@ -13,6 +13,7 @@ use self::table::Table;
 mod appender;
 mod client;
 mod compile;
+mod people;
 mod process;
 mod programs;
 mod requests;
@@ -25,9 +26,10 @@ mod table;
 /// A part of the measurements, by its name on the command line.
 type Part = (&'static str, fn(&Programs, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("requests", requests::measure),
     ("sessions", sessions::measure),
+    ("people", people::measure),
     ("streams", streams::measure),
     ("standing", standing::measure),
     ("appender", appender::measure),

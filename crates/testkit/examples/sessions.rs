@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
-use reqwest::{Client, Response, redirect};
+use reqwest::Client;
 use retinue_app::{Caller, Clock, Visit};
 use retinue_testkit::{Database, IdentityProvider, Person, TestApp};
 
@@ -54,26 +53,12 @@ async fn check() -> Result<(), Box<dyn Error>> {
 async fn sign_in(address: &str) -> Result<(), Box<dyn Error>> {
     let provider = IdentityProvider::start(Arc::new(WallClock)).await;
     println!("{}", provider.issuer());
-    let http = Client::builder().no_proxy().redirect(redirect::Policy::none()).build()?;
-    let begun = loop {
-        match http.get(format!("http://{address}/auth/login")).send().await {
-            Ok(response) if response.headers().contains_key(LOCATION) => break response,
-            _ => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
-    let back = provider.visit(header(&begun, LOCATION.as_str())?);
-    let signed_in = http.get(back).header(COOKIE, cookie(&begun, "signin")?).send().await?;
-    println!("{}", cookie(&signed_in, "session")?);
+    let (http, ready) = (Client::builder().no_proxy().build()?, format!("http://{address}/readyz"));
+    while !http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let person = Person::at(format!("http://{address}"));
+    person.sign_in(&provider, "ada", "/").await.error_for_status()?;
+    println!("retinue-session={}", person.session_cookie());
     std::future::pending().await
-}
-
-fn header<'r>(response: &'r Response, name: &str) -> Result<&'r str, Box<dyn Error>> {
-    Ok(response.headers().get(name).ok_or("a header is missing")?.to_str()?)
-}
-
-/// `name=value` of the cookie that is set and has this in its name.
-fn cookie(response: &Response, part: &str) -> Result<String, Box<dyn Error>> {
-    let set = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pair = set.filter_map(|cookie| cookie.split(';').next()).find(|pair| pair.contains(part));
-    Ok(pair.ok_or("a cookie is missing")?.to_owned())
 }

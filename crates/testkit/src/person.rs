@@ -21,8 +21,14 @@ impl Person {
     /// Somebody whom the program does not know.
     #[must_use]
     pub fn stranger(app: &TestApp) -> Self {
+        Self::at(app.url(""))
+    }
+
+    /// Somebody whom the program at this address does not know.
+    #[must_use]
+    pub fn at(base: String) -> Self {
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { http, base: app.url(""), cookies: Mutex::default() }
+        Self { http, base, cookies: Mutex::default() }
     }
 
     /// Somebody who has signed in at the provider as `subject`, whose name is that too.

@@ -54,6 +54,11 @@ impl Place {
         Ok(place)
     }
 
+    /// The directory, in which the program is to be started.
+    pub(crate) fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
