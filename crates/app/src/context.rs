@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
+use crate::flight::Flights;
 use crate::key::KeyRing;
 use crate::live::Registry;
 use crate::provider::Catalog;
@@ -83,6 +84,7 @@ pub struct Inner {
     pub(crate) auth: Auth,
     keys: RwLock<Arc<KeyRing>>,
     pub(crate) sessions: SessionCache,
+    pub(crate) flights: Flights,
     pub(crate) live: Registry,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
@@ -128,6 +130,7 @@ impl App {
             auth: parts.auth,
             keys: RwLock::new(Arc::new(parts.keys)),
             sessions: SessionCache::default(),
+            flights: Flights::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             interrupt: CancellationToken::new(),

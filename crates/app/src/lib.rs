@@ -32,6 +32,7 @@ pub mod user;
 
 mod audit;
 mod excerpt;
+mod flight;
 mod live;
 mod prompt;
 mod recorder;

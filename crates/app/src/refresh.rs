@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use retinue_model::error::Kind;
+use retinue_model::identity::Origin;
 use retinue_model::{Error, Result, SessionId, UserId};
-use retinue_oidc::{Reason, Refreshed};
-use retinue_store::Batch;
-use retinue_store::session::{self as rows, Kept, Tokens};
+use retinue_oidc::{Moment, Person, Reason, Refreshed, Tokens};
+use retinue_store::refresh::{self as rows, Answered, Claim, Held};
+use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::auth::SignInProvider;
+use crate::flight::Seat;
 use crate::session_cache::KnownSession;
-use crate::{App, session};
+use crate::{App, session, voucher};
 
 /// How long whoever asks may take, before somebody else asks.
 const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 /// When it is tried again after the provider could not tell.
 const AGAIN: SignedDuration = SignedDuration::from_secs(60);
+/// How long somebody is let in after their provider last said that they may, while it can't tell.
+const UNTOLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// What refresh tokens are encrypted for: each for its own session.
 pub(crate) fn refresh_purpose(id: SessionId) -> String {
@@ -29,7 +32,7 @@ pub(crate) fn hint_purpose(id: SessionId) -> String {
     format!("ID token of {id}")
 }
 
-/// The session, once its provider was asked if that is due.
+/// The session, once its provider was asked if that is due. Of many requests at once one asks, and the others wait for it.
 ///
 /// # Errors
 /// `session_ended` if the provider takes it back.
@@ -37,20 +40,32 @@ pub(crate) async fn when_due(app: &App, known: Arc<KnownSession>, now: Timestamp
     if known.refresh_at.is_none_or(|at| at > now) {
         return Ok(known);
     }
-    let (app, id, user) = (app.clone(), known.session.id, known.session.user_id);
-    // To its end, whoever hangs up: a refresh token counts once.
-    let tasks = app.tasks.clone();
-    let refreshed = tasks.spawn(async move {
-        refresh(&app, (user, id), now).await?;
-        session::load(&app, id, user).await
-    });
-    let known = refreshed.await.map_err(Error::internal)??;
-    known.ok_or_else(|| Error::new(Kind::Unauthenticated, "session_ended", "Your session has ended. Sign in again."))
+    let (id, user) = (known.session.id, known.session.user_id);
+    let found = match app.flights.board(id) {
+        Seat::Passenger(landed) => {
+            landed.cancelled().await;
+            match app.sessions.get(id, app.now()) {
+                Some(known) => Some(known),
+                None => session::load(app, id, user).await?,
+            }
+        }
+        Seat::Pilot(flight) => {
+            let asking = app.clone();
+            // To its end, whoever hangs up: a refresh token counts once.
+            let asked = app.tasks.spawn(async move {
+                let _flight = flight;
+                refresh(&asking, (user, id), now).await?;
+                session::load(&asking, id, user).await
+            });
+            asked.await.map_err(Error::internal)??
+        }
+    };
+    found.ok_or_else(session::over)
 }
 
 /// Asks about a session that a stream holds on to, if that is due.
 pub(crate) fn beside_streams(app: &App, known: Arc<KnownSession>, now: Timestamp) {
-    if known.refresh_at.is_some_and(|at| at <= now) {
+    if known.refresh_at.is_some_and(|at| at <= now) && !app.flights.has(known.session.id) {
         let app = app.clone();
         tokio::spawn(async move {
             if let Err(error) = when_due(&app, known, now).await {
@@ -60,60 +75,104 @@ pub(crate) fn beside_streams(app: &App, known: Arc<KnownSession>, now: Timestamp
     }
 }
 
-/// Asks, unless somebody else does. The session is over afterwards if the provider says so.
-async fn refresh(app: &App, (user, id): (UserId, SessionId), now: Timestamp) -> Result<()> {
-    let tenant = app.tenant();
-    let mut batch = Batch::default();
-    let stale = now.saturating_sub(CLAIM).unwrap_or(now);
-    rows::claim_refresh_with(&tenant, &mut batch, (user, id), (now, stale));
-    match app.store.write(batch).await {
-        Err(error) if error.code() == "refresh_claimed" => return Ok(()),
-        other => other?,
+/// Asks, unless another process does. The session is over afterwards if the provider says so, or could not tell for too
+/// long.
+async fn refresh(app: &App, (user, session): (UserId, SessionId), now: Timestamp) -> Result<()> {
+    let claim = Claim { id: app.new_uuid(), session, user, at: now };
+    if !take(app, &claim).await? {
+        return Ok(());
     }
-    let Some(tokens) = rows::tokens(&tenant, &app.store, id, user).await? else { return Ok(()) };
-    let outcome = ask(app, &tokens, id, now).await;
-    let kept = match outcome {
-        Ok((refreshed, every)) => sealed(app, id, &refreshed, now.saturating_add(every).unwrap_or(now))?,
-        Err(error) if ends_session(&error) => {
-            tracing::info!(%user, session = %id, code = error.code(), ?error, "a provider took a session back");
-            return session::end_these(app, Batch::default(), &[(user, id)]).await;
-        }
+    let Some(held) = rows::held(&app.tenant(), &app.store, &claim).await? else { return Ok(()) };
+    // What it gives out counts from now on, whatever becomes of the rest: what it was given is spent.
+    let (tokens, person) = match ask(app, &held, &claim).await {
+        Ok(Refreshed { tokens, person }) => (Some(tokens), person),
+        Err(error) => (None, Err(error)),
+    };
+    let (again, refreshed_at) = match &person {
+        Ok(_) => (app.auth.provider(Some(&held.provider))?.refresh_every, Some(now)),
         Err(error) => {
-            tracing::warn!(session = %id, code = error.code(), ?error, "a provider can't tell about a session; it goes on");
-            Kept { refresh_at: now.saturating_add(AGAIN).ok(), ..Kept::default() }
+            let ends = ends_session(error) || now.duration_since(held.refreshed_at) >= UNTOLD;
+            tracing::warn!(%user, %session, ends, code = error.code(), ?error, "a provider does not vouch for a session");
+            if ends {
+                return session::end_these(app, Batch::default(), &[(user, session)]).await;
+            }
+            (AGAIN, None)
         }
     };
+    let (refresh_token, id_token) = sealed(app, session, tokens)?;
+    let refresh_at = now.saturating_add(again).unwrap_or(now);
     let mut batch = Batch::default();
-    rows::refreshed_with(&tenant, &mut batch, (user, id), kept);
-    app.store.write_patiently(batch).await
+    let answered = Answered { refresh_token, id_token, refresh_at, refreshed_at };
+    rows::answered_with(&app.tenant(), &mut batch, &claim, answered);
+    app.store.write_patiently(batch).await?;
+    if let Ok(person) = person
+        && let Err(error) = take_over(app, &held, &person, now).await
+    {
+        tracing::warn!(%user, ?error, "can_fail(refresh): what a provider says of somebody was not taken over");
+    }
+    Ok(())
 }
 
-async fn ask(app: &App, tokens: &Tokens, id: SessionId, now: Timestamp) -> Result<(Refreshed, SignedDuration)> {
-    let SignInProvider { provider, refresh_every, .. } = app.auth.provider(Some(&tokens.provider))?;
-    let sealed = tokens.refresh_token.as_deref().unwrap_or_default();
-    let token = app.keys().open(&refresh_purpose(id), sealed).map(SecretString::from);
+/// Whether the right to ask was to be had.
+async fn take(app: &App, claim: &Claim) -> Result<bool> {
+    let mut batch = Batch::default();
+    let stale = claim.at.saturating_sub(CLAIM).unwrap_or(claim.at);
+    rows::claim_with(&app.tenant(), &mut batch, claim, stale);
+    match app.store.write(batch).await {
+        Err(error) if error.code() == "refresh_claimed" => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
+async fn ask(app: &App, held: &Held, claim: &Claim) -> Result<Refreshed> {
+    let provider = &app.auth.provider(Some(&held.provider))?.provider;
+    let sealed = held.refresh_token.as_deref().unwrap_or_default();
+    let token = app.keys().open(&refresh_purpose(claim.session), sealed).map(SecretString::from);
     // Or else it was encrypted with a key that is gone.
     let token = token.ok_or(Reason::RefreshRevoked)?;
     let random = |bytes: &mut [u8]| app.rng.fill(bytes);
-    let moment = retinue_oidc::Moment { now, random: &random };
-    Ok((provider.refresh(moment, &token, &tokens.subject).await?, *refresh_every))
+    provider.refresh(Moment { now: claim.at, random: &random }, &token, &held.subject).await
 }
 
 /// Whether that means the end; otherwise it can't be told at the moment, or is the operator's to mend. Not every provider
-/// says `invalid_grant` of somebody who was locked out: whatever else it says against the request counts too.
+/// says `invalid_grant` of somebody who was locked out: whatever else it says against the request counts too. A key that is
+/// not known yet may be published late.
 fn ends_session(error: &Error) -> bool {
-    !matches!(error.kind(), Kind::Unavailable | Kind::Internal) && error.code() != Reason::ClientRefused.code()
+    let spared = [Reason::ClientRefused, Reason::TokenKeyUnknown].map(Reason::code);
+    !matches!(error.kind(), Kind::Unavailable | Kind::Internal) && !spared.contains(&error.code())
 }
 
-fn sealed(app: &App, id: SessionId, refreshed: &Refreshed, refresh_at: Timestamp) -> Result<Kept> {
-    let seal = |purpose: String, token: &Option<SecretString>| {
-        let sealed = token.as_ref().map(|token| app.keys().seal(&*app.rng, &purpose, token.expose_secret()));
+/// Refresh token and ID token, as they are kept.
+fn sealed(app: &App, id: SessionId, tokens: Option<Tokens>) -> Result<(Option<String>, Option<String>)> {
+    let (refresh_token, id_token) = tokens.map(|tokens| (tokens.refresh_token, tokens.id_token)).unwrap_or_default();
+    let seal = |purpose: String, token: Option<SecretString>| {
+        let sealed = token.map(|token| app.keys().seal(&*app.rng, &purpose, token.expose_secret()));
         sealed.transpose()
     };
-    Ok(Kept {
-        provider_session: None,
-        id_token: seal(hint_purpose(id), &refreshed.tokens.id_token)?,
-        refresh_token: seal(refresh_purpose(id), &refreshed.tokens.refresh_token)?,
-        refresh_at: Some(refresh_at),
-    })
+    Ok((seal(refresh_purpose(id), refresh_token)?, seal(hint_purpose(id), id_token)?))
+}
+
+/// Takes over the address that the provider gives now, if it is another than before, as at a sign-in: whether it makes
+/// anybody somebody is looked at when it is used. The name waits for the next sign-in: people may have chosen another one.
+async fn take_over(app: &App, held: &Held, person: &Person, now: Timestamp) -> Result<()> {
+    let (tenant, store) = (app.tenant(), &app.store);
+    let found = identities::find(&tenant, store, &held.provider, (&held.issuer, &held.subject)).await?;
+    let Some((mut identity, user)) = found.filter(|_| person.email.is_some()) else { return Ok(()) };
+    if (&identity.email, identity.email_verified) == (&person.email, person.email_verified) {
+        return Ok(());
+    }
+    (identity.email, identity.email_verified) = (person.email.clone(), person.email_verified);
+    let mut batch = Batch::default();
+    identities::used_with(&tenant, &mut batch, &identity);
+    if identity.origin == Origin::SignIn {
+        let address = users::Address {
+            email: identity.email.clone(),
+            key: voucher::email_key(person.email.as_deref()),
+            verified: person.email_verified,
+        };
+        users::address_with(&tenant, &mut batch, user.id, address, now);
+    }
+    store.write(batch).await?;
+    session::look_again(app, user.id).await;
+    Ok(())
 }

@@ -86,7 +86,8 @@ fn not_signed_in() -> Error {
     Error::new(Kind::Unauthenticated, "not_signed_in", "You are not signed in. Sign in, then try again.")
 }
 
-fn over() -> Error {
+/// The session is over, or never was one.
+pub(crate) fn over() -> Error {
     Error::new(Kind::Unauthenticated, "session_ended", "Your session has ended. Sign in again.")
 }
 

@@ -9,6 +9,11 @@ use retinue_store::{credential, identity};
 
 use crate::App;
 
+/// An address as it is compared. One with other letters than ASCII might be another's look-alike, and is not.
+pub(crate) fn email_key(email: Option<&str>) -> Option<String> {
+    email.filter(|email| email.is_ascii()).map(str::to_ascii_lowercase)
+}
+
 /// Whether somebody who may says that this address, as it is compared, is this user's: a provider that is trusted with
 /// addresses (the only one there is, or one with `link_by_email`), or the owner of the address, by a link that was sent there.
 pub(crate) async fn vouches_for(app: &App, user: UserId, key: &str) -> Result<bool> {

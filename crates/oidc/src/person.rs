@@ -70,6 +70,12 @@ impl Description {
         self.name = self.name.take().or(more.name);
     }
 
+    /// Without an address of which it is not said whether it is verified: too little to go by where one is known already.
+    pub(crate) fn without_doubt(mut self) -> Self {
+        self.email = self.email.filter(|_| self.email_verified.is_some());
+        self
+    }
+
     /// The person. An address of which nothing was said is not verified.
     pub(crate) fn into_person(self, subject: String) -> Person {
         let email_verified = self.email_verified == Some(true);
@@ -144,6 +150,15 @@ mod tests {
             completed.complete(description(&more));
             let person = completed.into_person("1".into());
             assert_eq!((person.email.as_deref(), person.email_verified), (Some("a@b"), verified), "{first} {more}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_doubt_is_left_out() {
+        for (claim, email) in [(json!(true), Some("a@b")), (json!(false), Some("a@b")), (json!(null), None)] {
+            let certain = description(&json!({"name": "Ada", "email": "a@b", "email_verified": claim})).without_doubt();
+            let person = certain.into_person("1".into());
+            assert_eq!((person.email.as_deref(), person.name.as_deref()), (email, Some("Ada")), "{claim}");
         }
     }
 

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use retinue_model::Result;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client_authentication::TokenForm;
 use crate::id_token::IdToken;
+use crate::json::Object;
 use crate::moment::Moment;
 use crate::person::{Description, Person};
 use crate::provider::Provider;
@@ -16,11 +18,12 @@ use crate::token_answer::{TokenError, Tokens};
 
 /// What a refresh gave.
 pub struct Refreshed {
-    /// New tokens. A refresh token among them replaces the old one, which may not count any more.
+    /// New tokens. A refresh token among them replaces the old one, whatever came of the rest: that is spent. An ID token
+    /// is among them if it was believed.
     pub tokens: Tokens,
-    /// What a new ID token says about the person; None if there was none. UserInfo is not asked again, so less may be known
-    /// than at the sign-in.
-    pub person: Option<Person>,
+    /// What is said about the person now, or why they may not stay or can't be told to. Name and address are there if
+    /// something is said of them, the address only together with whether it is verified.
+    pub person: Result<Person>,
 }
 
 impl fmt::Debug for Refreshed {
@@ -33,23 +36,46 @@ impl Provider {
     /// Takes a refresh token to the provider. The caller sees to it that each is taken once only: providers take one that
     /// comes twice for stolen.
     ///
+    /// A new ID token may lack claims, and there need not be one (OpenID Connect Core 1.0, section 12.2): for a required
+    /// claim that it lacks UserInfo is asked.
+    ///
     /// # Errors
-    /// `RefreshRevoked` if the provider ended it: the session must end too. Of kind `Unavailable` if it can't be told at
-    /// the moment: the session goes on, and it is tried later; so too after `ClientRefused` and `ProviderRefused`, which
-    /// the operator must mend. `TokenSubjectChanged`, `ClaimRefused` if the person lost what is required of them, or the
-    /// reason why a new ID token was refused: the session must end.
+    /// `RefreshRevoked` if the provider ended it, and `ProviderRefused` if it refuses in words of its own. Of kind
+    /// `Unavailable` if it can't be told at the moment. `ClientRefused` is the operator's to mend.
+    ///
+    /// Of the person: `TokenSubjectChanged`, `ClaimRefused` if they lost what is required of them, or the reason why the
+    /// new ID token was refused. Of kind `Unavailable`, or `TokenKeyUnknown`, if that can't be told at the moment.
     pub async fn refresh(&self, moment: Moment<'_>, refresh_token: &SecretString, subject: &str) -> Result<Refreshed> {
         let form = TokenForm::new("refresh_token").with("refresh_token", refresh_token.expose_secret());
-        let tokens = self.tokens(form, moment, refused).await?;
-        let Some(id_token) = &tokens.id_token else { return Ok(Refreshed { tokens, person: None }) };
+        let mut tokens = self.tokens(form, moment, refused).await?;
+        let person = self.still(&tokens, subject, moment.now).await;
+        tokens.id_token = tokens.id_token.filter(|_| person.is_ok());
+        Ok(Refreshed { tokens, person })
+    }
+
+    /// Whether somebody may stay, by what is said about them now.
+    async fn still(&self, tokens: &Tokens, subject: &str, now: Timestamp) -> Result<Person> {
+        let config = self.config();
+        let claims = self.new_claims(tokens, subject, now).await?;
+        let more = if required_claims::lacks_one(&claims, &config.required_claims) {
+            self.user_info(&tokens.access_token, (subject, &claims), now).await?
+        } else {
+            Object::new()
+        };
+        required_claims::admit(&config.required_claims, &claims, &more)?;
+        let mut description = Description::of(&claims, &config.claims);
+        description.complete(Description::of(&more, &config.claims));
+        Ok(description.without_doubt().into_person(subject.to_owned()))
+    }
+
+    async fn new_claims(&self, tokens: &Tokens, subject: &str, now: Timestamp) -> Result<Object> {
+        let Some(id_token) = &tokens.id_token else { return Ok(Object::new()) };
         let check = IdToken { nonce: None, max_age: None, access_token: tokens.access_token.expose_secret() };
-        let (its, claims) = self.id_token(id_token.expose_secret(), &check, moment.now).await?;
+        let (its, claims) = self.id_token(id_token.expose_secret(), &check, now).await?;
         if its != subject {
             return Err(Reason::TokenSubjectChanged.into());
         }
-        required_claims::readmit(&self.config().required_claims, claims.object())?;
-        let person = Some(Description::of(claims.object(), &self.config().claims).into_person(its));
-        Ok(Refreshed { tokens, person })
+        Ok(claims.into_object())
     }
 }
 

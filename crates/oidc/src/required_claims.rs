@@ -26,7 +26,7 @@ pub(crate) fn lacks_one(claims: &Object, required: &[RequiredClaim]) -> bool {
     required.iter().any(|(name, _)| find(claims, name).is_none())
 }
 
-/// Whether somebody may come in. Where both places have a claim, the signed one counts.
+/// Whether somebody may come in, or stay. Where both places have a claim, the signed one counts.
 ///
 /// # Errors
 /// `ClaimRefused`.
@@ -35,14 +35,6 @@ pub(crate) fn admit(required: &[RequiredClaim], id_token: &Object, user_info: &O
         Some(value) => accept(claim, value),
         None => Err(Reason::ClaimRefused.because(format!("the claim {} is missing", quoted(&claim.0)))),
     })
-}
-
-/// Whether somebody may stay. What a new ID token does not say has not changed.
-///
-/// # Errors
-/// `ClaimRefused`.
-pub(crate) fn readmit(required: &[RequiredClaim], id_token: &Object) -> Result<()> {
-    required.iter().try_for_each(|claim| find(id_token, &claim.0).map_or(Ok(()), |value| accept(claim, value)))
 }
 
 fn accept((name, accepted): &RequiredClaim, value: &Value) -> Result<()> {
@@ -131,7 +123,6 @@ mod tests {
             let required = required("r", &["a", "b", "true", "7"]);
             let claims = object(&json!({"r": value}));
             assert_eq!(admit(&required, &claims, &Object::new()).is_ok(), is_accepted, "{claims:?}");
-            assert_eq!(readmit(&required, &claims).is_ok(), is_accepted, "{claims:?}");
         }
     }
 
@@ -143,7 +134,6 @@ mod tests {
         assert_eq!(admit(&required, &bad, &good).unwrap_err().code(), "oidc_claim_refused");
         assert_eq!(admit(&required, &none, &none).unwrap_err().code(), "oidc_claim_refused");
         assert!(lacks_one(&none, &required) && !lacks_one(&bad, &required));
-        assert!(readmit(&required, &none).is_ok());
     }
 
     #[test]

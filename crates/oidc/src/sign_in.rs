@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use retinue_model::Result;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::authorization::Pending;
 use crate::callback::{self, Callback, Outcome};
 use crate::client_authentication::TokenForm;
-use crate::config::{Config, UserInfo};
+use crate::config::Config;
 use crate::constant_time;
 use crate::id_token::IdToken;
 use crate::json::Object;
@@ -19,7 +20,6 @@ use crate::provider::Provider;
 use crate::reason::{Reason, quoted};
 use crate::required_claims;
 use crate::token_answer::{TokenError, Tokens};
-use crate::user_info;
 
 /// How long a sign-in may take, in seconds: people look for their second factor.
 const MAX_AGE: i64 = 60 * 60;
@@ -109,7 +109,7 @@ impl Provider {
         let session = claims.session()?.map(str::to_owned);
         let authenticated_at = claims.time("auth_time")?;
         let claims = claims.into_object();
-        let more = self.user_info(&metadata, &tokens, &subject, &claims).await?;
+        let more = self.what_is_missing(&tokens, (&subject, &claims), moment.now).await?;
         required_claims::admit(&config.required_claims, &claims, &more)?;
         let mut description = Description::of(&claims, &config.claims);
         description.complete(Description::of(&more, &config.claims));
@@ -119,22 +119,20 @@ impl Provider {
         Ok(SignIn { issuer, person, session, authenticated_at, claims: both(claims, more), tokens, return_path })
     }
 
-    /// What UserInfo says; nothing if it need not be asked.
-    async fn user_info(&self, metadata: &Metadata, tokens: &Tokens, subject: &str, claims: &Object) -> Result<Object> {
+    /// What UserInfo adds to an ID token; nothing if that has all that is of use.
+    async fn what_is_missing(
+        &self,
+        tokens: &Tokens,
+        (subject, claims): (&str, &Object),
+        now: Timestamp,
+    ) -> Result<Object> {
         let config = self.config();
-        let Some(url) = &metadata.userinfo_endpoint else { return Ok(Object::new()) };
-        let description = Description::of(claims, &config.claims);
-        let lacks_something =
-            description.lacks_something() || required_claims::lacks_one(claims, &config.required_claims);
-        if config.user_info == UserInfo::Never || !lacks_something {
+        let lacks_something = Description::of(claims, &config.claims).lacks_something()
+            || required_claims::lacks_one(claims, &config.required_claims);
+        if !lacks_something {
             return Ok(Object::new());
         }
-        let mut more = user_info::ask(self.http(), url, &tokens.access_token, subject).await?;
-        if description.has_another_address(&Description::of(&more, &config.claims)) {
-            // It is not about the address that is signed.
-            more.remove(&config.claims.email_verified);
-        }
-        Ok(more)
+        self.user_info(&tokens.access_token, (subject, claims), now).await
     }
 }
 

@@ -29,6 +29,7 @@ pub mod logout_token;
 pub mod message;
 pub mod migrate;
 pub mod one_time_token;
+pub mod refresh;
 pub mod run;
 pub mod search;
 pub mod session;
@@ -288,6 +289,7 @@ pub fn statements() -> Vec<&'static Statement> {
         user::sql::ALL,
         identity::sql::ALL,
         session::sql::ALL,
+        refresh::sql::ALL,
         logout_token::sql::ALL,
         credential::sql::ALL,
         one_time_token::sql::ALL,

@@ -34,12 +34,8 @@ pub(crate) mod sql {
             WHERE s.provider_session = $1 AND s.ended_at IS NULL AND i.provider = $2 AND i.issuer = $3 AND i.organization_id = $4";
         BY_SUBJECT = "SELECT s.user_id, s.id FROM sessions s JOIN identities i ON i.id = s.identity_id \
             WHERE i.provider = $1 AND i.issuer = $2 AND i.subject = $3 AND i.organization_id = $4 AND s.ended_at IS NULL";
-        TOKENS = "SELECT i.provider, i.subject, s.id_token, s.refresh_token FROM sessions s \
+        TOKENS = "SELECT i.provider, s.id_token FROM sessions s \
             JOIN identities i ON i.id = s.identity_id WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL";
-        CLAIM = "UPDATE sessions SET refresh_claimed_at = $1 WHERE id = $2 AND user_id = $3 AND ended_at IS NULL \
-            AND refresh_at <= $1 AND (refresh_claimed_at IS NULL OR refresh_claimed_at < $4)";
-        REFRESHED = "UPDATE sessions SET refresh_token = COALESCE($1, refresh_token), id_token = COALESCE($2, id_token), \
-            refresh_at = $3, refresh_claimed_at = NULL WHERE id = $4 AND user_id = $5 AND ended_at IS NULL";
         REVOKE = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) VALUES ($1, $2, $3, $4, $5) \
             ON CONFLICT (id) DO NOTHING";
         REVOKED = "SELECT id, user_id, session_id FROM revocations WHERE created_at >= $1 ORDER BY created_at DESC, id DESC LIMIT $2";
@@ -61,17 +57,13 @@ pub struct Kept {
     pub refresh_at: Option<Timestamp>,
 }
 
-/// What is needed to ask a provider about a session.
+/// What is needed to sign somebody out at their provider too.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// The provider's name.
     pub provider: String,
-    /// Who it is there.
-    pub subject: String,
     /// The hint at sign-out, encrypted.
     pub id_token: Option<String>,
-    /// To ask whether the person may still come in, encrypted.
-    pub refresh_token: Option<String>,
 }
 
 /// A session that is not over, with whose it is.
@@ -229,27 +221,9 @@ fn read_pair(row: &Row<'_>) -> Result<(UserId, SessionId)> {
 pub async fn tokens(_: &Tenant, store: &Store, id: SessionId, user: UserId) -> Result<Option<Tokens>> {
     let read = |row: &Row<'_>| {
         let mut columns = row.columns();
-        let (provider, subject) = (columns.take()?, columns.take()?);
-        Ok(Tokens { provider, subject, id_token: columns.take()?, refresh_token: columns.take()? })
+        Ok(Tokens { provider: columns.take()?, id_token: columns.take()? })
     };
     store.query_one(&sql::TOKENS, &params![id, user], read).await
-}
-
-/// Takes the right to ask the provider about a session, when the batch is written: `refresh_claimed` if it is not due, or
-/// somebody else took it after `stale`.
-pub fn claim_refresh_with(
-    _: &Tenant,
-    batch: &mut Batch,
-    (user, id): (UserId, SessionId),
-    (now, stale): (Timestamp, Timestamp),
-) {
-    let claimed = || Error::conflict("refresh_claimed", "Somebody else asks at the moment.");
-    batch.require(&sql::CLAIM, params![now, id, user, stale], claimed);
-}
-
-/// Keeps what a provider gave out anew, when the batch is written; what is none stays.
-pub fn refreshed_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, SessionId), kept: Kept) {
-    batch.write(&sql::REFRESHED, params![kept.refresh_token, kept.id_token, kept.refresh_at, id, user]);
 }
 
 /// Tells all who keep sessions in memory, when the batch is written.

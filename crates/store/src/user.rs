@@ -26,6 +26,8 @@ pub(crate) mod sql {
         RENAME = "UPDATE users SET name = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
         DESCRIBE = "UPDATE users SET name = $1, email = $2, email_key = $3, email_verified = $4, updated_at = $5 \
             WHERE id = $6 AND organization_id = $7";
+        ADDRESS = "UPDATE users SET email = $1, email_key = $2, email_verified = $3, updated_at = $4 \
+            WHERE id = $5 AND organization_id = $6";
         VERIFY = "UPDATE users SET email_verified = $1, updated_at = $2 \
             WHERE id = $3 AND organization_id = $4 AND email_key = $5";
         DISABLE = "UPDATE users SET disabled_at = COALESCE(disabled_at, $1), updated_at = $1 WHERE id = $2 AND organization_id = $3";
@@ -56,6 +58,17 @@ impl Description {
     pub fn differs_from(&self, user: &User) -> bool {
         (&self.name, &self.email, self.email_verified) != (&user.name, &user.email, user.email_verified)
     }
+}
+
+/// An address that somebody is described with.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// As it is written.
+    pub email: Option<String>,
+    /// As it is compared.
+    pub key: Option<String>,
+    /// Whether somebody who should know said that it is theirs.
+    pub verified: bool,
 }
 
 pub(crate) fn read(columns: &mut Columns<'_>) -> Result<User> {
@@ -152,6 +165,12 @@ pub fn describe_with(tenant: &Tenant, batch: &mut Batch, id: UserId, person: &De
     let Description { name, email, email_key, email_verified } = person.clone();
     let params = params![name, email, email_key, email_verified, now, id, tenant.id()];
     batch.require(&sql::DESCRIBE, params, missing);
+}
+
+/// Describes a user with another address, when the batch is written. Requires that there is such a user: `not_found`.
+pub fn address_with(tenant: &Tenant, batch: &mut Batch, id: UserId, address: Address, now: Timestamp) {
+    let Address { email, key, verified } = address;
+    batch.require(&sql::ADDRESS, params![email, key, verified, now, id, tenant.id()], missing);
 }
 
 /// Notes that somebody has shown that an address is theirs, when the batch is written, if it is the one they are described

@@ -8,6 +8,7 @@ mod sign;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use retinue_app::Clock;
@@ -15,6 +16,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
+
+use crate::until;
 
 pub use key::SigningKey;
 pub use reply::Reply;
@@ -96,6 +99,25 @@ impl IdentityProvider {
     /// Answers so at `path`, whatever the script says.
     pub fn reply(&self, path: &'static str, reply: Reply) {
         self.set(|script| drop(script.replies.insert(path, reply)));
+    }
+
+    /// Answers nobody who comes to `path` from now on, until they are released.
+    pub fn hold(&self, path: &'static str) {
+        self.set(|script| drop(script.holds.insert(path, Arc::default())));
+    }
+
+    /// Waits until so many have come to a path that answers nobody.
+    pub async fn held(&self, path: &'static str, count: usize) {
+        until("they come to the provider", Duration::from_secs(10), async || {
+            let hold = self.shared.script().holds.get(path).cloned();
+            hold.filter(|hold| hold.came() >= count)
+        })
+        .await;
+    }
+
+    /// Answers those who wait at `path`, and all who come from now on.
+    pub fn release(&self, path: &'static str) {
+        self.set(|script| script.holds.remove(path).into_iter().for_each(|hold| hold.release()));
     }
 
     /// Closes its port: nobody can connect until it starts again.

@@ -2,7 +2,8 @@
 
 use retinue_model::error::Kind;
 use retinue_oidc::SignIn;
-use retinue_testkit::identity_provider::Reply;
+use retinue_testkit::SigningKey;
+use retinue_testkit::identity_provider::{Reply, Signer};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -13,7 +14,7 @@ async fn signed_in(stage: &Stage) -> SignIn {
 }
 
 async fn refreshed(stage: &Stage, token: &SecretString) -> &'static str {
-    code(stage.provider.refresh(stage.moment(), token, "ada").await)
+    code(stage.provider.refresh(stage.moment(), token, "ada").await.and_then(|refreshed| refreshed.person))
 }
 
 #[tokio::test]
@@ -34,7 +35,9 @@ async fn a_refresh_need_not_give_more_than_an_access_token() {
     let token = signed_in(&stage).await.tokens.refresh_token.unwrap();
     stage.idp.set(|script| script.token_answer = json!({"id_token": null, "refresh_token": null}));
     let refreshed = stage.provider.refresh(stage.moment(), &token, "ada").await.unwrap();
-    assert!(refreshed.person.is_none() && refreshed.tokens.refresh_token.is_none());
+    let person = refreshed.person.unwrap();
+    assert_eq!((person.name, person.email), (None, None), "nothing was said of them");
+    assert!(refreshed.tokens.refresh_token.is_none());
 }
 
 #[tokio::test]
@@ -81,4 +84,42 @@ async fn a_refresh_is_for_the_same_person_of_the_same_issuer() {
         stage.idp.set(|script| script.id_token = patch.clone());
         assert_eq!(refreshed(&stage, &token).await, expected, "{patch}");
     }
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_is_given_whatever_comes_of_the_rest() {
+    let stage = Stage::start().await;
+    let first = signed_in(&stage).await.tokens.refresh_token.unwrap();
+    stage.idp.set(|script| script.signer = Signer::Other(SigningKey::other_rsa("unheard of")));
+    let unknown = stage.provider.refresh(stage.moment(), &first, "ada").await.unwrap();
+    assert_eq!(unknown.person.unwrap_err().code(), "oidc_token_key_unknown");
+    assert!(unknown.tokens.id_token.is_none(), "nobody may believe it");
+    let second = unknown.tokens.refresh_token.unwrap();
+    // It is published, and the key set can't be read.
+    stage.idp.set(|script| script.keys.push(SigningKey::other_rsa("unheard of")));
+    stage.idp.reply("/keys", Reply::Json(503, json!({})));
+    stage.clock.advance(std::time::Duration::from_mins(1));
+    let unread = stage.provider.refresh(stage.moment(), &second, "ada").await.unwrap();
+    assert_eq!(unread.person.unwrap_err().kind(), Kind::Unavailable);
+    stage.idp.set(|script| script.replies.clear());
+    stage.clock.advance(std::time::Duration::from_mins(1));
+    assert_eq!(refreshed(&stage, &unread.tokens.refresh_token.unwrap()).await, "");
+}
+
+#[tokio::test]
+async fn an_address_is_said_together_with_whether_it_is_verified() {
+    let stage = Stage::start().await;
+    let mut token = signed_in(&stage).await.tokens.refresh_token.unwrap();
+    for (claims, expected) in [
+        (json!({"email": "new@example.com"}), (Some("new@example.com".to_owned()), true)),
+        (json!({"email_verified": false}), (Some("ada@example.com".to_owned()), false)),
+        (json!({"email_verified": null}), (None, false)),
+    ] {
+        stage.idp.set(|script| script.id_token = claims.clone());
+        let refreshed = stage.provider.refresh(stage.moment(), &token, "ada").await.unwrap();
+        let person = refreshed.person.unwrap();
+        assert_eq!((person.email, person.email_verified), expected, "{claims}");
+        token = refreshed.tokens.refresh_token.unwrap();
+    }
+    assert!(stage.idp.asked("/userinfo").is_empty(), "for that it is not asked");
 }

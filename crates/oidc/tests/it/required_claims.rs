@@ -2,6 +2,8 @@
 
 use retinue_model::error::Kind;
 use retinue_oidc::{Config, UserInfo};
+use retinue_testkit::identity_provider::Reply;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, code};
@@ -107,19 +109,45 @@ async fn who_loses_it_does_not_stay() {
     let stage = requiring("groups", &["retinue-users"]).await;
     stage.idp.set(|script| script.id_token = json!({"groups": ["retinue-users"]}));
     let mut token = stage.sign_in().await.unwrap().tokens.refresh_token.unwrap();
-    let unchanged = [json!({"groups": ["a", "retinue-users"]}), json!({}), json!({"groups": null})];
-    for id_token in unchanged {
+    // An ID token may lack claims after a refresh, and there need not be one: then UserInfo is asked.
+    stage.idp.set(|script| script.user_info = json!({"groups": ["retinue-users"]}));
+    let enough = [json!({"groups": ["a", "retinue-users"]}), json!({}), json!({"groups": null})];
+    for id_token in enough {
         stage.idp.set(|script| script.id_token = id_token);
-        token = stage.provider.refresh(stage.moment(), &token, "ada").await.unwrap().tokens.refresh_token.unwrap();
+        token = stays(&stage, &token).await;
     }
     stage.idp.set(|script| script.token_answer = json!({"id_token": null}));
-    token = stage.provider.refresh(stage.moment(), &token, "ada").await.unwrap().tokens.refresh_token.unwrap();
+    token = stays(&stage, &token).await;
+    assert_eq!(stage.idp.asked("/userinfo").len(), 3);
+    stage.idp.set(|script| script.user_info = json!({"groups": ["staff"]}));
+    token = is_out(&stage, &token).await;
+    stage.idp.set(|script| script.user_info = json!({}));
+    token = is_out(&stage, &token).await;
+    // What can't be asked is no answer.
+    stage.idp.reply("/userinfo", Reply::Json(503, json!({})));
+    let untold = stage.provider.refresh(stage.moment(), &token, "ada").await.unwrap();
+    assert_eq!(untold.person.unwrap_err().kind(), Kind::Unavailable);
+    token = untold.tokens.refresh_token.unwrap();
     stage.idp.set(|script| {
         script.token_answer = json!({});
         script.id_token = json!({"groups": []});
+        script.user_info = json!({"groups": ["retinue-users"]});
     });
-    let refused = stage.provider.refresh(stage.moment(), &token, "ada").await;
+    is_out(&stage, &token).await;
+}
+
+/// Refreshes for somebody who may stay; the next refresh token.
+async fn stays(stage: &Stage, token: &SecretString) -> SecretString {
+    let refreshed = stage.provider.refresh(stage.moment(), token, "ada").await.unwrap();
+    refreshed.person.unwrap();
+    refreshed.tokens.refresh_token.unwrap()
+}
+
+/// Refreshes for somebody who may not; the next refresh token.
+async fn is_out(stage: &Stage, token: &SecretString) -> SecretString {
+    let refreshed = stage.provider.refresh(stage.moment(), token, "ada").await.unwrap();
+    let refused = refreshed.person.unwrap_err();
     // Not of a kind that lets a session go on.
-    assert_eq!(refused.as_ref().unwrap_err().kind(), Kind::Forbidden);
-    assert_eq!(code(refused), "oidc_claim_refused");
+    assert_eq!((refused.kind(), refused.code()), (Kind::Forbidden, "oidc_claim_refused"));
+    refreshed.tokens.refresh_token.unwrap()
 }

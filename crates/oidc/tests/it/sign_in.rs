@@ -114,7 +114,7 @@ async fn a_sign_in_may_go_on_in_another_thread() {
         let token = signed_in.tokens.refresh_token.unwrap();
         provider.refresh(moment, &token, &signed_in.person.subject).await
     });
-    assert!(task.await.unwrap().unwrap().person.is_some());
+    assert!(task.await.unwrap().unwrap().person.is_ok());
 }
 
 #[tokio::test]

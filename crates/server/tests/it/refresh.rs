@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use retinue_testkit::identity_provider::Reply;
-use retinue_testkit::{IdentityProvider, Person, TestApp, until, with_people_on_both_engines};
+use retinue_testkit::identity_provider::{Reply, Signer};
+use retinue_testkit::{IdentityProvider, Person, SigningKey, TestApp, until, with_people_on_both_engines};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -14,6 +14,10 @@ with_people_on_both_engines! {
     a_session_that_the_provider_takes_back_ends_with_its_streams,
     a_session_that_only_a_stream_uses_is_asked_about_too,
     a_provider_that_does_not_answer_ends_nothing,
+    a_provider_that_does_not_answer_for_a_day_ends_the_session,
+    whoever_comes_while_the_provider_is_asked_waits_for_the_answer,
+    what_a_provider_gives_out_is_kept_while_its_keys_are_not_known,
+    an_address_that_the_provider_changes_is_another_here_too,
     a_refusal_of_the_server_itself_ends_nothing,
     a_refresh_that_gives_somebody_else_ends_the_session,
     a_session_without_a_refresh_token_is_not_asked_about,
@@ -142,6 +146,97 @@ async fn a_provider_that_does_not_answer_ends_nothing(app: TestApp, provider: Id
     provider.revoke();
     app.clock.advance(16 * MINUTE);
     assert!(!is_in(&ada).await, "and then it may say no");
+}
+
+async fn a_provider_that_does_not_answer_for_a_day_ends_the_session(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    app.clock.advance(16 * MINUTE);
+    assert!(is_in(&ada).await);
+    provider.reply("/token", Reply::Json(503, json!({})));
+    for _ in 0..3 {
+        app.clock.advance(7 * 60 * MINUTE);
+        assert!(is_in(&ada).await, "it said so less than a day ago");
+    }
+    provider.set(|script| script.replies.clear());
+    app.clock.advance(2 * MINUTE);
+    assert!(is_in(&ada).await);
+    // So does a server that is not accepted there any more.
+    provider.reply("/token", Reply::Json(401, json!({"error": "invalid_client"})));
+    app.clock.advance(23 * 60 * MINUTE);
+    assert!(is_in(&ada).await, "it said so once more");
+    app.clock.advance(60 * MINUTE);
+    assert!(!is_in(&ada).await);
+    let kept = app.database.ask("SELECT refresh_token FROM sessions WHERE refresh_token IS NOT NULL").await;
+    assert!(kept.is_empty());
+}
+
+async fn whoever_comes_while_the_provider_is_asked_waits_for_the_answer(app: TestApp, provider: IdentityProvider) {
+    let ada = std::sync::Arc::new(Person::signed_in(&app, &provider, "ada").await);
+    assert!(is_in(&ada).await);
+    app.clock.advance(16 * MINUTE);
+    provider.hold("/token");
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let ada = std::sync::Arc::clone(&ada);
+            tokio::spawn(async move { is_in(&ada).await })
+        })
+        .collect();
+    provider.held("/token", 1).await;
+    provider.revoke();
+    provider.release("/token");
+    for one in all {
+        assert!(!one.await.unwrap(), "nobody is let in before it is known");
+    }
+    assert_eq!(shown(&provider).len(), 1);
+}
+
+async fn what_a_provider_gives_out_is_kept_while_its_keys_are_not_known(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let late = SigningKey::other_rsa("published late");
+    provider.set(|script| script.signer = Signer::Other(late.clone()));
+    app.clock.advance(16 * MINUTE);
+    assert!(is_in(&ada).await, "nobody knows the key yet");
+    provider.set(|script| script.keys.push(late.clone()));
+    provider.reply("/keys", Reply::Json(503, json!({})));
+    app.clock.advance(2 * MINUTE);
+    assert!(is_in(&ada).await, "the keys can't be read");
+    provider.set(|script| script.replies.clear());
+    app.clock.advance(2 * MINUTE);
+    assert!(is_in(&ada).await);
+    let shown = shown(&provider);
+    assert_eq!(shown.len(), 3);
+    assert!(shown[0] != shown[1] && shown[1] != shown[2], "{shown:?}");
+    app.clock.advance(16 * MINUTE);
+    assert!(is_in(&ada).await, "what was given out last counts");
+}
+
+/// Ada's address, here and at her identity, and whether it is verified.
+async fn addresses(app: &TestApp, ada: &Person) -> (String, String, bool) {
+    let identity = &ada.get("/api/identities").await["data"][0];
+    let verified = app.database.ask("SELECT CAST(email_verified AS INTEGER) FROM users WHERE name = 'ada'").await;
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    (text(&ada.get("/auth/me").await["user"]["email"]), text(&identity["email"]), verified == ["1"])
+}
+
+async fn an_address_that_the_provider_changes_is_another_here_too(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let said = |email: &str, verified: bool| (email.to_owned(), email.to_owned(), verified);
+    for (claims, expected) in [
+        (json!({"email": "new@example.com", "email_verified": true}), said("new@example.com", true)),
+        (json!({"email": "new@example.com", "email_verified": false}), said("new@example.com", false)),
+        (json!({"email": "newer@example.com"}), said("new@example.com", false)),
+        (json!({}), said("new@example.com", false)),
+        (
+            json!({"name": "Somebody", "email": "ada@example.com", "email_verified": true}),
+            said("ada@example.com", true),
+        ),
+    ] {
+        provider.introduce("ada", claims.clone());
+        app.clock.advance(16 * MINUTE);
+        assert!(is_in(&ada).await);
+        assert_eq!(addresses(&app, &ada).await, expected, "{claims}");
+    }
+    assert_eq!(ada.get("/auth/me").await["user"]["name"], "ada", "people may have chosen their name");
 }
 
 async fn a_refusal_of_the_server_itself_ends_nothing(app: TestApp, provider: IdentityProvider) {

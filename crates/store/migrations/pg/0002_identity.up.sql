@@ -58,6 +58,8 @@ CREATE TABLE sessions (
   refresh_token text,
   refresh_at timestamptz,
   refresh_claimed_at timestamptz,
+  refresh_claim uuid,
+  refreshed_at timestamptz,
   user_agent text NOT NULL,
   address text NOT NULL,
   created_at timestamptz NOT NULL,

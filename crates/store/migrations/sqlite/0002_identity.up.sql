@@ -58,6 +58,8 @@ CREATE TABLE sessions (
   refresh_token TEXT,
   refresh_at INTEGER,
   refresh_claimed_at INTEGER,
+  refresh_claim BLOB,
+  refreshed_at INTEGER,
   user_agent TEXT NOT NULL,
   address TEXT NOT NULL,
   created_at INTEGER NOT NULL,

@@ -41,6 +41,10 @@ async fn door(State(shared): State<Arc<Shared>>, request: Request, next: Next) -
         let parameters = parameters(request.uri().query().unwrap_or_default().as_bytes());
         note(&shared, &path, request.headers(), parameters);
     }
+    let hold = shared.script().holds.get(path.as_str()).cloned();
+    if let Some(hold) = hold {
+        hold.wait().await;
+    }
     let reply = shared.script().replies.get(path.as_str()).cloned();
     let mut response = match reply {
         Some(reply) => reply.into_response().await,

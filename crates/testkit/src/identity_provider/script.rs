@@ -1,11 +1,14 @@
 //! What the provider says, and what it remembers.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::key::SigningKey;
 use super::reply::Reply;
@@ -43,6 +46,8 @@ pub struct Script {
     pub user_info: Value,
     /// Answers that replace a whole path's.
     pub replies: HashMap<&'static str, Reply>,
+    /// Paths that answer nobody for now.
+    pub(super) holds: HashMap<&'static str, Arc<Hold>>,
     pub(super) asked: Vec<Asked>,
     pub(super) grants: HashMap<String, Grant>,
     pub(super) refresh_tokens: HashSet<String>,
@@ -75,6 +80,35 @@ pub struct Asked {
     pub parameters: HashMap<String, String>,
 }
 
+/// Lets nobody through until it is closed.
+#[derive(Debug)]
+pub(super) struct Hold {
+    gate: Semaphore,
+    came: AtomicUsize,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self { gate: Semaphore::new(0), came: AtomicUsize::new(0) }
+    }
+}
+
+impl Hold {
+    pub(super) async fn wait(&self) {
+        self.came.fetch_add(1, Ordering::SeqCst);
+        // It is never opened, only closed.
+        drop(self.gate.acquire().await);
+    }
+
+    pub(super) fn came(&self) -> usize {
+        self.came.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn release(&self) {
+        self.gate.close();
+    }
+}
+
 /// A code that was given out.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
@@ -101,6 +135,7 @@ impl Default for Script {
             token_answer: json!({}),
             user_info: json!({}),
             replies: HashMap::new(),
+            holds: HashMap::new(),
             asked: Vec::new(),
             grants: HashMap::new(),
             refresh_tokens: HashSet::new(),
