@@ -1,6 +1,7 @@
 //! How people are let in, as it is configured.
 
 use jiff::SignedDuration;
+use retinue_model::session::Method;
 use retinue_model::{Error, Result};
 use retinue_oidc::Provider;
 
@@ -115,6 +116,20 @@ impl Auth {
         let oidc = (!self.providers.is_empty()).then_some("oidc");
         let password = self.local.is_some().then_some("password");
         oidc.into_iter().chain(password).chain(self.sends_links().then_some("magic_link")).collect()
+    }
+
+    /// Whether people still come in as somebody did: at a provider of this name and issuer, or by address.
+    pub(crate) fn takes(&self, method: Method, provider: Option<&(String, String)>) -> bool {
+        match (method, provider) {
+            (Method::Oidc, Some((name, issuer))) => self.has_provider(name, issuer),
+            (Method::Oidc, None) => false,
+            (Method::Password | Method::Link, _) => self.takes_addresses(),
+        }
+    }
+
+    /// Whether people sign in at a provider of this name and issuer.
+    pub(crate) fn has_provider(&self, name: &str, issuer: &str) -> bool {
+        self.providers.iter().any(|known| known.name() == name && known.provider.config().issuer.as_str() == issuer)
     }
 
     /// Whether people get links by mail.

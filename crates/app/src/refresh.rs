@@ -172,6 +172,7 @@ async fn take_over(app: &App, held: &Held, person: &Person, now: Timestamp) -> R
         };
         users::address_with(&tenant, &mut batch, user.id, address, now);
     }
+    session::revoke_with(app, &mut batch, user.id, None);
     store.write(batch).await?;
     session::look_again(app, user.id).await;
     Ok(())

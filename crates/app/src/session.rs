@@ -129,12 +129,26 @@ pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Optio
             app.sessions.forget(id);
             return Ok(None);
         };
+        if !app.auth.takes(found.session.method, found.provider.as_ref()) {
+            shut(app, &found.session).await?;
+            return Ok(None);
+        }
         let principal = Principal::of_session(&found.session, admin::is_admin(app, &found.user).await?);
         let known = KnownSession::new(found, principal, read_at);
         if let Some(known) = app.sessions.put(known, epoch) {
             return Ok(Some(known));
         }
     }
+}
+
+/// Ends a session that was begun in a way in which nobody comes in any more.
+async fn shut(app: &App, session: &Session) -> Result<()> {
+    let mut batch = Batch::default();
+    rows::end_for_with(&app.tenant(), &mut batch, (session.user_id, session.id), app.now());
+    app.store.write(batch).await?;
+    app.sessions.forget(session.id);
+    tracing::info!(user = %session.user_id, session = %session.id, "a session was ended: nobody signs in that way any more");
+    Ok(())
 }
 
 /// Notes that a session is used: in memory at once, in the table once a minute.

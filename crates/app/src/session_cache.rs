@@ -45,7 +45,7 @@ pub(crate) struct KnownSession {
 impl KnownSession {
     /// What was read at this time.
     pub(crate) fn new(found: Found, principal: Principal, read_at: Timestamp) -> Self {
-        let Found { session, user, refresh_at } = found;
+        let Found { session, user, refresh_at, .. } = found;
         let seen = session.last_seen_at.as_second();
         let (used_at, noted_at, ended) = (AtomicI64::new(seen), AtomicI64::new(seen), Arc::default());
         Self { session, user, principal, refresh_at, used_at, noted_at, read_at, ended }
@@ -237,7 +237,7 @@ mod tests {
             created_at: now,
         };
         let principal = Principal::of_session(&session, false);
-        KnownSession::new(Found { session, user, refresh_at: None }, principal, now)
+        KnownSession::new(Found { session, user, refresh_at: None, provider: None }, principal, now)
     }
 
     fn id(id: u128) -> SessionId {

@@ -19,7 +19,8 @@ pub(crate) mod sql {
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING";
         GET = "SELECT s.id, s.organization_id, s.user_id, s.identity_id, s.method, s.user_agent, s.address, s.created_at, \
             s.last_seen_at, s.expires_at, s.refresh_at, u.id, u.organization_id, u.name, u.email, u.email_verified, \
-            u.organization_admin, u.disabled_at, u.created_at FROM sessions s JOIN users u ON u.id = s.user_id \
+            u.organization_admin, u.disabled_at, u.created_at, i.provider, i.issuer \
+            FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN identities i ON i.id = s.identity_id \
             WHERE s.id = $1 AND s.user_id = $2 AND s.organization_id = $3 AND s.ended_at IS NULL AND u.disabled_at IS NULL";
         ENDED_AT = "SELECT ended_at FROM sessions WHERE id = $1 AND user_id = $2";
         LIST = "SELECT id, organization_id, user_id, identity_id, method, user_agent, address, created_at, last_seen_at, \
@@ -75,6 +76,8 @@ pub struct Found {
     pub user: User,
     /// When the provider is to be asked about it.
     pub refresh_at: Option<Timestamp>,
+    /// At which provider it was begun, by name and issuer; none if by address.
+    pub provider: Option<(String, String)>,
 }
 
 /// Something ended: one session of a user, or all that they have.
@@ -138,7 +141,9 @@ pub async fn find(tenant: &Tenant, store: &Store, id: SessionId, user: UserId) -
     let read = |row: &Row<'_>| {
         let mut columns = row.columns();
         let (session, refresh_at) = (read(&mut columns)?, columns.take()?);
-        Ok(Found { session, refresh_at, user: user::read(&mut columns)? })
+        let user = user::read(&mut columns)?;
+        let (name, issuer) = (columns.take::<Option<String>>()?, columns.take::<Option<String>>()?);
+        Ok(Found { session, refresh_at, user, provider: name.zip(issuer) })
     };
     store.query_one(&sql::GET, &params![id, user, tenant.id()], read).await
 }

@@ -147,6 +147,12 @@ fn sign_in_provider(config: Config) -> SignInProvider {
     }
 }
 
+/// People sign in with an address and a password, and no mail is sent.
+#[must_use]
+pub fn with_passwords() -> Local {
+    local(Registration::Closed, None)
+}
+
 fn local(registration: Registration, mail: Option<Mailer>) -> Local {
     // As little work as the algorithm takes.
     let parameters = Parameters { memory_kib: 8, iterations: 1, lanes: 1 };
