@@ -6,7 +6,7 @@ use retinue_testkit::identity_provider::Reply;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, code};
+use crate::stage::Stage;
 
 fn require(config: &mut Config, name: &str, accepted: &[&str]) {
     config.required_claims.push((name.to_owned(), accepted.iter().map(|value| (*value).to_owned()).collect()));
