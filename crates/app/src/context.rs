@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
+use crate::exchange::Exchanges;
 use crate::flight::Flights;
 use crate::key::KeyRing;
 use crate::live::Registry;
@@ -85,6 +86,7 @@ pub struct Inner {
     keys: RwLock<Arc<KeyRing>>,
     pub(crate) sessions: SessionCache,
     pub(crate) flights: Flights,
+    pub(crate) exchanges: Exchanges,
     pub(crate) live: Registry,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
@@ -131,6 +133,7 @@ impl App {
             keys: RwLock::new(Arc::new(parts.keys)),
             sessions: SessionCache::default(),
             flights: Flights::default(),
+            exchanges: Exchanges::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             interrupt: CancellationToken::new(),
@@ -282,10 +285,7 @@ impl Context {
         F: FnOnce(Self) -> W,
         W: Future<Output = retinue_model::Result<T>> + Send + 'static,
     {
-        if self.stopping.is_cancelled() {
-            return Err(stopping());
-        }
-        self.tasks.spawn(work(self.clone())).await.map_err(Error::internal)?
+        self.app.detached(work(self.clone())).await
     }
 
     /// A new id, later than all before it but for those of the same millisecond.
@@ -307,6 +307,18 @@ impl Inner {
     pub(crate) fn now(&self) -> Timestamp {
         let now = self.clock.now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// Runs work to its end even when the client hangs up.
+    pub(crate) async fn detached<T, W>(&self, work: W) -> retinue_model::Result<T>
+    where
+        T: Send + 'static,
+        W: Future<Output = retinue_model::Result<T>> + Send + 'static,
+    {
+        if self.stopping.is_cancelled() {
+            return Err(stopping());
+        }
+        self.tasks.spawn(work).await.map_err(Error::internal)?
     }
 
     /// A `UUIDv7` (RFC 9562, section 5.7).

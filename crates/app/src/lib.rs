@@ -30,8 +30,10 @@ pub mod throttle;
 pub mod turn;
 pub mod user;
 
+mod arrival;
 mod audit;
 mod excerpt;
+mod exchange;
 mod flight;
 mod live;
 mod prompt;

@@ -1,29 +1,19 @@
-//! Signing in at an identity provider: there, back, and who that is here.
-//!
-//! Issuer and subject are who somebody is. An address makes nobody anybody, unless the configuration says so for this
-//! provider, the provider vouches for it, and exactly one user has it.
+//! Signing in at an identity provider: there, and back. Who that is here: see [`crate::arrival`].
 
-use retinue_model::error::Kind;
-use retinue_model::identity::{Identity, Origin};
+use std::fmt;
+
 use retinue_model::return_to::ReturnTo;
-use retinue_model::session::Method;
-use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId};
-use retinue_oidc::{Callback, Moment, Options, Pending, SignIn};
-use retinue_store::session::Kept;
-use retinue_store::{Batch, identity as identities, user as users};
-use secrecy::ExposeSecret as _;
+use retinue_oidc::{Callback, Moment, Options, Pending, Prompt};
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{Provision, SignInProvider};
-use crate::session::{self, Opened, SignedIn};
-use crate::{App, Context, Visit, refresh, voucher};
+use crate::arrival::Arrival;
+use crate::auth::SignInProvider;
+use crate::session::Opened;
+use crate::{App, Context, Visit};
 
 /// What the browser keeps of a sign-in is encrypted for.
 const PURPOSE: &str = "sign-in at a provider";
-/// How often it is looked again who somebody is, when others write the same down at the same moment.
-const TRIES: usize = 3;
-
 /// Learns what must be known of each provider, so that the first sign-in need not wait for it. One that is down is said,
 /// and asked again when somebody needs it.
 pub async fn prepare(app: App) {
@@ -85,7 +75,9 @@ pub async fn begin(
     adding: Option<&Context>,
 ) -> Result<Begun> {
     let SignInProvider { provider, .. } = visit.auth.provider(provider)?;
-    let options = Options { return_path: return_to.as_str().to_owned(), ..Options::default() };
+    // Or else whoever is signed in there too would add, unasked, the account that they use already.
+    let prompt = adding.map(|_| Prompt::SelectAccount);
+    let options = Options { return_path: return_to.as_str().to_owned(), prompt, ..Options::default() };
     let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
     let begun = provider.begin(Moment { now: visit.now(), random: &random }, options).await?;
     let id = id_of_state(&begun.pending.state);
@@ -127,33 +119,66 @@ fn not_begun_here() -> Error {
     )
 }
 
-/// Ends a sign-in: `kept` is what the browser brought back, and `current` who it is signed in as at the moment.
-///
-/// # Errors
-/// Why nobody was signed in.
-pub async fn finish(
-    visit: &Visit,
-    returned: Returned,
-    kept: Option<&str>,
-    current: Option<&Context>,
-) -> Result<Finished> {
-    let sealed = kept.and_then(|kept| visit.keys().open(PURPOSE, kept)).ok_or_else(not_begun_here)?;
-    let Sealed { pending, for_user } = serde_json::from_str(&sealed).map_err(|_| not_begun_here())?;
-    let configured = visit.auth.provider(Some(&pending.provider))?;
-    let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
-    let moment = Moment { now: visit.now(), random: &random };
-    let signed_in = configured.provider.finish(moment, returned.0, pending).await?;
-    let return_to = ReturnTo::new(&signed_in.return_path);
-    let arrival = Arrival { visit, configured, signed_in: &signed_in };
-    let opened = match for_user {
-        Some(user) => {
-            let same = current.filter(|ctx| ctx.principal().user_id() == user).ok_or_else(other_person)?;
-            arrival.add_to(same).await?;
-            None
-        }
-        None => Some(arrival.let_in(current).await?),
-    };
-    Ok(Finished { opened, return_to })
+/// A sign-in under way, as the browser brought it back.
+pub struct Underway(Sealed);
+
+impl fmt::Debug for Underway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Underway").field("pending", &self.0.pending).finish_non_exhaustive()
+    }
+}
+
+impl Underway {
+    /// Reads what the browser kept.
+    ///
+    /// # Errors
+    /// `sign_in_unknown`
+    pub fn open(visit: &Visit, kept: Option<&str>) -> Result<Self> {
+        let sealed = kept.and_then(|kept| visit.keys().open(PURPOSE, kept)).ok_or_else(not_begun_here)?;
+        serde_json::from_str(&sealed).map(Self).map_err(|_| not_begun_here())
+    }
+
+    /// Where they want to go.
+    #[must_use]
+    pub fn return_to(&self) -> ReturnTo {
+        ReturnTo::new(&self.0.pending.return_path)
+    }
+
+    /// Whether somebody who is signed in adds an identity.
+    #[must_use]
+    pub const fn adds_identity(&self) -> bool {
+        self.0.for_user.is_some()
+    }
+
+    /// Ends it; `current` is who the browser is signed in as at the moment. That is done to its end when the browser hangs
+    /// up: a code counts once.
+    ///
+    /// # Errors
+    /// Why nobody was signed in.
+    pub async fn finish(self, visit: &Visit, returned: Returned, current: Option<Context>) -> Result<Finished> {
+        let here = visit.clone();
+        visit.detached(async move { self.end(&here, returned, current.as_ref()).await }).await
+    }
+
+    async fn end(self, visit: &Visit, returned: Returned, current: Option<&Context>) -> Result<Finished> {
+        let (return_to, Sealed { pending, for_user }) = (self.return_to(), self.0);
+        let configured = visit.auth.provider(Some(&pending.provider))?;
+        let place = visit.exchanges.begin(&pending.state).await?;
+        let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
+        let moment = Moment { now: visit.now(), random: &random };
+        let signed_in = configured.provider.finish(moment, returned.0, pending).await?;
+        drop(place);
+        let arrival = Arrival { visit, configured, signed_in: &signed_in };
+        let opened = match for_user {
+            Some(user) => {
+                let same = current.filter(|ctx| ctx.principal().user_id() == user).ok_or_else(other_person)?;
+                arrival.add_to(same).await?;
+                None
+            }
+            None => Some(arrival.let_in(current).await?),
+        };
+        Ok(Finished { opened, return_to })
+    }
 }
 
 fn other_person() -> Error {
@@ -161,204 +186,4 @@ fn other_person() -> Error {
         "sign_in_person_changed",
         "You began to add an identity, and are not signed in as the same person any more. Sign in, and add it again.",
     )
-}
-
-fn unknown() -> Error {
-    Error::new(
-        Kind::Forbidden,
-        "user_unknown",
-        "The identity provider knows you, but nobody has given you access here. Ask whoever runs this server for it.",
-    )
-}
-
-fn taken() -> Error {
-    Error::conflict("identity_taken", "This identity belongs to another user here, so it was not added to you.")
-}
-
-/// Somebody whom a provider vouches for, at the door.
-struct Arrival<'a> {
-    visit: &'a Visit,
-    configured: &'a SignInProvider,
-    signed_in: &'a SignIn,
-}
-
-impl Arrival<'_> {
-    fn subject(&self) -> (&str, &str) {
-        (&self.signed_in.issuer, &self.signed_in.person.subject)
-    }
-
-    async fn find(&self) -> Result<Option<(Identity, User)>> {
-        identities::find(&self.visit.tenant(), &self.visit.store, self.configured.name(), self.subject()).await
-    }
-
-    /// Opens a session for whoever this is.
-    async fn let_in(&self, current: Option<&Context>) -> Result<Opened> {
-        for _ in 0..TRIES {
-            let mut batch = Batch::default();
-            let (user, identity) = self.decide(&mut batch).await?;
-            let opened = self.open_with(&mut batch, &user, &identity)?;
-            match self.visit.store.write(batch).await {
-                // Somebody wrote the same identity down a moment ago: look again, with all checks.
-                Err(error) if identities::is_taken(&error) => {}
-                other => {
-                    other?;
-                    // What a session of this person says of them may be another now.
-                    session::look_again(self.visit.app(), user.id).await;
-                    session::replace(current).await;
-                    self.log(user.id, identity.origin);
-                    return Ok(opened);
-                }
-            }
-        }
-        Err(Error::unavailable("sign_in_busy", "Too many sign-ins of this person at once. Try again."))
-    }
-
-    /// Who this is here. What that changes is added to the batch; nothing is, if they are refused.
-    async fn decide(&self, batch: &mut Batch) -> Result<(User, Identity)> {
-        let tenant = self.visit.tenant();
-        if let Some((identity, user)) = self.find().await? {
-            return self.come_back(batch, identity, user);
-        }
-        if let Some(user) = self.same_address().await? {
-            let identity = self.new_identity(user.id, Origin::Email);
-            identities::insert_with(&tenant, batch, &identity);
-            return Ok((user, identity));
-        }
-        if self.configured.provision == Provision::Never {
-            return Err(unknown());
-        }
-        let person = &self.signed_in.person;
-        let user = User {
-            id: self.visit.new_id(),
-            organization_id: retinue_model::principal::DEFAULT_ORGANIZATION,
-            name: self.name(),
-            email: person.email.clone(),
-            email_verified: person.email_verified,
-            organization_admin: false,
-            disabled_at: None,
-            created_at: self.visit.now(),
-        };
-        let identity = self.new_identity(user.id, Origin::SignIn);
-        users::insert_with(&tenant, batch, &user, self.email_key());
-        identities::insert_with(&tenant, batch, &identity);
-        Ok((user, identity))
-    }
-
-    fn come_back(&self, batch: &mut Batch, mut identity: Identity, mut user: User) -> Result<(User, Identity)> {
-        if user.disabled_at.is_some() {
-            return Err(users::disabled());
-        }
-        let (tenant, person) = (self.visit.tenant(), &self.signed_in.person);
-        identity.last_used_at = self.visit.now();
-        (identity.email, identity.email_verified) = (person.email.clone(), person.email_verified);
-        identities::used_with(&tenant, batch, &identity);
-        // The identity that a user was made for goes on describing them; one that was added later does not.
-        if identity.origin == Origin::SignIn {
-            let described = users::Description {
-                name: person.name.clone().unwrap_or_else(|| user.name.clone()),
-                email: person.email.clone(),
-                email_key: self.email_key(),
-                email_verified: person.email_verified,
-            };
-            users::describe_with(&tenant, batch, user.id, &described, self.visit.now());
-            if described.differs_from(&user) {
-                session::revoke_with(self.visit.app(), batch, user.id, None);
-            }
-            (user.name, user.email, user.email_verified) = (described.name, described.email, described.email_verified);
-        }
-        Ok((user, identity))
-    }
-
-    /// The one user who has the same address, if that makes somebody that user.
-    async fn same_address(&self) -> Result<Option<User>> {
-        let (Some(key), true, true) =
-            (self.email_key(), self.configured.link_by_email, self.signed_in.person.email_verified)
-        else {
-            return Ok(None);
-        };
-        let (tenant, store) = (self.visit.tenant(), &self.visit.store);
-        let mut users = users::by_verified_email(&tenant, store, &key).await?;
-        let (Some(user), true) = (users.pop(), users.is_empty()) else { return Ok(None) };
-        if user.disabled_at.is_some() {
-            return Err(users::disabled());
-        }
-        let others = identities::of_user(&tenant, store, user.id).await?;
-        let has_other_subject = others.iter().any(|other| other.issuer == self.signed_in.issuer);
-        // Anybody could have come by another provider, with this address, to wait for its owner.
-        let is_theirs = voucher::vouches_for(self.visit.app(), user.id, &key).await?;
-        Ok(Some(user).filter(|_| is_theirs && !has_other_subject))
-    }
-
-    /// Gives this identity to somebody who is signed in.
-    async fn add_to(&self, ctx: &Context) -> Result<()> {
-        let mine = ctx.principal().user_id();
-        if let Some((identity, _)) = self.find().await? {
-            return if identity.user_id == mine { Ok(()) } else { Err(taken()) };
-        }
-        let mut batch = Batch::default();
-        identities::insert_with(&self.visit.tenant(), &mut batch, &self.new_identity(mine, Origin::User));
-        let written = self.visit.store.write(batch).await;
-        written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
-        session::look_again(self.visit.app(), mine).await;
-        self.log(mine, Origin::User);
-        Ok(())
-    }
-
-    fn new_identity(&self, user_id: UserId, origin: Origin) -> Identity {
-        let (issuer, subject) = self.subject();
-        let (person, now) = (&self.signed_in.person, self.visit.now());
-        Identity {
-            id: self.visit.new_id(),
-            user_id,
-            provider: self.configured.name().to_owned(),
-            issuer: issuer.to_owned(),
-            subject: subject.to_owned(),
-            email: person.email.clone(),
-            email_verified: person.email_verified,
-            origin,
-            created_at: now,
-            last_used_at: now,
-        }
-    }
-
-    fn name(&self) -> String {
-        let person = &self.signed_in.person;
-        person.name.clone().or_else(|| person.email.clone()).unwrap_or_else(|| "Unnamed".to_owned())
-    }
-
-    /// The address as it is compared. One with other letters than ASCII might be another's look-alike, and is not.
-    fn email_key(&self) -> Option<String> {
-        self.signed_in.person.email.as_deref().filter(|email| email.is_ascii()).map(str::to_ascii_lowercase)
-    }
-
-    fn open_with(&self, batch: &mut Batch, user: &User, identity: &Identity) -> Result<Opened> {
-        let (visit, tokens) = (self.visit, &self.signed_in.tokens);
-        let id = visit.new_id();
-        let seal = |purpose: String, token: &secrecy::SecretString| {
-            visit.keys().seal(&*visit.rng, &purpose, token.expose_secret())
-        };
-        let refresh_token =
-            tokens.refresh_token.as_ref().map(|token| seal(refresh::refresh_purpose(id), token)).transpose()?;
-        let refresh_at = visit.now().saturating_add(self.configured.refresh_every).ok();
-        let kept = Kept {
-            provider_session: self.signed_in.session.clone(),
-            id_token: tokens.id_token.as_ref().map(|token| seal(refresh::hint_purpose(id), token)).transpose()?,
-            refresh_at: refresh_at.filter(|_| refresh_token.is_some()),
-            refresh_token,
-        };
-        let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), kept };
-        session::open_with(visit, batch, user, how)
-    }
-
-    fn log(&self, user: UserId, origin: Origin) {
-        tracing::info!(
-            provider = self.configured.name(),
-            subject = crate::audit::subject(&self.signed_in.person.subject),
-            %user,
-            identity = origin.as_str(),
-            address = self.visit.caller().address,
-            request_id = self.visit.request_id(),
-            "signed in"
-        );
-    }
 }

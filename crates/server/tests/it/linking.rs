@@ -272,7 +272,11 @@ async fn an_identity_of_somebody_else_is_not_added(database: Database) {
     let grace = comes(&app, ("other", &other), "grace", has("grace@example.com", true)).await;
     let ada = comes(&app, ("sso", &sso), "ada", has("ada@example.com", true)).await;
     other.introduce("grace", has("ada@example.com", true));
-    is_refused(ada.add_identity("other", &other).await, 409, "identity_taken").await;
+    let refused = ada.add_identity("other", &other).await;
+    assert_eq!(refused.status(), 409);
+    let page = refused.text().await.unwrap();
+    assert!(page.contains("<code>identity_taken</code>") && page.contains("<h1>The identity was not added</h1>"));
+    assert!(page.contains(r#"href="/account">Back to your account"#) && !page.contains("not signed in"), "{page}");
     assert_eq!((identities(&ada).await.len(), identities(&grace).await.len()), (1, 1));
     let graces = identities(&grace).await;
     assert_eq!(delete(&ada, &graces[0]).await.0, 404);
@@ -289,6 +293,7 @@ async fn an_identity_is_added_to_whoever_began_it_only(database: Database) {
     let ada = comes(&app, ("sso", &sso), "ada", has("ada@example.com", true)).await;
     other.introduce("ada there", has("ada@example.org", true));
     let begun = browser.begin_to_add("other").await;
+    assert!(begun.contains("&prompt=select_account"), "they may have several there: {begun}");
     let back = other.visit(&begun);
     // Meanwhile somebody else signs in there.
     sso.introduce("grace", has("grace@example.com", true));

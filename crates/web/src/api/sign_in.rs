@@ -1,12 +1,12 @@
 //! `/auth/…`: signing in at providers, and out.
 
-use axum::extract::{RawQuery, Request};
+use axum::extract::{FromRequestParts, RawQuery, Request};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Json};
-use retinue_app::sign_in::{self, Begun, Finished, Returned};
-use retinue_app::{App, Context, Visit, sign_out};
+use retinue_app::sign_in::{self, Begun, Finished, Returned, Underway};
+use retinue_app::{App, Visit, sign_out};
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::asked::Asked;
 use crate::cookie::{self, SetCookie};
 use crate::extract::{Ctx, Param, Params, Perhaps, Visitor, form};
-use crate::page::sign_in::{failed, lead_on};
+use crate::guard::Public;
+use crate::page::sign_in::{Aim, failed, lead_on};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// How people sign in here.
@@ -87,7 +88,7 @@ pub(crate) async fn login(
     let return_to = ReturnTo::new(&query.return_to);
     match sign_in::begin(&visit, query.provider.as_deref(), &return_to, None).await {
         Ok(begun) => lead_away(Redirect::to(&begun.url).into_response(), (visit.app(), &headers), &begun),
-        Err(error) => failed(&visit, &asked, error),
+        Err(error) => failed(&visit, &asked, error, &Aim::SignIn(return_to)),
     }
 }
 
@@ -122,8 +123,20 @@ pub(crate) async fn add(
     };
     match begun.await {
         Ok(begun) => lead_away(lead_on(&begun.url), (ctx.app(), &headers), &begun),
-        Err(error) => failed(&visit, &asked, error),
+        Err(error) => failed(&visit, &asked, error, &Aim::AddIdentity),
     }
+}
+
+/// A browser that comes back from a provider.
+#[derive(FromRequestParts)]
+#[from_request(state(Public))]
+pub(crate) struct Homecoming {
+    visitor: Visitor,
+    current: Perhaps,
+    #[from_request(via(Extension))]
+    asked: Asked,
+    query: RawQuery,
+    headers: HeaderMap,
 }
 
 /// Where an identity provider sends a browser back to. Sets the cookie of a session, and leads on.
@@ -131,52 +144,39 @@ pub(crate) async fn add(
     (status = 303, description = "Signed in; to `return_to`"),
     (status = 400, body = Problem, description = "What the provider or the browser brought is wrong: the code says what"),
     (status = 403, body = Problem, description = "`user_unknown`, `user_disabled`, `oidc_denied`"),
+    (status = 503, body = Problem, description = "`sign_in_busy`, or the provider can't be used: the code says why"),
 ))]
-pub(crate) async fn callback(
-    Visitor(visit): Visitor,
-    Perhaps(current): Perhaps,
-    Extension(asked): Extension<Asked>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    match Returned::parse(query.as_deref().unwrap_or_default()) {
-        Ok(returned) => finish((&visit, &asked), current.as_ref(), returned, &headers).await,
-        Err(error) => failed(&visit, &asked, error),
-    }
+pub(crate) async fn callback(browser: Homecoming) -> Response {
+    browser.finish(|returned| returned).await
 }
 
 /// `GET /auth/callback/{name}`: the same, at an address that only one provider was told.
-pub(crate) async fn callback_at(
-    Visitor(visit): Visitor,
-    Perhaps(current): Perhaps,
-    Extension(asked): Extension<Asked>,
-    Param(name): Param<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    match Returned::parse(query.as_deref().unwrap_or_default()) {
-        Ok(returned) => finish((&visit, &asked), current.as_ref(), returned.at(&name), &headers).await,
-        Err(error) => failed(&visit, &asked, error),
-    }
+pub(crate) async fn callback_at(Param(name): Param<String>, browser: Homecoming) -> Response {
+    browser.finish(|returned| returned.at(&name)).await
 }
 
-async fn finish(
-    (visit, asked): (&Visit, &Asked),
-    current: Option<&Context>,
-    returned: Returned,
-    headers: &HeaderMap,
-) -> Response {
-    let (app, id) = (visit.app(), returned.id());
-    let kept = cookie::pending(headers, app, &id);
-    let finished = sign_in::finish(visit, returned, kept, current).await;
-    // Whatever came of it: it counts once.
-    let spent = cookie::forget_pending(app, &id);
-    match finished {
-        Ok(Finished { opened, return_to }) => {
-            let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
-            with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
+impl Homecoming {
+    async fn finish(self, place: impl FnOnce(Returned) -> Returned) -> Response {
+        let Self { visitor: Visitor(visit), current: Perhaps(current), asked, query: RawQuery(query), headers } = self;
+        let returned = match Returned::parse(query.as_deref().unwrap_or_default()) {
+            Ok(returned) => place(returned),
+            Err(error) => return failed(&visit, &asked, error, &Aim::default()),
+        };
+        let (app, id) = (visit.app(), returned.id());
+        // Whatever comes of it: it counts once.
+        let spent = cookie::forget_pending(app, &id);
+        let underway = match Underway::open(&visit, cookie::pending(&headers, app, &id)) {
+            Ok(underway) => underway,
+            Err(error) => return with_cookies(failed(&visit, &asked, error, &Aim::default()), [spent]),
+        };
+        let aim = Aim::of(&underway);
+        match underway.finish(&visit, returned, current).await {
+            Ok(Finished { opened, return_to }) => {
+                let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
+                with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
+            }
+            Err(error) => with_cookies(failed(&visit, &asked, error, &aim), [spent]),
         }
-        Err(error) => with_cookies(failed(visit, asked, error), [spent]),
     }
 }
 

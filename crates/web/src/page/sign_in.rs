@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use retinue_app::Visit;
 use retinue_app::local::Registration;
+use retinue_app::sign_in::Underway;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
 use serde::Deserialize;
@@ -43,11 +44,48 @@ struct Way {
 #[derive(Template)]
 #[template(path = "sign_in_failed.html")]
 struct SignInFailedPage<'a> {
-    title: &'static str,
+    title: String,
     assets: &'static str,
     fault: Fault<'a>,
     code: &'a str,
-    again: String,
+    next: (String, &'static str),
+}
+
+/// What somebody was about to do at a provider.
+pub(crate) enum Aim {
+    /// To sign in, and to go there then.
+    SignIn(ReturnTo),
+    /// To add an identity to those by which they sign in.
+    AddIdentity,
+}
+
+impl Default for Aim {
+    fn default() -> Self {
+        Self::SignIn(ReturnTo::default())
+    }
+}
+
+impl Aim {
+    pub(crate) fn of(underway: &Underway) -> Self {
+        if underway.adds_identity() { Self::AddIdentity } else { Self::SignIn(underway.return_to()) }
+    }
+
+    /// What a page says above an error, and for the log.
+    const fn missed(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::SignIn(_) => ("You were not signed in", "nobody was signed in"),
+            Self::AddIdentity => ("The identity was not added", "no identity was added"),
+        }
+    }
+
+    /// Where to go from there, and what the button says.
+    fn next(&self) -> (String, &'static str) {
+        match self {
+            Self::SignIn(return_to) if *return_to == ReturnTo::default() => ("/sign-in".to_owned(), "Try again"),
+            Self::SignIn(return_to) => (href("/sign-in", &[("return_to", return_to.as_str())]), "Try again"),
+            Self::AddIdentity => ("/account".to_owned(), "Back to your account"),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -143,13 +181,14 @@ pub(crate) async fn signed_out(Visitor(visit): Visitor) -> Page {
 }
 
 /// Why a sign-in did not end well: for people with a way to try again.
-pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error) -> Response {
+pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> Response {
+    let (heading, missed) = aim.missed();
     tracing::info!(
         code = error.code(),
         cause = error.cause_chain(),
         address = visit.caller().address,
         request_id = visit.request_id(),
-        "nobody was signed in"
+        "{missed}"
     );
     if !asked.wants_page {
         return asked.refuse(error);
@@ -157,11 +196,11 @@ pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error) -> Response {
     problem::log(&error, visit.request_id());
     let status = problem::status(&error);
     let page = SignInFailedPage {
-        title: "Not signed in · Retinue",
+        title: format!("{heading} · Retinue"),
         assets: crate::assets::BASE,
-        fault: Fault { status: status.as_u16(), heading: "", detail: error.detail(), request_id: visit.request_id() },
+        fault: Fault { status: status.as_u16(), heading, detail: error.detail(), request_id: visit.request_id() },
         code: error.code(),
-        again: "/sign-in".to_owned(),
+        next: aim.next(),
     };
     let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
     problem::add_headers(&error, response.headers_mut());

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use retinue_testkit::{IdentityProvider, Person, TestApp, location, with_people_on_both_engines};
+use retinue_testkit::identity_provider::Reply;
+use retinue_testkit::{IdentityProvider, Person, TestApp, location, until, with_people_on_both_engines};
+use serde_json::json;
 
 use super::{came_in, code, nobody_came_in, says_why};
 
@@ -11,6 +13,9 @@ with_people_on_both_engines! {
     a_callback_that_can_not_be_read_signs_nobody_in,
     a_callback_in_another_browser_signs_nobody_in,
     a_callback_that_is_used_twice_signs_in_once,
+    one_sign_in_asks_the_provider_once_however_often_it_is_shown,
+    a_sign_in_goes_on_when_the_browser_hangs_up,
+    whoever_tries_again_goes_to_where_they_wanted,
     a_sign_in_that_takes_over_an_hour_begins_anew,
     two_tabs_can_sign_in_at_once,
     a_sign_in_survives_a_restart_of_the_server,
@@ -87,6 +92,63 @@ async fn a_callback_that_is_used_twice_signs_in_once(app: TestApp, provider: Ide
     assert_eq!(person.status(Method::GET, "/auth/me").await, 200, "whoever loads the page again stays signed in");
     // Somebody who copied the cookies before has a code that counted once.
     nobody_came_in(&thief, thief.come_back(&back).await, 400, "oidc_code_refused").await;
+    assert_eq!(provider.asked("/token").len(), 1, "the provider is not asked again");
+}
+
+async fn one_sign_in_asks_the_provider_once_however_often_it_is_shown(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let back = provider.visit(&person.begin("/auth/login").await);
+    let mut coming = Vec::new();
+    for _ in 0..20 {
+        let (thief, back) = (person.again_at(&app), back.clone());
+        coming.push(tokio::spawn(async move { thief.come_back(&back).await.status().as_u16() }));
+    }
+    let mut statuses = Vec::new();
+    for one in coming {
+        statuses.push(one.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!((statuses[0], &statuses[1..]), (303, &[400; 19][..]));
+    assert_eq!(provider.asked("/token").len(), 1);
+}
+
+async fn a_sign_in_goes_on_when_the_browser_hangs_up(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let back = provider.visit(&person.begin("/auth/login").await);
+    provider.hold("/token");
+    let browser = person.again_at(&app);
+    let coming = tokio::spawn(async move { drop(browser.come_back(&back).await) });
+    provider.held("/token", 1).await;
+    coming.abort();
+    drop(coming.await);
+    // The server has seen that it is gone when it has answered somebody else.
+    assert_eq!(person.status(Method::GET, "/healthz").await, 200);
+    provider.release("/token");
+    let sessions = async || (app.database.ask("SELECT method FROM sessions").await == ["oidc"]).then_some(());
+    until("the session is there", Duration::from_secs(5), sessions).await;
+}
+
+async fn whoever_tries_again_goes_to_where_they_wanted(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let person = Person::stranger(&app);
+    let mut back = provider.visit(&person.begin("/auth/login?return_to=/agents%3Fx%3D1").await);
+    back.query_pairs_mut().append_pair("error", "access_denied");
+    let unread = person.come_back(&back).await.text().await.unwrap();
+    assert!(unread.contains(r#"href="/sign-in">Try again"#), "nobody knows what that was: {unread}");
+    let kept: Vec<(String, String)> = back.query_pairs().into_owned().filter(|(name, _)| name != "code").collect();
+    back.query_pairs_mut().clear().extend_pairs(kept);
+    let page = person.come_back(&back).await.text().await.unwrap();
+    let again = "/sign-in?return_to=%2Fagents%3Fx%3D1";
+    assert!(page.contains(&format!(r#"href="{again}">Try again"#)), "{page}");
+    let page = person.open(again).await.text().await.unwrap();
+    assert!(page.contains("return_to=%2Fagents%3Fx%3D1"), "{page}");
+    provider.reply("/.well-known/openid-configuration", Reply::Json(503, json!({})));
+    app.clock.advance(Duration::from_hours(25));
+    let page = person.open("/auth/login?return_to=/agents%3Fx%3D1").await;
+    assert_eq!(page.status(), 503);
+    assert!(page.text().await.unwrap().contains(&format!(r#"href="{again}">Try again"#)));
 }
 
 async fn a_sign_in_that_takes_over_an_hour_begins_anew(app: TestApp, provider: IdentityProvider) {

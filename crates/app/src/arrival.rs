@@ -1,0 +1,221 @@
+//! Somebody who comes from a provider: who that is here, and what is written down when they come in.
+//!
+//! Issuer and subject are who somebody is. An address makes nobody anybody, unless the configuration says so for this
+//! provider, the provider vouches for it, and exactly one user has it.
+
+use retinue_model::error::Kind;
+use retinue_model::identity::{Identity, Origin};
+use retinue_model::session::Method;
+use retinue_model::user::User;
+use retinue_model::{Error, Result, UserId};
+use retinue_oidc::SignIn;
+use retinue_store::session::Kept;
+use retinue_store::{Batch, identity as identities, user as users};
+use secrecy::ExposeSecret;
+
+use crate::auth::{Provision, SignInProvider};
+use crate::session::{self, Opened, SignedIn};
+use crate::{Context, Visit, audit, refresh, voucher};
+
+/// How often it is looked again who somebody is, when others write the same down at the same moment.
+const TRIES: usize = 3;
+
+fn unknown() -> Error {
+    Error::new(
+        Kind::Forbidden,
+        "user_unknown",
+        "The identity provider knows you, but nobody has given you access here. Ask whoever runs this server for it.",
+    )
+}
+
+fn taken() -> Error {
+    Error::conflict("identity_taken", "This identity belongs to another user here, so it was not added to you.")
+}
+
+/// Somebody whom a provider vouches for, at the door.
+pub(crate) struct Arrival<'a> {
+    pub(crate) visit: &'a Visit,
+    pub(crate) configured: &'a SignInProvider,
+    pub(crate) signed_in: &'a SignIn,
+}
+
+impl Arrival<'_> {
+    fn subject(&self) -> (&str, &str) {
+        (&self.signed_in.issuer, &self.signed_in.person.subject)
+    }
+
+    async fn find(&self) -> Result<Option<(Identity, User)>> {
+        identities::find(&self.visit.tenant(), &self.visit.store, self.configured.name(), self.subject()).await
+    }
+
+    /// Opens a session for whoever this is.
+    pub(crate) async fn let_in(&self, current: Option<&Context>) -> Result<Opened> {
+        for _ in 0..TRIES {
+            let mut batch = Batch::default();
+            let (user, identity) = self.decide(&mut batch).await?;
+            let opened = self.open_with(&mut batch, &user, &identity)?;
+            match self.visit.store.write(batch).await {
+                // Somebody wrote the same identity down a moment ago: look again, with all checks.
+                Err(error) if identities::is_taken(&error) => {}
+                other => {
+                    other?;
+                    // What a session of this person says of them may be another now.
+                    session::look_again(self.visit.app(), user.id).await;
+                    session::replace(current).await;
+                    self.log(user.id, identity.origin);
+                    return Ok(opened);
+                }
+            }
+        }
+        Err(Error::unavailable("sign_in_busy", "Too many sign-ins of this person at once. Try again."))
+    }
+
+    /// Who this is here. What that changes is added to the batch; nothing is, if they are refused.
+    async fn decide(&self, batch: &mut Batch) -> Result<(User, Identity)> {
+        let tenant = self.visit.tenant();
+        if let Some((identity, user)) = self.find().await? {
+            return self.come_back(batch, identity, user);
+        }
+        if let Some(user) = self.same_address().await? {
+            let identity = self.new_identity(user.id, Origin::Email);
+            identities::insert_with(&tenant, batch, &identity);
+            return Ok((user, identity));
+        }
+        if self.configured.provision == Provision::Never {
+            return Err(unknown());
+        }
+        let person = &self.signed_in.person;
+        let user = User {
+            id: self.visit.new_id(),
+            organization_id: retinue_model::principal::DEFAULT_ORGANIZATION,
+            name: self.name(),
+            email: person.email.clone(),
+            email_verified: person.email_verified,
+            organization_admin: false,
+            disabled_at: None,
+            created_at: self.visit.now(),
+        };
+        let identity = self.new_identity(user.id, Origin::SignIn);
+        users::insert_with(&tenant, batch, &user, self.email_key());
+        identities::insert_with(&tenant, batch, &identity);
+        Ok((user, identity))
+    }
+
+    fn come_back(&self, batch: &mut Batch, mut identity: Identity, mut user: User) -> Result<(User, Identity)> {
+        if user.disabled_at.is_some() {
+            return Err(users::disabled());
+        }
+        let (tenant, person) = (self.visit.tenant(), &self.signed_in.person);
+        identity.last_used_at = self.visit.now();
+        (identity.email, identity.email_verified) = (person.email.clone(), person.email_verified);
+        identities::used_with(&tenant, batch, &identity);
+        // The identity that a user was made for goes on describing them; one that was added later does not.
+        if identity.origin == Origin::SignIn {
+            let described = users::Description {
+                name: person.name.clone().unwrap_or_else(|| user.name.clone()),
+                email: person.email.clone(),
+                email_key: self.email_key(),
+                email_verified: person.email_verified,
+            };
+            users::describe_with(&tenant, batch, user.id, &described, self.visit.now());
+            if described.differs_from(&user) {
+                session::revoke_with(self.visit.app(), batch, user.id, None);
+            }
+            (user.name, user.email, user.email_verified) = (described.name, described.email, described.email_verified);
+        }
+        Ok((user, identity))
+    }
+
+    /// The one user who has the same address, if that makes somebody that user.
+    async fn same_address(&self) -> Result<Option<User>> {
+        let (Some(key), true, true) =
+            (self.email_key(), self.configured.link_by_email, self.signed_in.person.email_verified)
+        else {
+            return Ok(None);
+        };
+        let (tenant, store) = (self.visit.tenant(), &self.visit.store);
+        let mut users = users::by_verified_email(&tenant, store, &key).await?;
+        let (Some(user), true) = (users.pop(), users.is_empty()) else { return Ok(None) };
+        if user.disabled_at.is_some() {
+            return Err(users::disabled());
+        }
+        let others = identities::of_user(&tenant, store, user.id).await?;
+        let has_other_subject = others.iter().any(|other| other.issuer == self.signed_in.issuer);
+        // Anybody could have come by another provider, with this address, to wait for its owner.
+        let is_theirs = voucher::vouches_for(self.visit.app(), user.id, &key).await?;
+        Ok(Some(user).filter(|_| is_theirs && !has_other_subject))
+    }
+
+    /// Gives this identity to somebody who is signed in.
+    pub(crate) async fn add_to(&self, ctx: &Context) -> Result<()> {
+        let mine = ctx.principal().user_id();
+        if let Some((identity, _)) = self.find().await? {
+            return if identity.user_id == mine { Ok(()) } else { Err(taken()) };
+        }
+        let mut batch = Batch::default();
+        identities::insert_with(&self.visit.tenant(), &mut batch, &self.new_identity(mine, Origin::User));
+        let written = self.visit.store.write(batch).await;
+        written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
+        session::look_again(self.visit.app(), mine).await;
+        self.log(mine, Origin::User);
+        Ok(())
+    }
+
+    fn new_identity(&self, user_id: UserId, origin: Origin) -> Identity {
+        let (issuer, subject) = self.subject();
+        let (person, now) = (&self.signed_in.person, self.visit.now());
+        Identity {
+            id: self.visit.new_id(),
+            user_id,
+            provider: self.configured.name().to_owned(),
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            email: person.email.clone(),
+            email_verified: person.email_verified,
+            origin,
+            created_at: now,
+            last_used_at: now,
+        }
+    }
+
+    fn name(&self) -> String {
+        let person = &self.signed_in.person;
+        person.name.clone().or_else(|| person.email.clone()).unwrap_or_else(|| "Unnamed".to_owned())
+    }
+
+    /// The address as it is compared.
+    fn email_key(&self) -> Option<String> {
+        voucher::email_key(self.signed_in.person.email.as_deref())
+    }
+
+    fn open_with(&self, batch: &mut Batch, user: &User, identity: &Identity) -> Result<Opened> {
+        let (visit, tokens) = (self.visit, &self.signed_in.tokens);
+        let id = visit.new_id();
+        let seal = |purpose: String, token: &secrecy::SecretString| {
+            visit.keys().seal(&*visit.rng, &purpose, token.expose_secret())
+        };
+        let refresh_token =
+            tokens.refresh_token.as_ref().map(|token| seal(refresh::refresh_purpose(id), token)).transpose()?;
+        let refresh_at = visit.now().saturating_add(self.configured.refresh_every).ok();
+        let kept = Kept {
+            provider_session: self.signed_in.session.clone(),
+            id_token: tokens.id_token.as_ref().map(|token| seal(refresh::hint_purpose(id), token)).transpose()?,
+            refresh_at: refresh_at.filter(|_| refresh_token.is_some()),
+            refresh_token,
+        };
+        let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), kept };
+        session::open_with(visit, batch, user, how)
+    }
+
+    fn log(&self, user: UserId, origin: Origin) {
+        tracing::info!(
+            provider = self.configured.name(),
+            subject = audit::subject(&self.signed_in.person.subject),
+            %user,
+            identity = origin.as_str(),
+            address = self.visit.caller().address,
+            request_id = self.visit.request_id(),
+            "signed in"
+        );
+    }
+}
