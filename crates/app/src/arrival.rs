@@ -3,12 +3,14 @@
 //! Issuer and subject are who somebody is. An address makes nobody anybody, unless the configuration says so for this
 //! provider, the provider vouches for it, and exactly one user has it.
 
+use jiff::Timestamp;
 use retinue_model::error::Kind;
 use retinue_model::identity::{Identity, Origin};
 use retinue_model::session::Method;
 use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId};
 use retinue_oidc::SignIn;
+use retinue_store::logout_token::{self, Opening};
 use retinue_store::session::Kept;
 use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::ExposeSecret;
@@ -37,6 +39,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) visit: &'a Visit,
     pub(crate) configured: &'a SignInProvider,
     pub(crate) signed_in: &'a SignIn,
+    pub(crate) began_at: Timestamp,
 }
 
 impl Arrival<'_> {
@@ -204,7 +207,16 @@ impl Arrival<'_> {
             refresh_token,
         };
         let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), kept };
-        session::open_with(visit, batch, user, how)
+        let opened = session::open_with(visit, batch, user, how)?;
+        let opening = Opening {
+            session: id,
+            provider: self.configured.name(),
+            subject: self.subject().1,
+            provider_session: self.signed_in.session.as_deref(),
+            began_at: self.began_at,
+        };
+        logout_token::refuse_signed_out_with(&visit.tenant(), batch, &opening);
+        Ok(opened)
     }
 
     fn log(&self, user: UserId, origin: Origin) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result, UserId};
 use retinue_oidc::{Callback, Moment, Options, Pending, Prompt};
@@ -57,6 +58,7 @@ struct Sealed {
     pending: Pending,
     /// Who adds an identity, if that is what this is for.
     for_user: Option<UserId>,
+    began_at: Timestamp,
 }
 
 /// Which of a browser's sign-ins a callback belongs to: a part of its state, which is no secret to that browser.
@@ -78,10 +80,10 @@ pub async fn begin(
     // Or else whoever is signed in there too would add, unasked, the account that they use already.
     let prompt = adding.map(|_| Prompt::SelectAccount);
     let options = Options { return_path: return_to.as_str().to_owned(), prompt, ..Options::default() };
-    let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
-    let begun = provider.begin(Moment { now: visit.now(), random: &random }, options).await?;
+    let (random, began_at) = (|bytes: &mut [u8]| visit.rng.fill(bytes), visit.now());
+    let begun = provider.begin(Moment { now: began_at, random: &random }, options).await?;
     let id = id_of_state(&begun.pending.state);
-    let sealed = Sealed { pending: begun.pending, for_user: adding.map(|ctx| ctx.principal().user_id()) };
+    let sealed = Sealed { pending: begun.pending, for_user: adding.map(|ctx| ctx.principal().user_id()), began_at };
     let text = serde_json::to_string(&sealed).map_err(Error::internal)?;
     Ok(Begun { url: begun.url, id, kept: visit.keys().seal(&*visit.rng, PURPOSE, &text)? })
 }
@@ -161,14 +163,14 @@ impl Underway {
     }
 
     async fn end(self, visit: &Visit, returned: Returned, current: Option<&Context>) -> Result<Finished> {
-        let (return_to, Sealed { pending, for_user }) = (self.return_to(), self.0);
+        let (return_to, Sealed { pending, for_user, began_at }) = (self.return_to(), self.0);
         let configured = visit.auth.provider(Some(&pending.provider))?;
         let place = visit.exchanges.begin(&pending.state).await?;
         let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
         let moment = Moment { now: visit.now(), random: &random };
         let signed_in = configured.provider.finish(moment, returned.0, pending).await?;
         drop(place);
-        let arrival = Arrival { visit, configured, signed_in: &signed_in };
+        let arrival = Arrival { visit, configured, signed_in: &signed_in, began_at };
         let opened = match for_user {
             Some(user) => {
                 let same = current.filter(|ctx| ctx.principal().user_id() == user).ok_or_else(other_person)?;

@@ -1,8 +1,9 @@
 //! Signing out: here, at the provider, and when the provider says so.
 
+use jiff::SignedDuration;
 use retinue_model::{Error, Result};
 use retinue_oidc::EndSession;
-use retinue_store::logout_token::{self, Taken};
+use retinue_store::logout_token::{self, Taken, Whom};
 use retinue_store::{Batch, session as rows};
 use secrecy::SecretString;
 
@@ -10,6 +11,10 @@ use crate::{Context, Visit, audit, refresh, session};
 
 /// Where people are sent after they signed out.
 const SIGNED_OUT: &str = "/signed-out";
+
+/// For how long no session is opened of a sign-in that was under way when its provider signed somebody out: as long as a
+/// sign-in may take.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 
 /// Ends the session that asks. Gives where to go to sign out at the provider too, if it has such a place.
 ///
@@ -46,33 +51,43 @@ pub async fn back_channel(visit: &Visit, logout_token: &str) -> Result<()> {
     // Several may have one issuer: different clients of one provider.
     for configured in visit.auth.providers.iter().filter(|known| known.provider.config().issuer.as_str() == issuer) {
         match configured.provider.logged_out(logout_token, visit.now()).await {
-            Ok(logged_out) => return end(visit, (configured.name(), &issuer), &logged_out).await,
+            Ok(logged_out) => {
+                let (here, name) = (visit.clone(), configured.name().to_owned());
+                return visit.detached(async move { end(&here, (&name, &issuer), &logged_out).await }).await;
+            }
             Err(error) => refused = error,
         }
     }
     Err(refused)
 }
 
-async fn end(visit: &Visit, at: (&str, &str), logged_out: &retinue_oidc::LoggedOut) -> Result<()> {
-    let (tenant, store) = (visit.tenant(), &visit.store);
-    let mut batch = Batch::default();
+async fn end(visit: &Visit, (provider, issuer): (&str, &str), logged_out: &retinue_oidc::LoggedOut) -> Result<()> {
+    let (tenant, now) = (visit.tenant(), visit.now());
+    let whom = match &logged_out.session {
+        Some(session) => Whom::Session(session.clone()),
+        // One of the two is there.
+        None => Whom::Subject(logged_out.subject.clone().unwrap_or_default()),
+    };
+    let remembered = now.saturating_add(REMEMBERED).map_err(Error::internal)?;
     let taken = Taken {
         id: visit.new_uuid(),
-        provider: at.0.to_owned(),
+        provider: provider.to_owned(),
+        issuer: issuer.to_owned(),
         token_id: logged_out.id.clone(),
-        expires_at: logged_out.remember_until,
+        whom,
+        taken_at: now,
+        expires_at: logged_out.remember_until.max(remembered),
     };
-    logout_token::take_with(&tenant, &mut batch, taken);
-    let sessions = match (&logged_out.session, &logged_out.subject) {
-        (Some(session), _) => rows::of_provider_session(&tenant, store, at, session).await?,
-        (None, Some(subject)) => rows::of_subject(&tenant, store, at, subject).await?,
-        (None, None) => Vec::new(),
-    };
-    session::end_these(visit.app(), batch, &sessions).await?;
+    let people = logout_token::people(&tenant, &visit.store, &taken).await?;
+    let mut batch = Batch::default();
+    logout_token::take_with(&tenant, &mut batch, &taken);
+    visit.store.write(batch).await?;
+    for user in people {
+        session::look_again(visit.app(), user).await;
+    }
     tracing::info!(
-        provider = at.0,
+        provider,
         subject = logged_out.subject.as_deref().map(audit::subject),
-        sessions = sessions.len(),
         request_id = visit.request_id(),
         "signed out by the provider"
     );

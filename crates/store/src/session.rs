@@ -31,10 +31,6 @@ pub(crate) mod sql {
             WHERE id = $2 AND user_id = $3";
         END_OTHERS = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
             WHERE user_id = $2 AND id <> $3 AND ended_at IS NULL";
-        BY_PROVIDER_SESSION = "SELECT s.user_id, s.id FROM sessions s JOIN identities i ON i.id = s.identity_id \
-            WHERE s.provider_session = $1 AND s.ended_at IS NULL AND i.provider = $2 AND i.issuer = $3 AND i.organization_id = $4";
-        BY_SUBJECT = "SELECT s.user_id, s.id FROM sessions s JOIN identities i ON i.id = s.identity_id \
-            WHERE i.provider = $1 AND i.issuer = $2 AND i.subject = $3 AND i.organization_id = $4 AND s.ended_at IS NULL";
         TOKENS = "SELECT i.provider, s.id_token FROM sessions s \
             JOIN identities i ON i.id = s.identity_id WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL";
         REVOKE = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) VALUES ($1, $2, $3, $4, $5) \
@@ -185,38 +181,6 @@ pub fn end_for_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, SessionI
 pub fn end_others_with(_: &Tenant, batch: &mut Batch, user: UserId, (but, now): (Option<SessionId>, Timestamp)) {
     let but = but.unwrap_or_else(|| SessionId::new(Uuid::nil()));
     batch.write(&sql::END_OTHERS, params![now, user, but]);
-}
-
-/// The sessions that a provider knows under one name of its own.
-///
-/// # Errors
-/// What the engine says.
-pub async fn of_provider_session(
-    tenant: &Tenant,
-    store: &Store,
-    (provider, issuer): (&str, &str),
-    session: &str,
-) -> Result<Vec<(UserId, SessionId)>> {
-    let params = params![session, provider, issuer, tenant.id()];
-    store.query(&sql::BY_PROVIDER_SESSION, &params, read_pair).await
-}
-
-/// The sessions of one subject of a provider.
-///
-/// # Errors
-/// What the engine says.
-pub async fn of_subject(
-    tenant: &Tenant,
-    store: &Store,
-    (provider, issuer): (&str, &str),
-    subject: &str,
-) -> Result<Vec<(UserId, SessionId)>> {
-    store.query(&sql::BY_SUBJECT, &params![provider, issuer, subject, tenant.id()], read_pair).await
-}
-
-fn read_pair(row: &Row<'_>) -> Result<(UserId, SessionId)> {
-    let mut columns = row.columns();
-    Ok((columns.take()?, columns.take()?))
 }
 
 /// What a provider gave out with a session; nothing if that is over, or was not begun at a provider.

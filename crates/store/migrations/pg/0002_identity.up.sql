@@ -83,15 +83,20 @@ CREATE TABLE revocations (
 CREATE INDEX revocations_created ON revocations (created_at, id);
 CREATE INDEX revocations_user ON revocations (user_id);
 
--- Logout tokens of providers that were taken, so that none is taken twice.
+-- Logout tokens of providers that were taken, so that none is taken twice, and whom they signed out: one session there, or
+-- a subject.
 CREATE TABLE logout_tokens (
   id uuid PRIMARY KEY,
   organization_id uuid NOT NULL REFERENCES organizations (id),
   provider text NOT NULL,
   token_id text NOT NULL,
+  subject text,
+  provider_session text,
+  taken_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX logout_tokens_id ON logout_tokens (provider, token_id);
+CREATE INDEX logout_tokens_taken ON logout_tokens (provider, taken_at);
 CREATE INDEX logout_tokens_expires ON logout_tokens (expires_at);
 
 -- What may be used once: links by mail, invitations, password resets. Only the hash is kept.

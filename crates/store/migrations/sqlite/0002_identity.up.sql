@@ -83,15 +83,20 @@ CREATE TABLE revocations (
 CREATE INDEX revocations_created ON revocations (created_at, id);
 CREATE INDEX revocations_user ON revocations (user_id);
 
--- Logout tokens of providers that were taken, so that none is taken twice.
+-- Logout tokens of providers that were taken, so that none is taken twice, and whom they signed out: one session there, or
+-- a subject.
 CREATE TABLE logout_tokens (
   id BLOB NOT NULL PRIMARY KEY,
   organization_id BLOB NOT NULL REFERENCES organizations (id),
   provider TEXT NOT NULL,
   token_id TEXT NOT NULL,
+  subject TEXT,
+  provider_session TEXT,
+  taken_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX logout_tokens_id ON logout_tokens (provider, token_id);
+CREATE INDEX logout_tokens_taken ON logout_tokens (provider, taken_at);
 CREATE INDEX logout_tokens_expires ON logout_tokens (expires_at);
 
 -- What may be used once: links by mail, invitations, password resets. Only the hash is kept.

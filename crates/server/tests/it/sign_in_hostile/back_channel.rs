@@ -11,6 +11,8 @@ with_people_on_both_engines! {
     a_logout_token_that_is_not_quite_one_ends_nothing,
     a_logout_token_counts_once,
     a_logout_token_of_a_session_that_is_not_there_is_taken,
+    whoever_is_signed_out_while_they_sign_in_does_not_come_in,
+    a_person_with_many_sessions_is_signed_out_of_all,
 }
 
 /// The program's answer to a token: a status, and a code if it is refused.
@@ -122,4 +124,62 @@ async fn a_logout_token_of_a_session_that_is_not_there_is_taken(app: TestApp, pr
         assert_eq!(tell(&app, &provider.logout_token(claims)).await.0, 200, "{claims}");
     }
     assert!(is_in(&one).await && is_in(&two).await && is_in(&grace).await);
+}
+
+async fn whoever_is_signed_out_while_they_sign_in_does_not_come_in(app: TestApp, provider: IdentityProvider) {
+    let token = |number: u8, claims: Value| {
+        let mut claims = claims;
+        claims["jti"] = json!(format!("logout {number}"));
+        provider.logout_token(&claims)
+    };
+    for (number, claims) in
+        (0..).zip([json!({"sub": "ada", "sid": null}), json!({"sub": null, "sid": "one"}), json!({"sid": "one"})])
+    {
+        provider.greet("ada");
+        provider.set(|script| "one".clone_into(&mut script.session));
+        // The code is on its way to the provider, or has not even been brought back.
+        let (early, late) = (Person::stranger(&app), Person::stranger(&app));
+        let late_back = provider.visit(&late.begin("/auth/login").await);
+        let back = provider.visit(&early.begin("/auth/login").await);
+        let browser = early.again_at(&app);
+        provider.hold("/token");
+        let coming = tokio::spawn(async move { browser.come_back(&back).await });
+        provider.held("/token", 1).await;
+        assert_eq!(tell(&app, &token(number, claims.clone())).await.0, 200);
+        provider.release("/token");
+        let early = coming.await.unwrap();
+        for refused in [early, late.come_back(&late_back).await] {
+            let (status, page) = (refused.status().as_u16(), refused.text().await.unwrap());
+            assert!(status == 409 && page.contains("<code>signed_out_meanwhile</code>"), "{claims}: {status} {page}");
+        }
+        assert!(!is_in(&late).await);
+        // Somebody else is not meant, and whoever begins anew comes in.
+        let grace = Person::signed_in(&app, &provider, "grace").await;
+        assert!(is_in(&grace).await);
+        let again = Person::signed_in(&app, &provider, "ada").await;
+        assert!(is_in(&again).await, "{claims}");
+    }
+}
+
+async fn a_person_with_many_sessions_is_signed_out_of_all(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let grace = Person::signed_in(&app, &provider, "grace").await;
+    let number = match app.database.location() {
+        retinue_store::Location::Sqlite(_) => "randomblob(16)",
+        retinue_store::Location::Postgres { .. } => "gen_random_uuid()",
+    };
+    let columns = "organization_id, user_id, identity_id, method, provider_session, user_agent, address, created_at, \
+        last_seen_at, expires_at";
+    for _ in 0..11 {
+        app.database
+            .ask(&format!("INSERT INTO sessions (id, {columns}) SELECT {number}, {columns} FROM sessions"))
+            .await;
+    }
+    let token = provider.logout_token(&json!({"sub": "ada", "sid": null}));
+    assert_eq!(tell(&app, &token).await.0, 200);
+    assert!(!is_in(&ada).await && is_in(&grace).await);
+    let open = "SELECT COUNT(*) FROM sessions s JOIN identities i ON i.id = s.identity_id \
+        WHERE s.ended_at IS NULL AND i.subject = 'ada'";
+    assert_eq!(app.database.ask(open).await, ["0"]);
+    assert_eq!(app.database.ask("SELECT COUNT(*) FROM revocations").await, ["1"], "one row says it of all");
 }
