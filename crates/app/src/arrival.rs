@@ -58,8 +58,8 @@ impl Arrival<'_> {
             let (user, identity) = self.decide(&mut batch).await?;
             let opened = self.open_with(&mut batch, &user, &identity)?;
             match self.visit.store.write(batch).await {
-                // Somebody wrote the same identity down a moment ago: look again, with all checks.
-                Err(error) if identities::is_taken(&error) => {}
+                // Somebody wrote down a moment ago what makes this another one: look again, with all checks.
+                Err(error) if identities::is_passing(&error) => {}
                 other => {
                     other?;
                     // What a session of this person says of them may be another now.
@@ -79,9 +79,9 @@ impl Arrival<'_> {
         if let Some((identity, user)) = self.find().await? {
             return self.come_back(batch, identity, user);
         }
-        if let Some(user) = self.same_address().await? {
+        if let Some((user, key)) = self.same_address().await? {
             let identity = self.new_identity(user.id, Origin::Email);
-            identities::insert_with(&tenant, batch, &identity);
+            identities::link_with(&tenant, batch, &identity, &key);
             return Ok((user, identity));
         }
         if self.configured.provision == Provision::Never {
@@ -129,8 +129,9 @@ impl Arrival<'_> {
         Ok((user, identity))
     }
 
-    /// The one user who has the same address, if that makes somebody that user.
-    async fn same_address(&self) -> Result<Option<User>> {
+    /// The one user who has the same address, if that makes somebody that user, and the address as it is compared. What
+    /// holds now must hold when it is written down: see [`identities::link_with`].
+    async fn same_address(&self) -> Result<Option<(User, String)>> {
         let (Some(key), true, true) =
             (self.email_key(), self.configured.link_by_email, self.signed_in.person.email_verified)
         else {
@@ -146,7 +147,7 @@ impl Arrival<'_> {
         let has_other_subject = others.iter().any(|other| other.issuer == self.signed_in.issuer);
         // Anybody could have come by another provider, with this address, to wait for its owner.
         let is_theirs = voucher::vouches_for(self.visit.app(), user.id, &key).await?;
-        Ok(Some(user).filter(|_| is_theirs && !has_other_subject))
+        Ok(Some((user, key)).filter(|_| is_theirs && !has_other_subject))
     }
 
     /// Gives this identity to somebody who is signed in.

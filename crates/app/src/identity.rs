@@ -2,9 +2,13 @@
 
 use retinue_model::identity::Identity;
 use retinue_model::{Error, IdentityId, Result};
-use retinue_store::{Batch, identity as rows};
+use retinue_store::Batch;
+use retinue_store::identity::{self as rows, Left};
 
-use crate::{Context, session};
+use crate::{Context, session, voucher};
+
+/// How often it is looked again what is left, when others remove something at the same moment.
+const TRIES: usize = 3;
 
 /// One's own identities, the oldest first.
 ///
@@ -14,32 +18,53 @@ pub async fn list(ctx: &Context) -> Result<Vec<Identity>> {
     rows::list(&ctx.scope(), &ctx.store).await
 }
 
-/// Removes one of one's own identities, and ends the sessions that were begun with it.
+/// Removes one of one's own identities, and ends the sessions that were begun with it. What it alone vouched for is in doubt
+/// from then on.
 ///
 /// # Errors
 /// `not_found`, `last_way_in`.
 pub async fn remove(ctx: &Context, id: IdentityId) -> Result<()> {
     ctx.detached(move |ctx| async move {
-        if !has(&ctx, id).await? {
-            return Err(Error::not_found("identity"));
+        for _ in 0..TRIES {
+            let (removed, others): (Vec<_>, Vec<_>) = list(&ctx).await?.into_iter().partition(|one| one.id == id);
+            let removed = removed.first().ok_or_else(|| Error::not_found("identity"))?;
+            let left = left(&ctx, &others);
+            if delete(&ctx, removed, left).await? {
+                return Ok(());
+            }
+            if left.identity.is_none() {
+                break;
+            }
+            // The other one went at the same moment.
         }
-        let (mut batch, user) = (Batch::default(), ctx.principal().user_id());
-        rows::delete_with(&ctx.scope(), &mut batch, id, ctx.auth.takes_addresses());
-        session::revoke_with(ctx.app(), &mut batch, user, None);
-        ctx.store.write(batch).await?;
-        if has(&ctx, id).await? {
-            return Err(Error::conflict(
-                "last_way_in",
-                "This is your last way in, so it stays. Add another one first.",
-            ));
-        }
-        session::look_again(ctx.app(), user).await;
-        tracing::info!(%user, identity = %id, request_id = ctx.request_id(), "an identity was removed");
-        Ok(())
+        Err(Error::conflict("last_way_in", "This is your last way in, so it stays. Add another one first."))
     })
     .await
 }
 
-async fn has(ctx: &Context, id: IdentityId) -> Result<bool> {
-    Ok(list(ctx).await?.iter().any(|identity| identity.id == id))
+/// By what one could still come in, as the program is configured now.
+fn left(ctx: &Context, others: &[Identity]) -> Left {
+    let works = |identity: &&Identity| ctx.auth.has_provider(&identity.provider, &identity.issuer);
+    Left {
+        identity: others.iter().find(works).map(|identity| identity.id),
+        password: ctx.auth.takes_addresses(),
+        link: ctx.auth.sends_links(),
+    }
+}
+
+/// Whether it is gone.
+async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> {
+    let (mut batch, user) = (Batch::default(), ctx.principal().user_id());
+    rows::delete_with(&ctx.scope(), &mut batch, identity.id, left);
+    if let Some(key) = voucher::email_key(identity.email.as_deref()).filter(|_| identity.email_verified) {
+        rows::doubt_with(&ctx.scope(), &mut batch, key, ctx.now());
+    }
+    session::revoke_with(ctx.app(), &mut batch, user, None);
+    ctx.store.write(batch).await?;
+    if list(ctx).await?.iter().any(|there| there.id == identity.id) {
+        return Ok(false);
+    }
+    session::look_again(ctx.app(), user).await;
+    tracing::info!(%user, identity = %identity.id, request_id = ctx.request_id(), "an identity was removed");
+    Ok(true)
 }

@@ -1,5 +1,6 @@
 //! Identities in storage.
 
+use jiff::Timestamp;
 use retinue_model::identity::Identity;
 use retinue_model::user::User;
 use retinue_model::{Error, IdentityId, Result, UserId};
@@ -22,10 +23,23 @@ pub(crate) mod sql {
         OF_USER = "SELECT id, user_id, provider, issuer, subject, email, email_verified, origin, created_at, last_used_at \
             FROM identities WHERE user_id = $1 AND organization_id = $2 ORDER BY created_at, id LIMIT 100";
         USED = "UPDATE identities SET last_used_at = $1, email = $2, email_verified = $3 WHERE id = $4 AND organization_id = $5";
+        // What must hold for an address to lead to somebody: they alone have it, and are nobody else there.
+        LINK = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_verified, \
+            origin, created_at, last_used_at) SELECT $1, u.organization_id, u.id, $2, $3, $4, $5, $6, $7, $8, $9 FROM users u \
+            WHERE u.id = $10 AND u.organization_id = $11 AND u.email_key = $12 AND u.email_verified = $13 \
+            AND u.disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM users o WHERE o.organization_id = $11 \
+            AND o.email_key = $12 AND o.email_verified = $13 AND o.id <> $10) AND NOT EXISTS (SELECT 1 FROM identities i \
+            WHERE i.user_id = $10 AND i.issuer = $3 AND i.id <> $1) ON CONFLICT (id) DO UPDATE SET id = excluded.id";
         // The last way in stays.
         DELETE = "DELETE FROM identities WHERE id = $1 AND user_id = $2 AND (\
-            EXISTS (SELECT 1 FROM identities o WHERE o.user_id = $2 AND o.id <> $1) \
-            OR CAST($3 AS BIGINT) = 1 AND EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $2))";
+            EXISTS (SELECT 1 FROM identities o WHERE o.id = $3 AND o.user_id = $2 AND o.id <> $1) \
+            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $2 AND (\
+            CAST($4 AS BIGINT) = 1 AND c.password_hash IS NOT NULL OR CAST($5 AS BIGINT) = 1)))";
+        // Unless another identity says the same, or they sign in with that very address.
+        DOUBT = "UPDATE users SET email_verified = $1, updated_at = $2 \
+            WHERE id = $3 AND organization_id = $4 AND email_key = $5 AND NOT EXISTS (SELECT 1 FROM identities i \
+            WHERE i.user_id = $3 AND i.email_verified = $6 AND LOWER(i.email) = $5) \
+            AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $3 AND c.address = $5)";
     }
 }
 
@@ -66,6 +80,40 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
             identity.last_used_at
         ],
     );
+}
+
+/// The code for somebody of whom something has changed since they were looked up.
+const LINK_CHANGED: &str = "link_changed";
+
+/// Adds an identity to the one user who has this address, as it is compared, verified, when the batch is written; of two
+/// subjects of an issuer that come at once one is added. Requires that all that holds: see [`is_passing`].
+pub fn link_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity, email_key: &str) {
+    let changed = || Error::conflict(LINK_CHANGED, "Something has changed at this moment. Sign in again.");
+    batch.require(
+        &sql::LINK,
+        params![
+            identity.id,
+            identity.provider.clone(),
+            identity.issuer.clone(),
+            identity.subject.clone(),
+            identity.email.clone(),
+            identity.email_verified,
+            identity.origin.as_str(),
+            identity.created_at,
+            identity.last_used_at,
+            identity.user_id,
+            tenant.id(),
+            email_key.to_owned(),
+            true
+        ],
+        changed,
+    );
+}
+
+/// Whether somebody else wrote something down first that makes another answer right: look again.
+#[must_use]
+pub fn is_passing(error: &Error) -> bool {
+    is_taken(error) || error.code() == LINK_CHANGED
 }
 
 /// Whether somebody else wrote the same identity down first.
@@ -118,8 +166,29 @@ pub fn used_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
     );
 }
 
-/// Removes one's own identity with the sessions that were begun with it, when the batch is written; but not if it is the
-/// last way in. An address may be one where `by_address`.
-pub fn delete_with(scope: &Scope, batch: &mut Batch, id: IdentityId, by_address: bool) {
-    batch.write(&sql::DELETE, params![id, scope.owner(), i64::from(by_address)]);
+/// How somebody comes in who removes an identity: one of these must be there then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Left {
+    /// Another identity.
+    pub identity: Option<IdentityId>,
+    /// An address with a password.
+    pub password: bool,
+    /// An address, with a password or without.
+    pub link: bool,
 }
+
+/// Removes one's own identity with the sessions that were begun with it, when the batch is written; but not if it is the
+/// last way in.
+pub fn delete_with(scope: &Scope, batch: &mut Batch, id: IdentityId, left: Left) {
+    let Left { identity, password, link } = left;
+    batch.write(&sql::DELETE, params![id, scope.owner(), identity, i64::from(password), i64::from(link)]);
+}
+
+/// Takes back that one's own address, as it is compared, is verified, when the batch is written, if nobody vouches for it
+/// any more.
+pub fn doubt_with(scope: &Scope, batch: &mut Batch, email_key: String, now: Timestamp) {
+    batch.write(&sql::DOUBT, params![false, now, scope.owner(), scope.organization(), email_key, true]);
+}
+
+#[cfg(test)]
+mod tests;

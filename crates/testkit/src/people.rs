@@ -51,7 +51,8 @@ impl TestApp {
         Self::with_providers_and_auth(database, move |auth| auth.providers.iter_mut().for_each(&change)).await
     }
 
-    async fn with_providers_and_auth<const N: usize>(
+    /// The same, with other rules for whom to let in.
+    pub async fn with_providers_and_auth<const N: usize>(
         database: Database,
         change: impl Fn(&mut Auth) + Send + Sync + 'static,
     ) -> (Self, [IdentityProvider; N]) {

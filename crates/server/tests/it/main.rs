@@ -10,6 +10,7 @@ mod disk_full;
 mod doctor;
 mod event;
 mod guard;
+mod identity;
 mod isolation;
 mod kill;
 mod link;
