@@ -18,6 +18,7 @@ pub mod mail;
 pub mod message;
 pub mod own_credential;
 pub mod password;
+pub mod place;
 pub mod provider;
 pub mod run;
 pub mod secret;

@@ -19,9 +19,10 @@ use retinue_store::{Batch, one_time_token as rows, user as users};
 use crate::credential::log;
 use crate::local::Registration;
 use crate::mail::{Letter, Mail, Mailer};
+use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
-use crate::{Context, Visit, user};
+use crate::{Visit, user};
 
 /// How long what comes by mail is good.
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
@@ -205,12 +206,13 @@ async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTim
 /// Signs in whoever got the mail, in place of who was signed in in this browser. Whoever registers becomes a user now.
 ///
 /// # Errors
-/// `token_spent`, `code_wrong`, `user_disabled`, `too_many_attempts`.
-pub async fn sign_in(visit: &Visit, proof: &Proof, current: Option<&Context>) -> Result<(User, Opened)> {
+/// `token_spent`, `code_wrong`, `signed_in_as_other`, `user_disabled`, `too_many_attempts`.
+pub async fn sign_in(visit: &Visit, proof: &Proof, place: Place<'_>) -> Result<(User, Opened)> {
     let row = match proof {
         Proof::Token(text) => find(visit, Purpose::MagicLink, text).await?,
         Proof::Code(email, code) => find_by_code(visit, email, code).await?,
     };
+    place.admit(row.user_id)?;
     let mut batch = Batch::default();
     spend_with(visit, &mut batch, &row);
     let user = match row.user_id {
@@ -229,7 +231,7 @@ pub async fn sign_in(visit: &Visit, proof: &Proof, current: Option<&Context>) ->
     let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
-    session::replace(current).await;
+    place.take().await;
     log(visit, &user, Method::Link);
     Ok((user, opened))
 }
@@ -253,9 +255,11 @@ async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> 
 /// Sets another password for whoever got the mail, ends all their sessions, and signs them in.
 ///
 /// # Errors
-/// `token_spent`, `password_too_short`, `password_common`, `user_disabled`, `too_many_attempts`, `too_busy`.
-pub async fn reset(visit: &Visit, token: &str, new: Password, current: Option<&Context>) -> Result<(User, Opened)> {
+/// `token_spent`, `signed_in_as_other`, `password_too_short`, `password_common`, `user_disabled`, `too_many_attempts`,
+/// `too_busy`.
+pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place<'_>) -> Result<(User, Opened)> {
     let row = find(visit, Purpose::PasswordReset, token).await?;
+    place.admit(row.user_id)?;
     let user = known(visit, &row, row.user_id.ok_or_else(dead)?).await?;
     let new = NewPassword::new(new, Some(&row.address))?;
     let credential = Credential {
@@ -276,7 +280,7 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, current: Option<&C
     let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(id, Method::Link))?;
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
-    session::replace(current).await;
+    place.take().await;
     log(visit, &user, Method::Link);
     Ok((user, opened))
 }
@@ -293,13 +297,15 @@ pub struct Accepted {
 /// Makes whoever has an invitation a user, and signs them in.
 ///
 /// # Errors
-/// `registration_closed`, `token_spent`, `invalid_name`, `password_too_short`, `password_common`, `address_taken`.
-pub async fn accept(visit: &Visit, token: &str, said: Accepted, current: Option<&Context>) -> Result<(User, Opened)> {
+/// `registration_closed`, `token_spent`, `signed_in_as_other`, `invalid_name`, `password_too_short`, `password_common`,
+/// `address_taken`.
+pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place<'_>) -> Result<(User, Opened)> {
     let local = visit.local()?;
     if local.registration == Registration::Closed {
         return Err(closed("Invitations do not count here at the moment."));
     }
     let row = find(visit, Purpose::Invitation, token).await?;
+    place.admit(None)?;
     let name = user::checked_name(&said.name)?;
     let password = NewPassword::new(said.password, Some(&row.address))?;
     let hash = local.passwords.hash(&password).await?;
@@ -310,7 +316,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, current: Option<
     rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
     let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
     visit.store.write(batch).await?;
-    session::replace(current).await;
+    place.take().await;
     log(visit, &user, Method::Link);
     Ok((user, opened))
 }

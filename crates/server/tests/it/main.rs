@@ -19,6 +19,7 @@ mod local;
 mod message;
 mod openapi;
 mod page;
+mod place;
 mod postgres_fault;
 mod program;
 mod refresh;

@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Json};
 use retinue_app::link::{self, Proof};
-use retinue_app::{Visit, own_credential};
+use retinue_app::place::Place;
+use retinue_app::{Context, Visit, own_credential};
 use retinue_model::return_to::ReturnTo;
-use retinue_model::{Email, Error, Password, Result};
+use retinue_model::{Email, Error, Password, Result, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -66,7 +67,7 @@ pub(crate) async fn ask(
     let AddressForm { email } = form_or_json(request).await.in_request(&visit)?;
     let done = async { link::ask_to_sign_in(&visit, &Email::new(&email)?).await };
     match done.await {
-        Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email))),
+        Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email, None))),
         Err(error) => refused(&visit, &asked, error, page::ask_form(&email)),
     }
 }
@@ -86,6 +87,10 @@ pub(crate) struct VerifyForm {
     #[serde(default)]
     #[schema(required = false, example = "7KQ2-M9XD")]
     code: String,
+    /// Who is signed in in this browser and agrees that somebody else takes their place.
+    #[serde(default)]
+    #[schema(required = false, value_type = String)]
+    instead_of: Option<UserId>,
 }
 
 impl VerifyForm {
@@ -96,8 +101,11 @@ impl VerifyForm {
         Ok(Proof::Token(self.token.clone()))
     }
 
-    fn page(&self) -> GateForm {
-        if self.token.is_empty() { page::sent_form(&self.email) } else { page::verify_form(&self.token) }
+    fn page(&self, current: Option<&Context>) -> GateForm {
+        match self.token.as_str() {
+            "" => page::sent_form(&self.email, current),
+            token => page::verify_form(token, current),
+        }
     }
 }
 
@@ -109,7 +117,7 @@ impl VerifyForm {
         (status = 303, description = "For browsers"),
         (status = 400, body = Problem, description = "`code_wrong`, `invalid_email`"),
         (status = 403, body = Problem, description = "`local_disabled`, `user_disabled`"),
-        (status = 409, body = Problem, description = "`token_spent`, `address_taken`"),
+        (status = 409, body = Problem, description = "`token_spent`, `address_taken`, `signed_in_as_other`"),
         (status = 429, body = Problem, description = "`too_many_attempts`"),
     ))]
 pub(crate) async fn verify(
@@ -119,10 +127,11 @@ pub(crate) async fn verify(
     request: Request,
 ) -> Answer<Response> {
     let form: VerifyForm = form_or_json(request).await.in_request(&visit)?;
-    let done = async { link::sign_in(&visit, &form.proof()?, current.as_ref()).await };
+    let place = Place { current: current.as_ref(), instead_of: form.instead_of };
+    let done = async { link::sign_in(&visit, &form.proof()?, place).await };
     match done.await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
-        Err(error) => refused(&visit, &asked, error, form.page()),
+        Err(error) => refused(&visit, &asked, error, form.page(current.as_ref())),
     }
 }
 
@@ -157,6 +166,10 @@ pub(crate) struct ResetForm {
     /// The password to set.
     #[schema(format = Password, min_length = 8, max_length = 1_024)]
     password: String,
+    /// Who is signed in in this browser and agrees that somebody else takes their place.
+    #[serde(default)]
+    #[schema(required = false, value_type = String)]
+    instead_of: Option<UserId>,
 }
 
 /// Set another password with what came by mail. Ends all other sessions, and signs in.
@@ -167,7 +180,7 @@ pub(crate) struct ResetForm {
         (status = 303, description = "For browsers"),
         (status = 400, body = Problem, description = "`password_too_short`, `password_too_long`, `password_common`"),
         (status = 403, body = Problem, description = "`local_disabled`, `user_disabled`"),
-        (status = 409, body = Problem, description = "`token_spent`"),
+        (status = 409, body = Problem, description = "`token_spent`, `signed_in_as_other`"),
         (status = 429, body = Problem, description = "`too_many_attempts`"),
         (status = 503, body = Problem, description = "`too_busy`"),
     ))]
@@ -177,11 +190,12 @@ pub(crate) async fn reset(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let ResetForm { token, password } = form_or_json(request).await.in_request(&visit)?;
-    let done = async { link::reset(&visit, &token, Password::new(password)?, current.as_ref()).await };
+    let ResetForm { token, password, instead_of } = form_or_json(request).await.in_request(&visit)?;
+    let place = Place { current: current.as_ref(), instead_of };
+    let done = async { link::reset(&visit, &token, Password::new(password)?, place).await };
     match done.await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
-        Err(error) => refused(&visit, &asked, error, page::reset_form(&token)),
+        Err(error) => refused(&visit, &asked, error, page::reset_form(&token, current.as_ref())),
     }
 }
 

@@ -3,12 +3,13 @@
 use axum::Extension;
 use axum::extract::Request;
 use axum::response::Response;
+use retinue_app::Visit;
 use retinue_app::link::{self, Accepted};
+use retinue_app::place::Place;
 use retinue_app::session::Opened;
-use retinue_app::{Context, Visit};
 use retinue_model::return_to::ReturnTo;
 use retinue_model::user::User;
-use retinue_model::{Email, Password, Result};
+use retinue_model::{Email, Password, Result, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -36,6 +37,9 @@ pub(crate) struct RegisterForm {
     /// The password to set.
     #[schema(required = false, format = Password, max_length = 1_024)]
     password: String,
+    /// Who is signed in in this browser and agrees that somebody else takes their place.
+    #[schema(required = false, value_type = String)]
+    instead_of: Option<UserId>,
 }
 
 /// Make an account. With an address only, a link comes by mail, and the answer is the same for every address; with an
@@ -48,7 +52,7 @@ pub(crate) struct RegisterForm {
         (status = 303, description = "With one, for browsers"),
         (status = 400, body = Problem, description = "`invalid_email`, `invalid_name`, `password_too_short`, `password_too_long`, `password_common`"),
         (status = 403, body = Problem, description = "`registration_closed`, `local_disabled`, `links_disabled`"),
-        (status = 409, body = Problem, description = "`token_spent`, `address_taken`"),
+        (status = 409, body = Problem, description = "`token_spent`, `address_taken`, `signed_in_as_other`"),
         (status = 429, body = Problem, description = "`too_many_attempts`"),
         (status = 503, body = Problem, description = "`mail_too_busy`, `too_busy`"),
     ))]
@@ -58,17 +62,18 @@ pub(crate) async fn register(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let RegisterForm { email, token, name, password } = form_or_json(request).await.in_request(&visit)?;
+    let RegisterForm { email, token, name, password, instead_of } = form_or_json(request).await.in_request(&visit)?;
     if token.is_empty() {
         let done = async { link::ask_to_register(&visit, &Email::new(&email)?).await };
         return match done.await {
-            Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email))),
+            Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email, None))),
             Err(error) => refused(&visit, &asked, error, page::register_form(&email)),
         };
     }
-    match accept(&visit, (&token, &name), password, current.as_ref()).await {
+    let place = Place { current: current.as_ref(), instead_of };
+    match accept(&visit, (&token, &name), password, place).await {
         Ok((user, opened)) => Ok(made(&visit, &asked, user, &opened)),
-        Err(error) => refused(&visit, &asked, error, page::invited_form(&token, &name)),
+        Err(error) => refused(&visit, &asked, error, page::invited_form(&token, &name, current.as_ref())),
     }
 }
 
@@ -76,10 +81,10 @@ async fn accept(
     visit: &Visit,
     (token, name): (&str, &str),
     password: String,
-    current: Option<&Context>,
+    place: Place<'_>,
 ) -> Result<(User, Opened)> {
     let said = Accepted { name: name.to_owned(), password: Password::new(password)? };
-    link::accept(visit, token, said, current).await
+    link::accept(visit, token, said, place).await
 }
 
 fn made(visit: &Visit, asked: &Asked, user: User, opened: &Opened) -> Response {

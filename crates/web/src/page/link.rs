@@ -1,11 +1,12 @@
 //! The pages around links that come by mail. Looking at one uses nothing up: mail scanners open every link.
 
+use retinue_app::Context;
 use retinue_app::local::Registration;
 
 use super::Page;
 use super::gate_form::{Field, GateForm};
 use super::set_up::TokenQuery;
-use crate::extract::{Params, Visitor};
+use crate::extract::{Params, Perhaps, Visitor};
 
 /// Asks for the address that a link to sign in goes to.
 pub(crate) fn ask_form(email: &str) -> GateForm {
@@ -16,18 +17,32 @@ pub(crate) fn ask_form(email: &str) -> GateForm {
 }
 
 /// Says that a mail may be on its way, and takes its code.
-pub(crate) fn sent_form(email: &str) -> GateForm {
-    GateForm::new("Look at your mail", "/auth/magic-link/verify", "Sign in")
-        .lead("If this address may sign in, a mail is on its way. Open the link in it, or type its code here. Both are good for 15 minutes.")
+pub(crate) fn sent_form(email: &str, current: Option<&Context>) -> GateForm {
+    let form = GateForm::new("Look at your mail", "/auth/magic-link/verify", "Sign in");
+    let lead = "If this address may sign in, a mail is on its way. Open the link in it, or type its code here. Both are good for 15 minutes.";
+    in_place_of(form, current, lead)
         .hidden("email", email)
         .field(Field::code())
         .more("/auth/magic-link", "Ask for another one")
 }
 
+/// Says who is signed in, where a form may put somebody else in their place; sending it agrees to that.
+fn in_place_of(form: GateForm, current: Option<&Context>, lead: &str) -> GateForm {
+    match current.and_then(Context::known_user) {
+        Some(known) => form
+            .lead(format!(
+                "{lead} You are signed in here as {}: if it is for somebody else, you are signed out.",
+                known.name
+            ))
+            .hidden("instead_of", &known.id.to_string()),
+        None => form.lead(lead),
+    }
+}
+
 /// One button, which uses the link up.
-pub(crate) fn verify_form(token: &str) -> GateForm {
-    GateForm::new("Sign in", "/auth/magic-link/verify", "Sign in")
-        .lead("The link in your mail led here. It is good once, for this browser.")
+pub(crate) fn verify_form(token: &str, current: Option<&Context>) -> GateForm {
+    let form = GateForm::new("Sign in", "/auth/magic-link/verify", "Sign in");
+    in_place_of(form, current, "The link in your mail led here. It is good once, for this browser.")
         .hidden("token", token)
         .more("/auth/magic-link", "Ask for another link")
 }
@@ -49,9 +64,9 @@ pub(crate) fn reset_sent_form(email: &str) -> GateForm {
 }
 
 /// Takes another password.
-pub(crate) fn reset_form(token: &str) -> GateForm {
-    GateForm::new("Set another password", "/auth/password-reset/verify", "Set it and sign in")
-        .lead("Everywhere else you are signed out.")
+pub(crate) fn reset_form(token: &str, current: Option<&Context>) -> GateForm {
+    let form = GateForm::new("Set another password", "/auth/password-reset/verify", "Set it and sign in");
+    in_place_of(form, current, "Everywhere else you are signed out.")
         .hidden("token", token)
         .field(Field::new_password())
         .more("/auth/password-reset", "Ask for another link")
@@ -74,9 +89,9 @@ pub(crate) fn register_form(email: &str) -> GateForm {
 }
 
 /// Takes name and password of whoever was invited.
-pub(crate) fn invited_form(token: &str, name: &str) -> GateForm {
-    GateForm::new("Make your account", "/auth/register", "Make this account")
-        .lead("You sign in with the address that was invited, and with this password.")
+pub(crate) fn invited_form(token: &str, name: &str, current: Option<&Context>) -> GateForm {
+    let form = GateForm::new("Make your account", "/auth/register", "Make this account");
+    in_place_of(form, current, "You sign in with the address that was invited, and with this password.")
         .hidden("token", token)
         .field(Field::name(name))
         .field(Field::new_password())
@@ -88,8 +103,12 @@ pub(crate) async fn ask(Visitor(visit): Visitor) -> Page {
 }
 
 /// `GET /auth/magic-link/verify`
-pub(crate) async fn verify(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
-    verify_form(&token).show(&visit)
+pub(crate) async fn verify(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    Params(TokenQuery { token }): Params<TokenQuery>,
+) -> Page {
+    verify_form(&token, current.as_ref()).show(&visit)
 }
 
 /// `GET /auth/password-reset`
@@ -98,8 +117,12 @@ pub(crate) async fn ask_to_reset(Visitor(visit): Visitor) -> Page {
 }
 
 /// `GET /auth/password-reset/verify`
-pub(crate) async fn reset(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
-    reset_form(&token).show(&visit)
+pub(crate) async fn reset(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    Params(TokenQuery { token }): Params<TokenQuery>,
+) -> Page {
+    reset_form(&token, current.as_ref()).show(&visit)
 }
 
 /// `GET /auth/email-change/verify`
@@ -108,7 +131,15 @@ pub(crate) async fn change_address(Visitor(visit): Visitor, Params(TokenQuery { 
 }
 
 /// `GET /auth/register`: with the token of an invitation, or without where everybody may.
-pub(crate) async fn register(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
+pub(crate) async fn register(
+    Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
+    Params(TokenQuery { token }): Params<TokenQuery>,
+) -> Page {
     let is_open = visit.app().auth().local.as_ref().is_some_and(|local| local.registration == Registration::Open);
-    if token.is_empty() && is_open { register_form("").show(&visit) } else { invited_form(&token, "").show(&visit) }
+    if token.is_empty() && is_open {
+        register_form("").show(&visit)
+    } else {
+        invited_form(&token, "", current.as_ref()).show(&visit)
+    }
 }
