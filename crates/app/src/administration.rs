@@ -9,12 +9,12 @@ use retinue_model::id::{Id, Noun};
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
 use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
 use retinue_model::user::User;
-use retinue_model::{Email, Error, Result, UserId};
+use retinue_model::{Email, Error, Name, Result, UserId};
 use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
 
 use crate::secret::Token;
-use crate::{Clock, Rng, user};
+use crate::{Clock, Rng};
 
 /// How long an invitation is good.
 const INVITATION_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -72,7 +72,7 @@ impl Administration {
     /// # Errors
     /// `address_taken`, `invalid_name`.
     pub async fn add(&self, new: NewUser) -> Result<User> {
-        let name = user::checked_name(new.name.as_deref().unwrap_or_else(|| new.email.local_part()))?;
+        let name = Name::new(new.name.as_deref().unwrap_or_else(|| new.email.local_part()))?.into();
         let user = User {
             id: self.new_id(),
             organization_id: DEFAULT_ORGANIZATION,

@@ -12,7 +12,7 @@ use retinue_model::one_time_token::{OneTimeToken, Purpose};
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::session::Method;
 use retinue_model::user::User;
-use retinue_model::{Email, Error, NewPassword, Password, Result, UserId};
+use retinue_model::{Email, Error, Name, NewPassword, Password, Result, UserId};
 use retinue_store::credential::{self as credentials, Found};
 use retinue_store::{Batch, one_time_token as rows, user as users};
 
@@ -22,7 +22,7 @@ use crate::mail::{Letter, Mail, Mailer};
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
-use crate::{Visit, user};
+use crate::Visit;
 
 /// How long what comes by mail is good.
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
@@ -306,7 +306,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place<'_>
     }
     let row = find(visit, Purpose::Invitation, token).await?;
     place.admit(None)?;
-    let name = user::checked_name(&said.name)?;
+    let name = Name::new(&said.name)?.into();
     let password = NewPassword::new(said.password, Some(&row.address))?;
     let hash = local.passwords.hash(&password).await?;
     let mut batch = Batch::default();

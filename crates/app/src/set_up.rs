@@ -8,12 +8,12 @@ use retinue_model::credential::Credential;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::session::Method;
 use retinue_model::user::User;
-use retinue_model::{Email, Error, NewPassword, Password, Result};
+use retinue_model::{Email, Error, Name, NewPassword, Password, Result};
 use retinue_store::{Batch, credential as credentials, user as users};
 
 use crate::secret::{Hash, Token, equal};
 use crate::session::{self, Opened, SignedIn};
-use crate::{App, Context, Visit, user};
+use crate::{App, Context, Visit};
 
 /// How long a link is good.
 const LASTS: SignedDuration = SignedDuration::from_hours(24);
@@ -110,7 +110,7 @@ pub struct First {
 /// `set_up_spent`, `invalid_name`, `password_too_short`, `password_common`, `too_many_attempts`.
 pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<&Context>) -> Result<Opened> {
     let local = visit.local()?;
-    let name = user::checked_name(&first.name)?;
+    let name = Name::new(&first.name)?.into();
     let password = NewPassword::new(first.password, Some(&first.email))?;
     let attempt = visit.begin_guess(None)?;
     let mut taken = Token::parse(shown).and_then(|shown| local.set_up.take(&shown, visit.now())).ok_or_else(spent)?;

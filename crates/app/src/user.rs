@@ -3,13 +3,10 @@
 use retinue_model::error::Kind;
 use retinue_model::principal::LOCAL_USER;
 use retinue_model::user::User;
-use retinue_model::{Error, Result};
+use retinue_model::{Error, Name, Result};
 use retinue_store::{Batch, user as rows};
 
 use crate::{Context, session};
-
-/// The longest name, in characters.
-const MAX_NAME: usize = 200;
 
 /// Whoever asks.
 ///
@@ -23,24 +20,12 @@ pub async fn me(ctx: &Context) -> Result<User> {
     found.ok_or_else(rows::missing)
 }
 
-/// A name as it is kept.
-///
-/// # Errors
-/// `invalid_name`
-pub(crate) fn checked_name(name: &str) -> Result<String> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(Error::invalid("invalid_name", format!("A name is one line of 1 to {MAX_NAME} characters.")));
-    }
-    Ok(name.to_owned())
-}
-
 /// Gives oneself another name. At the next sign-in at a provider it may become that provider's again.
 ///
 /// # Errors
 /// `invalid_name`
 pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
-    let name = checked_name(name)?;
+    let name = Name::new(name)?.into();
     ctx.detached(|ctx| async move {
         let mut batch = Batch::default();
         rows::rename_with(&ctx.scope(), &mut batch, name, ctx.now());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::{Error, Kind, Result};
+use crate::visible::{is_unseen, is_visible};
 
 /// The longest title, in characters.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -22,11 +23,11 @@ pub struct Title(String);
 
 impl Title {
     /// # Errors
-    /// `invalid_title` if it is blank, over 200 characters or holds control characters.
+    /// `invalid_title` if there is nothing to see in it, if it is over 200 characters or holds control characters.
     pub fn new(text: &str) -> Result<Self> {
         let text = text.trim();
-        if text.is_empty() {
-            return Err(Error::invalid("invalid_title", "A title needs at least one character."));
+        if !text.chars().any(is_visible) {
+            return Err(Error::invalid("invalid_title", "A title needs at least one character that can be seen."));
         }
         if text.chars().count() > MAX_TITLE_CHARS {
             return Err(Error::invalid("invalid_title", format!("A title has at most {MAX_TITLE_CHARS} characters.")));
@@ -51,7 +52,7 @@ impl Title {
             .filter(|c| !is_unseen(*c))
             .collect();
         let line = line.trim_start_matches(['#', '>', '*', '-', '`', ' ']);
-        if line.is_empty() {
+        if !line.chars().take(LENGTH).any(is_visible) {
             return Self("Untitled".to_owned());
         }
         if line.chars().count() <= LENGTH {
@@ -70,11 +71,6 @@ impl Title {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Control characters, and those that turn the direction of the text around them.
-fn is_unseen(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// What a person says: 1 to 100,000 characters, not blank, without NUL.
@@ -174,7 +170,7 @@ mod tests {
     #[test]
     fn a_title_is_one_visible_line() {
         assert_eq!(Title::new("  Plan ").unwrap().as_str(), "Plan");
-        for bad in ["", "  \n", "a\nb", "a\0b", "a\u{202e}b", &"x".repeat(201)] {
+        for bad in ["", "  \n", "\u{200b}", "a\nb", "a\0b", "a\u{202e}b", &"x".repeat(201)] {
             assert_eq!(Title::new(bad).unwrap_err().code(), "invalid_title", "{bad:?}");
         }
     }
@@ -184,6 +180,7 @@ mod tests {
         let of = |text: &str| Title::of_input(&Input::new(text).unwrap()).as_str().to_owned();
         assert_eq!(of("\n\n## Shopping list\nmilk"), "Shopping list");
         assert_eq!(of("###"), "Untitled");
+        assert_eq!(of("\u{200b}\u{2060}"), "Untitled");
         assert_eq!(of(&"word ".repeat(40)), format!("{}…", "word ".repeat(12).trim_end()));
         assert_eq!(of(&"字".repeat(80)), format!("{}…", "字".repeat(60)));
     }

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
+use retinue_model::Name;
 use serde_json::Value;
 
 use crate::config::ClaimNames;
 use crate::json::Object;
 
-/// The longest name that is taken over, in characters; more is cut off.
-const MAX_NAME: usize = 200;
 /// The longest address (RFC 5321, section 4.5.3.1.3).
 const MAX_EMAIL: usize = 254;
 
@@ -49,7 +48,7 @@ impl Description {
         let is_true = |value: &Value| value == &Value::Bool(true) || value.as_str() == Some("true");
         let flag = claims.get(&names.email_verified).filter(|value| !value.is_null()).map(is_true);
         let email_verified = email.as_ref().and(flag);
-        Self { name: text(&names.name).and_then(one_line), email, email_verified }
+        Self { name: text(&names.name).and_then(Name::found_in).map(String::from), email, email_verified }
     }
 
     /// Whether something is missing that UserInfo may tell.
@@ -83,13 +82,6 @@ impl Description {
     }
 }
 
-fn one_line(text: &str) -> Option<String> {
-    let words: Vec<_> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
-    let line: String = words.join(" ").chars().take(MAX_NAME).collect();
-    (!line.is_empty()).then_some(line)
-}
-
 fn is_email(text: &str) -> bool {
     let is_odd = |c: char| c.is_whitespace() || c.is_control();
     let parts: Vec<_> = text.split('@').collect();
@@ -118,7 +110,7 @@ mod tests {
             assert_eq!((person.email, person.email_verified), (None, false), "{email}");
         }
         assert_eq!(person(&json!({"name": " Ada\r\n\tLovelace\u{0}"})).name.as_deref(), Some("Ada Lovelace"));
-        assert_eq!(person(&json!({"name": "\n"})).name, None);
+        assert_eq!(person(&json!({"name": "\u{200b}\u{3164}\n"})).name, None);
         assert_eq!(person(&json!({"name": 1, "email": 2})), person(&json!({})));
     }
 
