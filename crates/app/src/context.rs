@@ -143,7 +143,8 @@ impl App {
     /// The context of the program's own user, who is the only one where nobody signs in.
     #[must_use]
     pub fn local_context(&self, request_id: Arc<str>) -> Context {
-        Context { app: self.clone(), request_id, principal: Principal::local_user(), known: None }
+        let (caller, principal) = (Caller::default(), Principal::local_user());
+        Context { app: self.clone(), request_id, caller, principal, known: None }
     }
 
     /// How people are let in.
@@ -221,12 +222,14 @@ pub struct Context {
     principal: Principal,
     /// The session it came with.
     known: Option<Arc<KnownSession>>,
+    caller: Caller,
 }
 
 impl Context {
     /// A request that came with a session.
-    pub(crate) fn of_session(app: App, request_id: Arc<str>, known: Arc<KnownSession>) -> Self {
-        Self { app, request_id, principal: known.principal.clone(), known: Some(known) }
+    pub(crate) fn of_session(visit: Visit, known: Arc<KnownSession>) -> Self {
+        let Visit { app, request_id, caller } = visit;
+        Self { app, request_id, caller, principal: known.principal.clone(), known: Some(known) }
     }
 
     /// The request's id, which the client also gets.
@@ -238,7 +241,7 @@ impl Context {
     /// The same request, with what anybody may do.
     #[must_use]
     pub fn as_visit(&self) -> Visit {
-        Visit::new(self.app.clone(), Arc::clone(&self.request_id), Caller::default())
+        Visit::new(self.app.clone(), Arc::clone(&self.request_id), self.caller.clone())
     }
 
     /// Who asks.

@@ -19,9 +19,9 @@ pub struct Caller {
 /// A request of somebody who is not known, or not yet.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    app: App,
-    request_id: Arc<str>,
-    caller: Caller,
+    pub(crate) app: App,
+    pub(crate) request_id: Arc<str>,
+    pub(crate) caller: Caller,
 }
 
 impl Visit {
@@ -51,7 +51,7 @@ impl Visit {
 
     /// The same request, of somebody who is known.
     pub(crate) fn known_as(self, known: Arc<KnownSession>) -> Context {
-        Context::of_session(self.app, self.request_id, known)
+        Context::of_session(self, known)
     }
 }
 
