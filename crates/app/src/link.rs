@@ -65,10 +65,14 @@ impl Visit {
     /// # Errors
     /// `local_disabled`, `links_disabled`, `mail_too_busy`.
     pub(crate) fn mailer(&self) -> Result<&Mailer> {
-        let mailer = self.local()?.mail.as_ref().ok_or_else(|| {
-            Error::new(Kind::Forbidden, "links_disabled", "This server sends no mail. Sign in with a password.")
-        })?;
+        let mailer = self.links()?;
         mailer.has_room().map(|()| mailer)
+    }
+
+    fn links(&self) -> Result<&Mailer> {
+        self.local()?.mail.as_ref().ok_or_else(|| {
+            Error::new(Kind::Forbidden, "links_disabled", "This server sends no mail. Sign in with a password.")
+        })
     }
 
     pub(crate) fn send(&self, mailer: &Mailer, to: Email, letter: Letter) {
@@ -155,11 +159,7 @@ pub async fn ask_to_reset(visit: &Visit, email: &Email) -> Result<()> {
 /// # Errors
 /// `registration_closed`, or those of [`ask_to_sign_in`].
 pub async fn ask_to_register(visit: &Visit, email: &Email) -> Result<()> {
-    match visit.local()?.registration {
-        Registration::Open => {}
-        Registration::Invite => return Err(closed("Only whoever was invited may make an account here.")),
-        Registration::Closed => return Err(closed("Nobody makes an account here by themselves.")),
-    }
+    may_register(visit)?;
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     let letter = match found {
@@ -172,6 +172,37 @@ pub async fn ask_to_register(visit: &Visit, email: &Email) -> Result<()> {
 
 fn closed(why: &str) -> Error {
     Error::new(Kind::Forbidden, "registration_closed", format!("{why} Ask whoever runs this server."))
+}
+
+/// Whether links are sent here at all.
+///
+/// # Errors
+/// `local_disabled`, `links_disabled`.
+pub fn may_ask(visit: &Visit) -> Result<()> {
+    visit.links().map(drop)
+}
+
+/// Whether anybody may register here.
+///
+/// # Errors
+/// `local_disabled`, `registration_closed`, `links_disabled`.
+pub fn may_register(visit: &Visit) -> Result<()> {
+    match visit.local()?.registration {
+        Registration::Open => may_ask(visit),
+        Registration::Invite => Err(closed("Only whoever was invited may make an account here.")),
+        Registration::Closed => Err(closed("Nobody makes an account here by themselves.")),
+    }
+}
+
+/// Whether invitations count here.
+///
+/// # Errors
+/// `local_disabled`, `registration_closed`.
+pub fn may_accept(visit: &Visit) -> Result<()> {
+    match visit.local()?.registration {
+        Registration::Open | Registration::Invite => Ok(()),
+        Registration::Closed => Err(closed("Invitations do not count here at the moment.")),
+    }
 }
 
 /// The open token of this text.
@@ -300,15 +331,12 @@ pub struct Accepted {
 /// `registration_closed`, `token_spent`, `signed_in_as_other`, `invalid_name`, `password_too_short`, `password_common`,
 /// `address_taken`.
 pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place<'_>) -> Result<(User, Opened)> {
-    let local = visit.local()?;
-    if local.registration == Registration::Closed {
-        return Err(closed("Invitations do not count here at the moment."));
-    }
+    may_accept(visit)?;
     let row = find(visit, Purpose::Invitation, token).await?;
     place.admit(None)?;
     let name = Name::new(&said.name)?.into();
     let password = NewPassword::new(said.password, Some(&row.address))?;
-    let hash = local.passwords.hash(&password).await?;
+    let hash = visit.local()?.passwords.hash(&password).await?;
     let mut batch = Batch::default();
     spend_with(visit, &mut batch, &row);
     let new = Newcomer { name, verified: false, password: Some(hash) };

@@ -73,13 +73,14 @@ impl Visit {
     ///
     /// # Errors
     /// `local_disabled`
-    pub(crate) fn local(&self) -> Result<&Local> {
+    pub fn local(&self) -> Result<&Local> {
         self.auth.local.as_ref().ok_or_else(|| {
-            Error::new(
-                Kind::Forbidden,
-                "local_disabled",
-                "Nobody signs in with an address here. Go to the sign-in page: it shows how people do.",
-            )
+            let said = if self.auth.is_single_user() {
+                "Nobody signs in here: everybody who reaches this server is its one user."
+            } else {
+                "Nobody signs in with an address here. Go to the sign-in page: it shows how people do."
+            };
+            Error::new(Kind::Forbidden, "local_disabled", said)
         })
     }
 

@@ -41,10 +41,18 @@ impl SetUp {
 
     /// Takes the link out, so that nobody else has it meanwhile.
     fn take(&self, shown: &Token, now: Timestamp) -> Option<Taken> {
-        let mut link = self.lock();
-        let fits = |link: &mut Link| equal(&link.hash, &shown.hash()) && now < link.expires_at;
-        let taken = link.take_if(fits)?;
+        let taken = self.lock().take_if(|link| link.is(shown, now))?;
         Some(Taken { back: self.clone(), link: Some(taken) })
+    }
+
+    fn has(&self, shown: &Token, now: Timestamp) -> bool {
+        self.lock().is_some_and(|link| link.is(shown, now))
+    }
+}
+
+impl Link {
+    fn is(&self, shown: &Token, now: Timestamp) -> bool {
+        equal(&self.hash, &shown.hash()) && now < self.expires_at
     }
 }
 
@@ -91,6 +99,16 @@ pub async fn offer(app: &App) -> Result<Option<String>> {
     let expires_at = app.now().saturating_add(LASTS).map_err(Error::internal)?;
     *local.set_up.lock() = Some(Link { hash: token.hash(), expires_at });
     Ok(Some(format!("{}/set-up?token={}", app.auth.public_url, token.expose())))
+}
+
+/// Whether this is the link. Looking uses nothing up, and is no guess: of 2²⁵⁶ there is one.
+///
+/// # Errors
+/// `local_disabled`, `set_up_spent`.
+pub async fn check(visit: &Visit, shown: &str) -> Result<()> {
+    let set_up = &visit.local()?.set_up;
+    let is_it = Token::parse(shown).is_some_and(|shown| set_up.has(&shown, visit.now()));
+    if is_it && is_needed(visit.app()).await? { Ok(()) } else { Err(spent()) }
 }
 
 /// What the first administrator says of themselves.

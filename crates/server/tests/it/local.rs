@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use retinue_app::set_up;
-use retinue_testkit::{Person, TestApp, location, until, with_addresses_on_both_engines};
+use retinue_testkit::{Database, Person, TestApp, location, until, with_addresses_on_both_engines};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -20,8 +20,10 @@ with_addresses_on_both_engines! {
     the_session_before_ends,
     whoever_is_disabled_elsewhere_is_out_within_a_second_with_their_streams,
     another_password_ends_sessions,
+    pages_of_what_is_not_possible_say_so_and_lead_on,
     the_set_up_link_makes_one_administrator,
-    what_waits_for_a_hash_is_bounded,
+    the_set_up_link_is_good_for_a_day_and_while_nobody_can_sign_in,
+    fifty_who_sign_in_at_once_hold_up_nobody,
 }
 
 async fn login(person: &Person, email: &str, password: &str) -> (u16, Value) {
@@ -171,6 +173,38 @@ async fn another_password_ends_sessions(app: TestApp) {
     until("the session is over", Duration::from_secs(5), async || {
         (ada.status(Method::GET, "/api/threads").await == 401).then_some(())
     })
+async fn pages_of_what_is_not_possible_say_so_and_lead_on(app: TestApp) {
+    let person = Person::stranger(&app);
+    for (path, status, words) in [
+        ("/auth/magic-link", 403, "This server sends no mail. Sign in with a password."),
+        ("/auth/password-reset", 403, "This server sends no mail. Sign in with a password."),
+        ("/auth/register", 403, "Nobody makes an account here by themselves."),
+        ("/auth/register?token=x", 403, "Invitations do not count here at the moment."),
+        ("/set-up", 409, "This link was used already, or it is too old."),
+        ("/set-up?token=x", 409, "This link was used already, or it is too old."),
+    ] {
+        let page = person.open(path).await;
+        assert_eq!(page.status(), status, "{path}");
+        let page = page.text().await.unwrap();
+        assert!(
+            page.contains(words) && page.contains("href=\"/sign-in\"") && !page.contains("<form"),
+            "{path}: {page}"
+        );
+    }
+    for (path, form) in [
+        ("/set-up", "token=x&name=Ada&email=a%40example.com&password=correct+horse"),
+        ("/auth/magic-link", "email=a%40example.com"),
+    ] {
+        let request = person.request(Method::POST, path).header("accept", "text/html");
+        let page = person.send(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await;
+        let page = page.text().await.unwrap();
+        assert!(page.contains("href=\"/sign-in\"") && !page.contains("<form"), "{path}: {page}");
+    }
+    // A link that is used up leads to where there is another one.
+    let page = person.submit("/auth/magic-link/verify", &[("token", "x")]).await.text().await.unwrap();
+    assert!(page.contains("href=\"/auth/magic-link\"") && !page.contains("<form"), "{page}");
+}
+
     .await;
     assert_eq!(login(&ada, "ada@example.com", PASSWORD).await.0, 401);
     assert_eq!(login(&ada, "ada@example.com", "another good one").await.0, 200);
@@ -182,6 +216,7 @@ async fn the_set_up_link_makes_one_administrator(app: TestApp) {
     let link = path(set_up::offer(&app.app).await.unwrap().unwrap());
     let token = |link: &str| link.split_once("token=").unwrap().1.to_owned();
     let person = Person::stranger(&app);
+    assert_eq!(person.status(Method::GET, &old).await, 409, "the newest counts");
     for _ in 0..3 {
         for method in [Method::GET, Method::HEAD] {
             assert_eq!(person.status(method, &link).await, 200, "nothing is used up by looking");
@@ -208,6 +243,7 @@ async fn the_set_up_link_makes_one_administrator(app: TestApp) {
     .await;
     let made: Vec<usize> = (0..8).filter(|at| answers[*at].status() == 303).collect();
     assert_eq!(made.len(), 1, "{answers:?}");
+    assert_eq!(person.status(Method::GET, &link).await, 409);
     assert_eq!(login(&person, &format!("ada{}@example.com", made[0]), PASSWORD).await.0, 200);
     assert_eq!(person.get("/auth/me").await["principal"]["organization_admin"], json!(true));
     assert_eq!(app.administration().await.list().await.unwrap().len(), 1);
@@ -216,7 +252,19 @@ async fn the_set_up_link_makes_one_administrator(app: TestApp) {
     assert_eq!(send(&token, "eve@example.com", PASSWORD).await.status(), 409);
 }
 
-async fn what_waits_for_a_hash_is_bounded(app: TestApp) {
+async fn the_set_up_link_is_good_for_a_day_and_while_nobody_can_sign_in(app: TestApp) {
+    let offer = async || set_up::offer(&app.app).await.unwrap().unwrap().strip_prefix(&app.url("")).unwrap().to_owned();
+    let person = Person::stranger(&app);
+    let link = offer().await;
+    app.clock.advance(Duration::from_hours(24));
+    assert_eq!(person.status(Method::GET, &link).await, 409);
+    let link = offer().await;
+    assert_eq!(person.status(Method::GET, &link).await, 200);
+    app.add_user("ada@example.com", Some(PASSWORD)).await;
+    assert_eq!(person.status(Method::GET, &link).await, 409);
+}
+
+async fn fifty_who_sign_in_at_once_hold_up_nobody(app: TestApp) {
     app.add_user("ada@example.com", Some(PASSWORD)).await;
     let ada = Person::stranger(&app);
     ada.sign_in_with("ada@example.com", PASSWORD).await;
@@ -234,4 +282,19 @@ async fn what_waits_for_a_hash_is_bounded(app: TestApp) {
     });
     // The pool of the tests has room for 64 that wait.
     assert!(answers.iter().all(|status| *status == 401), "{answers:?}");
+}
+
+#[tokio::test]
+async fn where_nobody_signs_in_the_pages_for_that_say_so() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let person = Person::stranger(&app);
+    for path in ["/auth/magic-link", "/auth/register", "/auth/password-reset/verify?token=x", "/set-up?token=x"] {
+        let page = person.open(path).await;
+        assert_eq!(page.status(), 403, "{path}");
+        let page = page.text().await.unwrap();
+        assert!(
+            page.contains("Nobody signs in here") && page.contains("href=\"/\"") && !page.contains("<form"),
+            "{page}"
+        );
+    }
 }

@@ -35,6 +35,9 @@ async fn people_sign_in_and_have_conversations_of_their_own(app: TestApp, provid
 async fn whoever_is_not_signed_in_is_led_to_where_they_can(app: TestApp, provider: IdentityProvider) {
     let stranger = Person::stranger(&app);
     assert_eq!(stranger.status(Method::GET, "/api/threads").await, 401);
+    let refused = stranger.sign_in_with("ada@example.com", "something").await;
+    assert_eq!(refused.status(), 403);
+    assert!(refused.text().await.unwrap().contains("Nobody signs in with an address here."));
     let page = stranger.send(stranger.request(Method::GET, "/agents?x=1").header("accept", "text/html")).await;
     assert_eq!((page.status().as_u16(), location(&page).as_str()), (303, "/sign-in?return_to=%2Fagents%3Fx%3D1"));
     let back = stranger.sign_in(&provider, "ada", "%2Fagents%3Fx%3D1").await;

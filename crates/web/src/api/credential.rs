@@ -65,6 +65,7 @@ pub(crate) async fn sign_in(
     let return_to = ReturnTo::new(&return_to);
     match by_password(&visit, &email, password, current.as_ref()).await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &return_to))),
+        Err(error) if asked.wants_page && !visit.app().auth().takes_addresses() => Ok(asked.refuse(error)),
         Err(error) if asked.wants_page => {
             Ok(again(&visit, &error, LocalForm { return_to: return_to.to_string(), email, ..LocalForm::default() }))
         }

@@ -4,7 +4,8 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use retinue_app::Visit;
-use retinue_model::Error;
+use retinue_model::error::Kind;
+use retinue_model::{Error, Result};
 
 use super::{OnPage, Page, html};
 use crate::field::Wrong;
@@ -24,6 +25,17 @@ pub(crate) struct GateForm {
     button: &'static str,
     wrong: Wrong,
     more: Option<(&'static str, &'static str)>,
+}
+
+/// A page that says why there is no form on it, and where to go on.
+#[derive(Template)]
+#[template(path = "gate_closed.html")]
+struct GateClosedPage<'a> {
+    title: &'a str,
+    assets: &'static str,
+    heading: &'static str,
+    detail: &'a str,
+    on: (&'static str, &'static str),
 }
 
 /// A field, as the pages know it.
@@ -102,17 +114,50 @@ impl GateForm {
         html(StatusCode::OK, self).on_page(visit)
     }
 
-    /// Once more, with what was wrong.
+    /// As it is shown first, if what it sends may be taken.
+    pub(crate) fn show_if(self, visit: &Visit, may: Result<()>) -> Page {
+        match may {
+            Ok(()) => self.show(visit),
+            Err(error) => Ok(self.refused(visit, &error)),
+        }
+    }
+
+    /// Once more, with what was wrong; without the form, if nothing that could be typed would mend it.
     pub(crate) fn refused(mut self, visit: &Visit, error: &Error) -> Response {
         problem::log(error, visit.request_id());
-        self.wrong = Wrong::of(error);
-        // What belongs beside a field that this form has not got stands below it.
-        if !self.fields.iter().any(|field| self.wrong.is(field.name)) {
-            self.wrong = Wrong::of_form(error);
-        }
         let status = problem::status(error);
-        let mut response = html(status, &self).unwrap_or_else(|_| status.into_response());
+        let page = if let Some(on) = way_on(error, visit, self.more) {
+            html(status, &self.closed(error, on))
+        } else {
+            self.wrong = Wrong::of(error);
+            // What belongs beside a field that this form has not got stands below it.
+            if !self.fields.iter().any(|field| self.wrong.is(field.name)) {
+                self.wrong = Wrong::of_form(error);
+            }
+            html(status, &self)
+        };
+        let mut response = page.unwrap_or_else(|_| status.into_response());
         problem::add_headers(error, response.headers_mut());
         response
+    }
+
+    fn closed<'a>(&'a self, error: &'a Error, on: (&'static str, &'static str)) -> GateClosedPage<'a> {
+        GateClosedPage { title: &self.title, assets: self.assets, heading: self.heading, detail: error.detail(), on }
+    }
+}
+
+/// Where to go on from an error that no other words in the form would mend. A link that is used up leads to where `more` of
+/// them are.
+fn way_on(
+    error: &Error,
+    visit: &Visit,
+    more: Option<(&'static str, &'static str)>,
+) -> Option<(&'static str, &'static str)> {
+    let start =
+        if visit.app().auth().is_single_user() { ("/", "Go to the start") } else { ("/sign-in", "Go to sign-in") };
+    match (error.kind(), error.code()) {
+        (Kind::Forbidden, _) | (_, "set_up_spent") => Some(start),
+        (_, "token_spent") => Some(more.unwrap_or(start)),
+        _ => None,
     }
 }

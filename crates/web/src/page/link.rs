@@ -1,7 +1,6 @@
 //! The pages around links that come by mail. Looking at one uses nothing up: mail scanners open every link.
 
-use retinue_app::Context;
-use retinue_app::local::Registration;
+use retinue_app::{Context, link};
 
 use super::Page;
 use super::gate_form::{Field, GateForm};
@@ -99,7 +98,7 @@ pub(crate) fn invited_form(token: &str, name: &str, current: Option<&Context>) -
 
 /// `GET /auth/magic-link`
 pub(crate) async fn ask(Visitor(visit): Visitor) -> Page {
-    ask_form("").show(&visit)
+    ask_form("").show_if(&visit, link::may_ask(&visit))
 }
 
 /// `GET /auth/magic-link/verify`
@@ -108,12 +107,12 @@ pub(crate) async fn verify(
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
 ) -> Page {
-    verify_form(&token, current.as_ref()).show(&visit)
+    verify_form(&token, current.as_ref()).show_if(&visit, visit.local().map(drop))
 }
 
 /// `GET /auth/password-reset`
 pub(crate) async fn ask_to_reset(Visitor(visit): Visitor) -> Page {
-    ask_to_reset_form("").show(&visit)
+    ask_to_reset_form("").show_if(&visit, link::may_ask(&visit))
 }
 
 /// `GET /auth/password-reset/verify`
@@ -122,12 +121,12 @@ pub(crate) async fn reset(
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
 ) -> Page {
-    reset_form(&token, current.as_ref()).show(&visit)
+    reset_form(&token, current.as_ref()).show_if(&visit, visit.local().map(drop))
 }
 
 /// `GET /auth/email-change/verify`
 pub(crate) async fn change_address(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
-    change_address_form(&token).show(&visit)
+    change_address_form(&token).show_if(&visit, visit.local().map(drop))
 }
 
 /// `GET /auth/register`: with the token of an invitation, or without where everybody may.
@@ -136,10 +135,8 @@ pub(crate) async fn register(
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
 ) -> Page {
-    let is_open = visit.app().auth().local.as_ref().is_some_and(|local| local.registration == Registration::Open);
-    if token.is_empty() && is_open {
-        register_form("").show(&visit)
-    } else {
-        invited_form(&token, "", current.as_ref()).show(&visit)
+    if token.is_empty() {
+        return register_form("").show_if(&visit, link::may_register(&visit));
     }
+    invited_form(&token, "", current.as_ref()).show_if(&visit, link::may_accept(&visit))
 }

@@ -1,7 +1,7 @@
 //! `/set-up`: the form of the first administrator, at the end of the link that the console printed.
 
 use axum::response::Response;
-use retinue_app::Visit;
+use retinue_app::{Visit, set_up};
 use retinue_model::Error;
 use serde::Deserialize;
 
@@ -35,7 +35,8 @@ fn page(typed: &Typed) -> GateForm {
 
 /// `GET /set-up`: uses nothing up.
 pub(crate) async fn show(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
-    page(&Typed { token, ..Typed::default() }).show(&visit)
+    let may = set_up::check(&visit, &token).await;
+    page(&Typed { token, ..Typed::default() }).show_if(&visit, may)
 }
 
 /// The form once more.

@@ -51,9 +51,9 @@ fn content(route: &Route) -> Content {
         ("POST", "/threads/{id}/title") => Form("title=Changed"),
         ("POST", "/account/name") => Form("name=ada"),
         ("POST", "/account/identities/add") => Form("provider=sso"),
-        ("POST", "/account/password") => Form("new_password=correct+horse+battery"),
+        ("POST", "/account/password") => Form("current_password=correct+horse+battery&password=correct+horse+battery"),
         ("POST", "/account/email") => Form("email=ada%40example.org"),
-        ("POST", "/auth/login") => Form("email=ada%40example.com&password=correct+horse+battery"),
+        ("POST", "/auth/login") => Form("email=nobody%40example.com&password=correct+horse+battery"),
         ("POST", "/auth/magic-link" | "/auth/password-reset" | "/auth/register") => Form("email=ada%40example.com"),
         (
             "POST",
