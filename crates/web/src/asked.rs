@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::http::Extensions;
 use axum::response::{IntoResponse, Response};
 use retinue_model::Error;
-use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
 
 use crate::problem::Failed;
@@ -48,10 +47,11 @@ impl Refused {
         Self { error, asked: asked.cloned(), return_to: None }
     }
 
-    /// Whoever must sign in first is led there and back, if they look at pages.
+    /// Whoever must sign in first is led there and back, if they look at pages. A credential that is not accepted would not
+    /// be there either.
     #[must_use]
     pub(crate) fn with_sign_in(mut self, return_to: ReturnTo) -> Self {
-        self.return_to = Some(return_to).filter(|_| self.error.kind() == Kind::Unauthenticated);
+        self.return_to = Some(return_to).filter(|_| matches!(self.error.code(), "not_signed_in" | "session_ended"));
         self
     }
 }

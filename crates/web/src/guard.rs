@@ -91,7 +91,7 @@ fn refuse_other_credentials(headers: &HeaderMap) -> Result<()> {
         return Err(Error::new(
             Kind::Unauthenticated,
             "credential_kind_disabled",
-            "This server takes no API keys or tokens. Sign in with a browser.",
+            "The token or API key in this request is not accepted: this server takes none. Leave it out, and sign in with a browser.",
         ));
     }
     Ok(())

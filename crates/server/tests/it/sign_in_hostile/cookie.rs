@@ -136,6 +136,14 @@ async fn another_credential_beside_a_session_is_not_passed_over(app: TestApp, pr
     }
     let two = told(&ada, |request| request.header("authorization", "Basic eDp5").header("authorization", "Bearer x"));
     assert_eq!(two.await, (401, "credential_kind_disabled".to_owned()));
+    let page = ada.request(Method::GET, "/agents").header("accept", "text/html").header("authorization", "Bearer x");
+    let page = ada.send(page).await;
+    assert_eq!(
+        (page.status().as_u16(), page.headers()["www-authenticate"].to_str().unwrap()),
+        (401, "Cookie realm=\"retinue\"")
+    );
+    let page = page.text().await.unwrap();
+    assert!(page.contains("token or API key in this request is not accepted"), "{page}");
     // Whoever signs out with one is not told that they are signed out when they are not.
     let out = ada.send(ada.request(Method::POST, "/auth/logout").header("authorization", "Bearer x")).await;
     assert_eq!(out.status(), 401);
