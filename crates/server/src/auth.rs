@@ -45,16 +45,6 @@ pub enum Mode {
     Local,
 }
 
-impl Mode {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::SingleUser => "single_user",
-            Self::Oidc => "oidc",
-            Self::Local => "local",
-        }
-    }
-}
-
 impl TryFrom<String> for Mode {
     type Error = String;
 
@@ -188,35 +178,34 @@ impl Auth {
             return Err(ConfigError::new("auth.sessions", "must be hours from 1 to 8784."));
         }
         match self.mode {
-            Mode::SingleUser => self.check_without_providers("in which nobody signs in"),
+            Mode::SingleUser => Ok(()),
             Mode::Oidc => self.check_oidc(config),
-            Mode::Local => {
-                config.check_public_url()?;
-                self.check_without_providers("in which nobody signs in at a provider")
-            }
+            Mode::Local => config.check_public_url(),
         }?;
         config.check_local()
     }
 
-    /// Somebody who sets up a provider believes that people must sign in there.
-    fn check_without_providers(&self, otherwise: &str) -> Result<(), ConfigError> {
-        let Self { oidc, providers, .. } = self;
-        let set = [("issuer", &oidc.issuer), ("client_id", &oidc.client_id)];
-        let key = set.iter().find(|(_, value)| !value.is_empty()).map(|(key, _)| format!("auth.oidc.{key}"));
-        match key.or_else(|| (!providers.is_empty()).then(|| "auth.providers".to_owned())) {
+    /// What is said of a provider that is not used, by the keys that somebody set, if anything: whoever sets one up believes
+    /// that people must sign in there.
+    pub(crate) fn check_unused<'k>(&self, set: &mut impl Iterator<Item = &'k str>) -> Result<(), ConfigError> {
+        let (is_unused, reason): (fn(&str) -> bool, _) = match self.mode {
+            Mode::Oidc if !self.oidc.issuer.is_empty() => return Ok(()),
+            Mode::Oidc => (|key| key.starts_with("auth.oidc."), "auth.oidc.issuer is not. Set OIDC_ISSUER_URL"),
+            Mode::SingleUser => {
+                (is_of_provider, "auth.mode is `single_user`, in which nobody signs in. Set AUTH_MODE=oidc")
+            }
+            Mode::Local => {
+                (is_of_provider, "auth.mode is `local`, in which nobody signs in at a provider. Set AUTH_MODE=oidc")
+            }
+        };
+        match set.find(|key| is_unused(key)) {
+            Some(key) => Err(ConfigError::new(key, format!("is set, but {reason}, or unset it."))),
             None => Ok(()),
-            Some(key) => Err(ConfigError::new(
-                &key,
-                format!(
-                    "is set, but auth.mode is `{}`, {otherwise}. Set AUTH_MODE=oidc, or unset it.",
-                    self.mode.as_str()
-                ),
-            )),
         }
     }
 
     fn check_oidc(&self, config: &Config) -> Result<(), ConfigError> {
-        if self.oidc.issuer.is_empty() && (self.providers.is_empty() || !self.oidc.client_id.is_empty()) {
+        if self.oidc.issuer.is_empty() && self.providers.is_empty() {
             return Err(ConfigError::new(
                 "auth.oidc.issuer",
                 "is empty, and auth.mode is `oidc`. Set OIDC_ISSUER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET.",
@@ -258,6 +247,11 @@ impl Auth {
     }
 }
 
+/// Whether a key sets up a provider.
+fn is_of_provider(key: &str) -> bool {
+    key.starts_with("auth.oidc.") || key == "auth.providers"
+}
+
 impl OidcProvider {
     fn build(&self, key: &str, public_url: &str, needs_verified_email: bool) -> Result<SignInProvider, ConfigError> {
         let wrong =
@@ -271,10 +265,13 @@ impl OidcProvider {
         }
         let redirect_uri =
             if self.redirect_uri.is_empty() { format!("{public_url}{CALLBACK}") } else { self.redirect_uri.clone() };
-        if !is_callback(&redirect_uri, public_url) {
+        if !is_callback(&redirect_uri, public_url, &self.name) {
+            let name = &self.name;
             return Err(ConfigError::new(
                 &format!("{key}.redirect_uri"),
-                format!("must be {public_url}{CALLBACK}, or one level below it: that is where this server is."),
+                format!(
+                    "must be {public_url}{CALLBACK} or {public_url}{CALLBACK}/{name}: this server takes people back there from `{name}`, and nowhere else."
+                ),
             ));
         }
         let host = self.issuer.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
@@ -324,6 +321,10 @@ impl OidcProvider {
                 Err(missing("client_secret"))
             }
             Authentication::PrivateKeyJwt if !has_key => Err(missing("private_key_file")),
+            Authentication::None if has_secret || has_key => Err(ConfigError::new(
+                &format!("{key}.client_authentication"),
+                "is `none`, but there is a client_secret or a private_key_file, which would never be used. Unset it, or set client_authentication to `auto`.",
+            )),
             Authentication::ClientSecretPost => Ok(ClientAuthentication::SecretPost(secret())),
             Authentication::ClientSecretBasic => Ok(ClientAuthentication::SecretBasic(secret())),
             Authentication::PrivateKeyJwt => self.private_key(key),
@@ -366,12 +367,8 @@ fn grouped(pairs: Vec<(String, String)>) -> Vec<(String, Vec<String>)> {
     groups
 }
 
-/// `/auth/callback` of this server, or `/auth/callback/NAME`.
-fn is_callback(uri: &str, public_url: &str) -> bool {
+/// `/auth/callback` of this server, or `/auth/callback/NAME`, where only this provider sends people back to.
+fn is_callback(uri: &str, public_url: &str, name: &str) -> bool {
     let below = uri.strip_prefix(public_url).and_then(|path| path.strip_prefix(CALLBACK));
-    below.is_some_and(|below| {
-        let name = below.strip_prefix('/').unwrap_or_default();
-        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        below.is_empty() || is_name(name)
-    })
+    below.is_some_and(|below| below.is_empty() || below.strip_prefix('/') == Some(name))
 }

@@ -356,7 +356,7 @@ fn check_base_url(key: &str, url: &str) -> Result<(), ConfigError> {
 }
 
 /// The host of `https://host[:port]`.
-fn public_host(url: &str) -> Option<String> {
+pub(crate) fn public_host(url: &str) -> Option<String> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     let is_plain = !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']);

@@ -56,7 +56,10 @@ impl Layers {
             let reason = error.into_inner().to_string();
             ConfigError::new(&key, format!("{}{}", reason.trim(), self.place(&key)))
         })?;
-        config.check(environment).map_err(|error| {
+        let defaults = defaults()?;
+        let is_other = |key: &&str| environment::lookup(&self.table, key) != environment::lookup(&defaults, key);
+        let mut set = self.origins.keys().map(String::as_str).filter(is_other);
+        config.auth.check_unused(&mut set).and_then(|()| config.check(environment)).map_err(|error| {
             let place = self.place(&error.key);
             ConfigError::new(&error.key, format!("{}{place}", error.reason))
         })?;

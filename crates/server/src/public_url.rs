@@ -2,7 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, public_host};
+
+/// Whether a host, as it stands in a URL, is this machine.
+fn is_near(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
 
 impl Config {
     /// Where people find this server, without a slash at its end. `address` is where it listens.
@@ -24,14 +30,38 @@ impl Config {
                 "is empty. Where people sign in it must be the https address that they type: set RETINUE_PUBLIC_URL.",
             ));
         }
-        let host = url.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
-        let is_near = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if host.is_some_and(|host| !is_near(host) && host != "[") {
+        if url.starts_with("http://") && !public_host(url).is_some_and(|host| is_near(&host)) {
             return Err(ConfigError::new(
                 "server.public_url",
                 "must begin with https:// where people sign in; http:// is for this machine only. Put a reverse proxy with TLS in front.",
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_near;
+
+    #[test]
+    fn only_this_machine_is_near() {
+        for near in ["localhost", "127.0.0.1", "127.8.9.10", "[::1]"] {
+            assert!(is_near(near), "{near}");
+        }
+        for far in [
+            "[2001:db8::1]",
+            "[fe80::1]",
+            "[::]",
+            "[",
+            "[]",
+            "0.0.0.0",
+            "192.0.2.1",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "",
+        ] {
+            assert!(!is_near(far), "{far}");
+        }
     }
 }

@@ -67,6 +67,26 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         ("", &[("AUTH_MODE", "ldap")], &["auth.mode", "environment AUTH_MODE", "single_user"]),
         ("", &[("AUTH_MODE", "oidc")], &["auth.oidc.issuer", "OIDC_ISSUER_URL"]),
         ("", &[("OIDC_ISSUER_URL", "https://idp.example")], &["auth.oidc.issuer", "AUTH_MODE=oidc"]),
+        ("", &[("OIDC_CLIENT_SECRET", "s")], &["auth.oidc.client_secret", "`single_user`", "OIDC_CLIENT_SECRET"]),
+        ("", &[("OIDC_SCOPES", "openid")], &["auth.oidc.scopes", "`single_user`"]),
+        ("[auth.oidc]\nprivate_key_file = \"k.pem\"\n", &[], &["auth.oidc.private_key_file", "AUTH_MODE=oidc"]),
+        ("[[auth.providers]]\nname = \"b\"\n", &[("AUTH_MODE", "local")], &["auth.providers", "`local`"]),
+        (
+            "[[auth.providers]]\nname = \"b\"\nissuer = \"https://b.example\"\nclient_id = \"x\"\n",
+            &[("AUTH_MODE", "oidc"), ("OIDC_CLIENT_SECRET", "s")],
+            &["auth.oidc.client_secret", "OIDC_ISSUER_URL"],
+        ),
+        (
+            "[auth.oidc]\nclient_authentication = \"none\"\n",
+            &oidc(&[("OIDC_CLIENT_SECRET", "s")]),
+            &["auth.oidc.client_authentication", "client_secret", "`auto`"],
+        ),
+        (
+            "",
+            &oidc(&[("OIDC_REDIRECT_URI", "http://127.0.0.1:8080/auth/callback/other")]),
+            &["auth.oidc.redirect_uri", "/auth/callback/sso"],
+        ),
+        ("", &oidc(&[("RETINUE_PUBLIC_URL", "http://[2001:db8::1]")]), &["server.public_url", "https://"]),
         ("", &oidc(&[("OIDC_CLIENT_ID", "")]), &["auth.oidc.client_id"]),
         ("", &oidc(&[("OIDC_ISSUER_URL", "http://idp.example")]), &["auth.oidc.issuer", "https://"]),
         ("", &oidc(&[("OIDC_SCOPES", "openid,email")]), &["auth.oidc", "blanks"]),
@@ -124,6 +144,21 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         }
         assert!(!folder.path().join("data").exists(), "nothing was touched");
     }
+}
+
+/// A file that says what is so anyway sets up nothing.
+#[test]
+fn the_reference_as_a_file_is_a_right_configuration() {
+    let folder = folder();
+    fs::write(folder.path().join("retinue.toml"), include_str!("../../config.default.toml")).unwrap();
+    let output = retinue(folder.path(), &["config", "check"], &[]);
+    assert!(output.status.success(), "{}", complaint(&output, 0));
+    let near = oidc(&[
+        ("RETINUE_PUBLIC_URL", "http://[::1]:8080"),
+        ("OIDC_REDIRECT_URI", "http://[::1]:8080/auth/callback/sso"),
+    ]);
+    let output = retinue(folder.path(), &["config", "check"], &near);
+    assert!(output.status.success(), "{}", complaint(&output, 0));
 }
 
 #[test]
