@@ -1,6 +1,7 @@
 //! The file of the instance's keys: made at the first start, for its owner only.
 
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,15 +31,14 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
 /// The keys of this instance; made if there are none.
 ///
 /// # Errors
-/// `key_file_unusable`, `key_file_exposed`, `invalid_key_file`.
+/// `key_file_unusable`, `key_file_exposed`, `key_file_foreign`, `invalid_key_file`.
 pub(crate) fn open(config: &Config) -> Result<KeyRing> {
     let path = path(config);
     if let Some(keys) = read(&path)? {
         return Ok(keys);
     }
-    let keys = KeyRing::generate(&SystemRng::new(), SystemClock.now())?;
-    write(&path, &keys)?;
-    Ok(keys)
+    let turn = Turn::take(&path)?;
+    turn.keys()
 }
 
 /// How many keys there are, if there is a file of them.
@@ -50,22 +50,39 @@ pub(crate) fn look(config: &Config) -> Result<Option<usize>> {
 }
 
 fn read(path: &Path) -> Result<Option<KeyRing>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            check_private(path)?;
-            KeyRing::parse(&text).map(Some)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(path, error)),
-    }
+    text(path)?.map(|text| KeyRing::parse(&text)).transpose()
+}
+
+/// What the file says, if there is one that nobody else can read or change.
+fn text(path: &Path) -> Result<Option<String>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(path, error)),
+    };
+    // Of the file that is open: what is at the path may be another one by now.
+    let metadata = file.metadata().map_err(|error| failed(path, error))?;
+    check_private(path, &metadata)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|error| failed(path, error))?;
+    Ok(Some(text))
 }
 
 #[cfg(unix)]
-fn check_private(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path).map_err(|error| failed(path, error))?.permissions().mode() & 0o777;
-    let is_private = mode.trailing_zeros() >= 6;
-    if is_private {
+fn check_private(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    check_owner(path, metadata.uid(), rustix::process::geteuid().as_raw())?;
+    check_mode(path, metadata.mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &Path, _: &std::fs::Metadata) -> Result<()> {
+    Ok(())
+}
+
+fn check_mode(path: &Path, mode: u32) -> Result<()> {
+    let of_others = mode & 0o077;
+    if of_others == 0 {
         return Ok(());
     }
     Err(Error::conflict(
@@ -77,47 +94,89 @@ fn check_private(path: &Path) -> Result<()> {
     ))
 }
 
-#[cfg(not(unix))]
-fn check_private(_: &Path) -> Result<()> {
-    Ok(())
+/// Whoever owns a file can change it, whatever its mode says.
+fn check_owner(path: &Path, owner: u32, this_user: u32) -> Result<()> {
+    if owner == this_user || owner == 0 {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "key_file_foreign",
+        format!(
+            "The file of the instance's keys, {0}, belongs to user {owner}, and this server runs as user {this_user}: its owner could sign in as anybody. Run `chown {this_user} {0}`, or run the server as its owner.",
+            path.display()
+        ),
+    ))
 }
 
-/// Puts the file in place whole, or not at all.
-fn write(path: &Path, keys: &KeyRing) -> Result<()> {
-    let put = || {
-        let folder = path.parent().unwrap_or(path);
-        let mut file = tempfile_in(folder)?;
-        file.1.write_all(keys.text().as_bytes())?;
-        file.1.sync_all()?;
-        std::fs::rename(&file.0, path)?;
-        std::fs::File::open(folder)?.sync_all()
-    };
-    put().map_err(|error| failed(path, error))
+/// The only one who changes the file: others wait until it is dropped.
+struct Turn<'a> {
+    path: &'a Path,
+    _lock: File,
 }
 
-/// A new file: one that somebody else put there is never written to.
-fn tempfile_in(folder: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
-    let mut random = [0; 8];
-    SystemRng::new().fill(&mut random);
-    let path = folder.join(format!(".instance.key.{:016x}", u64::from_le_bytes(random)));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+impl<'a> Turn<'a> {
+    fn take(path: &'a Path) -> Result<Self> {
+        let lock = || {
+            let file = private().create(true).truncate(false).open(path.with_extension("key.lock"))?;
+            file.lock().map(|()| file)
+        };
+        Ok(Self { path, _lock: lock().map_err(|error| failed(path, error))? })
+    }
+
+    /// The keys as they are now; made if there are none.
+    fn keys(&self) -> Result<KeyRing> {
+        if let Some(keys) = read(self.path)? {
+            return Ok(keys);
+        }
+        let keys = KeyRing::generate(&SystemRng::new(), SystemClock.now())?;
+        self.write(&keys)?;
+        Ok(keys)
+    }
+
+    /// Puts the file in place whole, or not at all.
+    fn write(&self, keys: &KeyRing) -> Result<()> {
+        let folder = self.path.parent().unwrap_or(self.path);
+        let new = folder.join(format!(".instance.key.{:016x}", random()));
+        let put = || {
+            // One that somebody else put there is never written to.
+            let mut file = private().create_new(true).open(&new)?;
+            file.write_all(keys.text().as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&new, self.path)?;
+            File::open(folder)?.sync_all()
+        };
+        put().map_err(|error| failed(self.path, error))
+    }
+}
+
+/// To write to a file that is its owner's only.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    Ok((path.clone(), options.open(path)?))
+    options
+}
+
+fn random() -> u64 {
+    let mut random = [0; 8];
+    SystemRng::new().fill(&mut random);
+    u64::from_le_bytes(random)
 }
 
 /// `retinue key rotate`: a new key for what is new. With `forget`, the others don't count any more.
 pub(crate) fn rotate(config: &Config, forget: bool) -> Result<String> {
     crate::wiring::make_data_folder(config)?;
-    let (keys, now) = (open(config)?, SystemClock.now());
+    let path = path(config);
+    let turn = Turn::take(&path)?;
+    let (keys, now) = (turn.keys()?, SystemClock.now());
     let lifetime = jiff::SignedDuration::from_hours(config.auth.sessions.absolute_hours.into());
     // A cookie counts for as long as its session may last.
     let needed_since =
         if forget { jiff::Timestamp::MAX } else { now.saturating_sub(lifetime).map_err(Error::internal)? };
     let before = keys.len();
     let rotated = keys.rotated(&SystemRng::new() as &dyn Rng, now, needed_since)?;
-    write(&path(config), &rotated)?;
+    turn.write(&rotated)?;
     let dropped = before + 1 - rotated.len();
     let said = match (forget, dropped) {
         (true, _) => "A new key is in use, and everybody signs in again.\n".to_owned(),
@@ -160,11 +219,31 @@ pub(crate) async fn keep_watch(config: Config, app: App) {
 
 /// The keys of the file, if it says something else than is known.
 fn look_again(path: &Path, known: &str) -> Result<Option<(String, KeyRing)>> {
-    let text = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
+    let text = text(path)?.ok_or_else(|| failed(path, std::io::ErrorKind::NotFound.into()))?;
     if text == known {
         return Ok(None);
     }
-    check_private(path)?;
     let keys = KeyRing::parse(&text)?;
     Ok(Some((text, keys)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_owner_may_read_and_only_this_user_or_root_may_own() {
+        let path = Path::new("data/instance.key");
+        for (mode, is_good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o666, false)] {
+            assert_eq!(check_mode(path, mode).is_ok(), is_good, "{mode:o}");
+        }
+        for (owner, this_user, is_good) in
+            [(1000, 1000, true), (0, 1000, true), (0, 0, true), (1001, 1000, false), (1000, 0, false)]
+        {
+            assert_eq!(check_owner(path, owner, this_user).is_ok(), is_good, "{owner} {this_user}");
+        }
+        let said = check_owner(path, 1001, 1000).unwrap_err();
+        assert_eq!(said.code(), "key_file_foreign");
+        assert!(said.detail().contains("`chown 1000 data/instance.key`"), "{}", said.detail());
+    }
 }

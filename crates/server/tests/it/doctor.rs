@@ -71,6 +71,17 @@ fn keys_are_private_and_are_rotated_with_overlap() {
     assert_eq!((keys(), fs::metadata(&file).unwrap().permissions().mode() & 0o777), (2, 0o600));
     assert!(rotate(&["--forget"]).1.contains("everybody signs in again"));
     assert_eq!(keys(), 1);
+    // None that was made at the same time is lost.
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| assert_eq!(rotate(&[]).0, Some(0)));
+        }
+    });
+    assert_eq!(keys(), 7);
+    let left = fs::read_dir(folder.path().join("data"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with(".instance.key"));
+    assert_eq!(left.count(), 0);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let (code, said) = rotate(&[]);
     assert_eq!(code, Some(1));
