@@ -21,6 +21,7 @@ use crate::flight::Flights;
 use crate::key::KeyRing;
 use crate::live::Registry;
 use crate::provider::Catalog;
+use crate::refused::Refused;
 use crate::session_cache::{KnownSession, SessionCache};
 use crate::visit::{Caller, Visit};
 
@@ -87,6 +88,7 @@ pub struct Inner {
     pub(crate) sessions: SessionCache,
     pub(crate) flights: Flights,
     pub(crate) exchanges: Exchanges,
+    pub(crate) refused: Refused,
     pub(crate) live: Registry,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
@@ -134,6 +136,7 @@ impl App {
             sessions: SessionCache::default(),
             flights: Flights::default(),
             exchanges: Exchanges::default(),
+            refused: Refused::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             interrupt: CancellationToken::new(),
@@ -219,10 +222,10 @@ pub(crate) fn stopping() -> Error {
 pub struct Context {
     app: App,
     request_id: Arc<str>,
+    caller: Caller,
     principal: Principal,
     /// The session it came with.
     known: Option<Arc<KnownSession>>,
-    caller: Caller,
 }
 
 impl Context {

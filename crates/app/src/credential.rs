@@ -43,16 +43,8 @@ pub async fn sign_in(visit: &Visit, typed: &Typed, current: Option<&Context>) ->
             Ok(signed_in)
         }
         Err(error) => {
-            if error.kind() == Kind::Unauthenticated {
-                let account = typed.email.masked();
-                let address = visit.caller().address.as_str();
-                tracing::info!(
-                    account,
-                    address,
-                    request_id = visit.request_id(),
-                    "nobody was signed in: wrong password"
-                );
-            } else {
+            visit.note_refused("nobody was signed in", &error, Some(&typed.email.masked()));
+            if error.kind() != Kind::Unauthenticated {
                 attempt.withdraw();
             }
             Err(error)

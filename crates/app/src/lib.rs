@@ -40,6 +40,7 @@ mod live;
 mod prompt;
 mod recorder;
 mod refresh;
+mod refused;
 #[cfg(test)]
 mod scratch;
 mod session_cache;

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::Route;
 use axum::routing::future::RouteFuture;
@@ -199,7 +199,8 @@ impl Note {
         let (elapsed, status) = (self.started.elapsed(), response.status());
         self.timings.record(self.route.as_ref().map_or("", MatchedPath::as_str), status, elapsed);
         let (method, path, status_code) = (&self.method, self.uri.path(), status.as_u16());
-        if status.is_server_error() {
+        // Why something is not available now is said where it is known, and no more often than need be.
+        if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::warn!(%method, path, status = status_code, ?elapsed, request_id = id, "request");
         } else {
             tracing::debug!(%method, path, status = status_code, ?elapsed, request_id = id, "request");

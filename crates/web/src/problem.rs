@@ -87,9 +87,14 @@ pub(crate) fn add_headers(error: &Error, headers: &mut HeaderMap) {
     }
 }
 
+/// Whether somebody can't be served because too many others are: anybody can bring that about.
+fn is_rush(error: &Error) -> bool {
+    matches!(error.code(), "too_busy" | "mail_too_busy" | "sign_in_busy")
+}
+
 /// Writes an error to the log, with its cause if it is ours.
 pub(crate) fn log(error: &Error, request_id: &str) {
-    if matches!(error.kind(), Kind::Internal | Kind::StorageFull | Kind::Unavailable) {
+    if matches!(error.kind(), Kind::Internal | Kind::StorageFull | Kind::Unavailable) && !is_rush(error) {
         tracing::error!(request_id, code = error.code(), cause = error.cause_chain(), "{}", error.detail());
     } else {
         tracing::debug!(request_id, code = error.code(), "{}", error.detail());
@@ -99,6 +104,24 @@ pub(crate) fn log(error: &Error, request_id: &str) {
 impl Failed {
     pub(crate) fn new(error: Error, request_id: &str) -> Self {
         Self { error, request_id: request_id.to_owned() }
+    }
+
+    /// The answer to an error that is in the log already.
+    pub(crate) fn answer(self) -> Response {
+        let status = status(&self.error);
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            detail: self.error.detail().to_owned(),
+            code: self.error.code().to_owned(),
+            request_id: self.request_id,
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        add_headers(&self.error, headers);
+        response
     }
 }
 
@@ -145,20 +168,7 @@ impl<T> InRequest<T> for retinue_model::Result<T> {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         log(&self.error, &self.request_id);
-        let status = status(&self.error);
-        let problem = Problem {
-            kind: "about:blank".to_owned(),
-            status: status.as_u16(),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
-            detail: self.error.detail().to_owned(),
-            code: self.error.code().to_owned(),
-            request_id: self.request_id,
-        };
-        let mut response = (status, Json(problem)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        add_headers(&self.error, headers);
-        response
+        self.answer()
     }
 }
 

@@ -234,7 +234,7 @@ async fn take_logout_token(visit: &Visit, request: Request) -> Result<()> {
     let LogoutToken { logout_token } = form(request).await?;
     let taken = sign_out::back_channel(visit, &logout_token).await;
     taken.map_err(|error: Error| {
-        tracing::warn!(code = error.code(), ?error, request_id = visit.request_id(), "a logout token was refused");
+        visit.note_refused("a logout token was refused", &error, None);
         // A token that comes twice is a fault of the request, as all else that is wrong with one.
         if error.code() == "logout_token_replayed" {
             Error::invalid("logout_token_replayed", error.detail().to_owned())

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use retinue_app::Visit;
 use retinue_app::local::Registration;
 use retinue_app::sign_in::Underway;
+use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use super::{Fault, OnPage, Page, html};
 use crate::asked::Asked;
 use crate::extract::{Params, Perhaps, Visitor};
-use crate::problem;
+use crate::problem::{self, Failed};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -183,17 +184,14 @@ pub(crate) async fn signed_out(Visitor(visit): Visitor) -> Page {
 /// Why a sign-in did not end well: for people with a way to try again.
 pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> Response {
     let (heading, missed) = aim.missed();
-    tracing::info!(
-        code = error.code(),
-        cause = error.cause_chain(),
-        address = visit.caller().address,
-        request_id = visit.request_id(),
-        "{missed}"
-    );
+    visit.note_refused(missed, &error, None);
+    // Of a provider that is not there, that was all.
+    if error.kind() != Kind::Unavailable {
+        problem::log(&error, visit.request_id());
+    }
     if !asked.wants_page {
         return asked.refuse(error);
     }
-    problem::log(&error, visit.request_id());
     let status = problem::status(&error);
     let page = SignInFailedPage {
         title: format!("{heading} · Retinue"),
