@@ -27,6 +27,11 @@ pub(crate) fn opening(config: &Config, address: &str, engine: &str) -> String {
     format!("Retinue {}\n\n  Open      {address}\n  Mode      {mode}\n  Data      {place}\n", env!("CARGO_PKG_VERSION"))
 }
 
+/// The lines of the link for the first administrator.
+pub(crate) fn set_up(link: &str) -> String {
+    format!("  Set up    {link}\n            Nobody can sign in yet: make the first account within 24 hours.\n")
+}
+
 /// The lines about models, once they were looked for.
 pub(crate) fn models(app: &App, config: &Config) -> String {
     let ctx = app.local_context("start".into());

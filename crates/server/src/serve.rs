@@ -61,7 +61,7 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     greet(&config, &app, address, &location);
     if let Some(link) = set_up_link {
         // On the console alone, also where logs are kept elsewhere.
-        say(&format!("Nobody can sign in yet. Make the first account within 24 hours: {link}\n"));
+        say(&greeting::set_up(&link));
     }
     tokio::spawn(provider::keep_asking(app.clone()));
     if !config.auth.is_single_user() {

@@ -188,6 +188,7 @@ fn console(folder: &Path) -> (String, String) {
 fn the_console_shows_the_set_up_link_and_the_log_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let (first, log) = console(folder.path());
+    assert!(first.starts_with("  Set up    http://"), "in line with what is said around it: {first}");
     let token = |line: &str| line.trim_end().split_once("/set-up?token=").unwrap().1.to_owned();
     assert!(log.contains("\"ready\"") && !log.contains(&token(&first)), "{log}");
     let (second, _) = console(folder.path());
