@@ -33,6 +33,8 @@ struct AccountPage {
     providers: Vec<ProviderView>,
     sessions: Vec<SessionView>,
     local: Option<LocalPart>,
+    /// Whether the address is a way in too.
+    opens_by_address: bool,
 }
 
 struct Profile {
@@ -102,6 +104,7 @@ pub(crate) async fn render(ctx: &Context, status: StatusCode, said: Said) -> Res
         Some((name, error)) => (name, Some(error)),
         None => (user.name, None),
     };
+    let local = account_password::part(ctx, said.local.unwrap_or_default()).await?;
     let page = AccountPage {
         title: "Your account",
         assets: crate::assets::BASE,
@@ -121,7 +124,8 @@ pub(crate) async fn render(ctx: &Context, status: StatusCode, said: Said) -> Res
         identities,
         providers: providers.collect(),
         sessions: sessions.collect(),
-        local: account_password::part(ctx, said.local.unwrap_or_default()).await?,
+        opens_by_address: local.as_ref().is_some_and(|local| local.has_password || local.links),
+        local,
     };
     html(status, &page)
 }
