@@ -30,6 +30,10 @@ async fn mine(ctx: &Context) -> Result<Credential> {
     })
 }
 
+fn wrong_password() -> Error {
+    Error::invalid("wrong_password", "This is not your password as it is now.")
+}
+
 /// Somebody who finds a browser open must not keep what they find.
 async fn check_current(visit: &Visit, credential: &Credential, typed: &Password) -> Result<()> {
     let Some(kept) = &credential.password_hash else { return Ok(()) };
@@ -39,7 +43,7 @@ async fn check_current(visit: &Visit, credential: &Credential, typed: &Password)
             attempt.succeeded();
             Ok(())
         }
-        Ok(_) => Err(Error::invalid("wrong_password", "This is not your password as it is now.")),
+        Ok(_) => Err(wrong_password()),
         Err(error) => {
             attempt.withdraw();
             Err(error)
@@ -65,7 +69,9 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
         rows::set_password_with(&tenant, &mut batch, &changed);
         tokens::close_with(&tenant, &mut batch, Purpose::PasswordReset, &changed.address, now);
         session::end_all_with(ctx.app(), &mut batch, changed.user_id, session::current(&ctx));
-        ctx.store.write(batch).await?;
+        let written = ctx.store.write(batch).await;
+        // Another one was set at the same moment.
+        written.map_err(|error| if error.kind() == Kind::NotFound { wrong_password() } else { error })?;
         session::look_again(ctx.app(), changed.user_id).await;
         tracing::info!(user = %changed.user_id, request_id = ctx.request_id(), "a password was changed");
         Ok(())

@@ -80,13 +80,46 @@ impl TestApp {
     pub async fn local_with(database: Database, registration: Registration, smtp: Option<u16>) -> Self {
         let clock = Arc::new(FakeClock::default());
         let mails = Arc::clone(&clock) as Arc<dyn Clock>;
+        let mailer = move |public_url: &str| smtp.map(|port| mailer(public_url, port, Arc::clone(&mails)));
+        let make = move |public_url: &str| Local::new(registration, passwords(HASHING), mailer(public_url));
+        Self::start_local(database, clock, make).await
+    }
+
+    /// Starts a server on which people sign in with an address, and passwords are hashed like this.
+    pub async fn local_hashing(database: Database, settings: password::Settings) -> Self {
+        let make = move |_: &str| Local::new(Registration::Closed, passwords(settings), None);
+        Self::start_local(database, Arc::default(), make).await
+    }
+
+    async fn start_local(
+        database: Database,
+        clock: Arc<FakeClock>,
+        local: impl Fn(&str) -> Local + Send + Sync + 'static,
+    ) -> Self {
         let make = move |public_url: &str| Auth {
             mode: Mode::Local,
-            local: Some(local(registration, smtp.map(|port| mailer(public_url, port, Arc::clone(&mails))))),
+            local: Some(local(public_url)),
             ..Auth::single_user(public_url.to_owned())
         };
         let options = Options { auth: Some(Arc::new(make)), clock: Some(clock), ..Options::default() };
         Self::start_with(database, options).await
+    }
+
+    /// Starts with a provider at which people sign in, or with an address; no mail is sent.
+    pub async fn with_both_ways(database: Database) -> (Self, IdentityProvider) {
+        Self::with_both_ways_and(database, |_| {}).await
+    }
+
+    /// The same, with other rules for whom to let in.
+    pub async fn with_both_ways_and(
+        database: Database,
+        change: impl Fn(&mut Auth) + Send + Sync + 'static,
+    ) -> (Self, IdentityProvider) {
+        let both = move |auth: &mut Auth| {
+            auth.local = Some(with_passwords());
+            change(auth);
+        };
+        Self::with_provider_and_auth(database, both).await
     }
 
     /// What whoever has the machine does, beside the running server.
@@ -151,14 +184,18 @@ fn sign_in_provider(config: Config) -> SignInProvider {
 /// People sign in with an address and a password, and no mail is sent.
 #[must_use]
 pub fn with_passwords() -> Local {
-    local(Registration::Closed, None)
+    Local::new(Registration::Closed, passwords(HASHING), None)
 }
 
-fn local(registration: Registration, mail: Option<Mailer>) -> Local {
-    // As little work as the algorithm takes.
-    let parameters = Parameters { memory_kib: 8, iterations: 1, lanes: 1 };
-    let settings = password::Settings { parameters, at_once: NonZeroUsize::MIN, waiting: 64 };
-    Local::new(registration, Passwords::new(settings, Arc::new(CountingRng::default())).unwrap(), mail)
+/// As little work as the algorithm takes.
+pub const HASHING: password::Settings = password::Settings {
+    parameters: Parameters { memory_kib: 8, iterations: 1, lanes: 1 },
+    at_once: NonZeroUsize::MIN,
+    waiting: 64,
+};
+
+fn passwords(settings: password::Settings) -> Passwords {
+    Passwords::new(settings, Arc::new(CountingRng::default())).unwrap()
 }
 
 fn mailer(public_url: &str, port: u16, clock: Arc<dyn Clock>) -> Mailer {

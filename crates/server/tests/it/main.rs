@@ -21,6 +21,7 @@ mod openapi;
 mod page;
 mod place;
 mod postgres_fault;
+mod password;
 mod program;
 mod refresh;
 mod run;

@@ -185,7 +185,9 @@ pub(crate) async fn refused(ctx: &Context, error: &Error, mut said: Said) -> Pag
     if said.name.is_none() && said.local.is_none() {
         said.notice = Some(error.detail().to_owned());
     }
-    render(ctx, problem::status(error), said).await.on_page(ctx)
+    let mut response = render(ctx, problem::status(error), said).await.on_page(ctx)?;
+    problem::add_headers(error, response.headers_mut());
+    Ok(response)
 }
 
 #[derive(Debug, Deserialize)]
