@@ -21,6 +21,7 @@ pub mod real_provider;
 pub mod rng;
 pub mod smtp_sink;
 pub mod test_app;
+pub mod under_way;
 pub mod wait;
 
 pub use browser::{Browser, Key, Scheme};
@@ -38,6 +39,7 @@ pub use real_provider::{ProviderOptions, RealProvider};
 pub use rng::CountingRng;
 pub use smtp_sink::{Mail, SinkOptions, SinkTls, SmtpSink};
 pub use test_app::{Options, TestApp};
+pub use under_way::UnderWay;
 pub use wait::until;
 
 /// Makes each of these `async fn name(app: TestApp, provider: IdentityProvider)` a test on SQLite, and one on PostgreSQL:

@@ -148,15 +148,10 @@ async fn whoever_is_disabled_elsewhere_is_out_within_a_second_with_their_streams
     let user = app.add_user("ada@example.com", Some(PASSWORD)).await;
     let ada = Person::stranger(&app);
     ada.sign_in_with("ada@example.com", PASSWORD).await;
-    let thread = ada.thread().await;
-    let run = ada.say(&thread, "hello").await;
-    let answer = app.model.next().await.begin();
-    answer.say("word").await;
-    let mut events = ada.follow(&run).await;
-    while events.next().await.unwrap().name != "message.delta" {}
+    let mut under_way = ada.under_way(&app).await;
     let administration = app.administration().await;
     administration.disable(&user).await.unwrap();
-    while let Some(event) = events.next().await {
+    while let Some(event) = under_way.events.next().await {
         assert_ne!(event.name, "run.completed");
     }
     assert_eq!(ada.status(Method::GET, "/api/threads").await, 401);
@@ -173,6 +168,11 @@ async fn another_password_ends_sessions(app: TestApp) {
     until("the session is over", Duration::from_secs(5), async || {
         (ada.status(Method::GET, "/api/threads").await == 401).then_some(())
     })
+    .await;
+    assert_eq!(login(&ada, "ada@example.com", PASSWORD).await.0, 401);
+    assert_eq!(login(&ada, "ada@example.com", "another good one").await.0, 200);
+}
+
 async fn pages_of_what_is_not_possible_say_so_and_lead_on(app: TestApp) {
     let person = Person::stranger(&app);
     for (path, status, words) in [
@@ -205,23 +205,18 @@ async fn pages_of_what_is_not_possible_say_so_and_lead_on(app: TestApp) {
     assert!(page.contains("href=\"/auth/magic-link\"") && !page.contains("<form"), "{page}");
 }
 
-    .await;
-    assert_eq!(login(&ada, "ada@example.com", PASSWORD).await.0, 401);
-    assert_eq!(login(&ada, "ada@example.com", "another good one").await.0, 200);
-}
-
 async fn the_set_up_link_makes_one_administrator(app: TestApp) {
     let path = |link: String| link.strip_prefix(&app.url("")).unwrap().to_owned();
     let old = path(set_up::offer(&app.app).await.unwrap().unwrap());
     let link = path(set_up::offer(&app.app).await.unwrap().unwrap());
     let token = |link: &str| link.split_once("token=").unwrap().1.to_owned();
     let person = Person::stranger(&app);
-    assert_eq!(person.status(Method::GET, &old).await, 409, "the newest counts");
     for _ in 0..3 {
         for method in [Method::GET, Method::HEAD] {
             assert_eq!(person.status(method, &link).await, 200, "nothing is used up by looking");
         }
     }
+    assert_eq!(person.status(Method::GET, &old).await, 409, "the newest counts");
     let send = async |token: &str, email: &str, password: &str| {
         let form = [("token", token), ("name", "Ada"), ("email", email), ("password", password)];
         Person::stranger(&app).submit("/set-up", &form).await
@@ -243,12 +238,12 @@ async fn the_set_up_link_makes_one_administrator(app: TestApp) {
     .await;
     let made: Vec<usize> = (0..8).filter(|at| answers[*at].status() == 303).collect();
     assert_eq!(made.len(), 1, "{answers:?}");
-    assert_eq!(person.status(Method::GET, &link).await, 409);
     assert_eq!(login(&person, &format!("ada{}@example.com", made[0]), PASSWORD).await.0, 200);
     assert_eq!(person.get("/auth/me").await["principal"]["organization_admin"], json!(true));
     assert_eq!(app.administration().await.list().await.unwrap().len(), 1);
     assert_eq!(set_up::offer(&app.app).await.unwrap(), None, "no further one");
     app.clock.advance(Duration::from_mins(1));
+    assert_eq!(person.status(Method::GET, &link).await, 409);
     assert_eq!(send(&token, "eve@example.com", PASSWORD).await.status(), 409);
 }
 

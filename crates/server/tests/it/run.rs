@@ -1,7 +1,7 @@
 //! Runs: start, fail, stop, try again, interrupted.
 
 use reqwest::Method;
-use retinue_testkit::{Database, Options, TestApp, on_both_engines};
+use retinue_testkit::{Database, Options, TestApp, UnderWay, on_both_engines};
 use serde_json::{Value, json};
 
 on_both_engines! {
@@ -75,12 +75,7 @@ async fn two_tabs_posting_at_once_begin_one_run(app: TestApp) {
 }
 
 async fn a_stopped_answer_keeps_its_text_and_closes_the_connection(app: TestApp) {
-    let thread = app.thread().await;
-    let run = app.say(&thread, "Tell me a story").await;
-    let answer = app.model.next().await.begin();
-    answer.say("Once upon a time").await;
-    let mut events = app.follow(&run, None).await;
-    events.until("message.delta").await;
+    let UnderWay { run, answer, mut events, .. } = app.under_way("Tell me a story", "Once upon a time").await;
     let cancelled = app.send(Method::POST, &format!("/api/runs/{run}/cancel"), &json!({}), 200).await;
     assert_eq!(cancelled["status"], "cancelled", "the answer to a cancel shows the end");
     answer.closed().await;
@@ -92,11 +87,7 @@ async fn a_stopped_answer_keeps_its_text_and_closes_the_connection(app: TestApp)
 }
 
 async fn a_failed_answer_says_why_and_keeps_its_text(app: TestApp) {
-    let thread = app.thread().await;
-    let run = app.say(&thread, "Hello").await;
-    let answer = app.model.next().await.begin();
-    answer.say("Half an ans").await;
-    app.follow(&run, None).await.until("message.delta").await;
+    let UnderWay { thread, run, answer, .. } = app.under_way("Hello", "Half an ans").await;
     answer.cut();
     let failed = app.ended(&run).await;
     assert_eq!((&failed["status"], &failed["error"]["code"]), (&json!("failed"), &json!("model_protocol")), "{failed}");
@@ -147,12 +138,7 @@ async fn the_newest_answer_is_the_last_one_whatever_the_clock_says(app: TestApp)
 }
 
 async fn a_crash_leaves_interrupted_runs_with_their_text(app: TestApp) {
-    let thread = app.thread().await;
-    let run = app.say(&thread, "Hello").await;
-    let answer = app.model.next().await.begin();
-    answer.say("So far").await;
-    let mut events = app.follow(&run, None).await;
-    events.until("message.delta").await;
+    let UnderWay { thread, run, answer, mut events } = app.under_way("Hello", "So far").await;
     // The next piece is committed after the one before.
     answer.say(" and further").await;
     events.until("message.delta").await;
@@ -168,12 +154,7 @@ async fn a_crash_leaves_interrupted_runs_with_their_text(app: TestApp) {
 }
 
 async fn a_defect_ends_its_run_as_a_crash_would(app: TestApp) {
-    let thread = app.thread().await;
-    let run = app.say(&thread, "Hello").await;
-    let answer = app.model.next().await.begin();
-    answer.say("So far").await;
-    let mut events = app.follow(&run, None).await;
-    events.until("message.delta").await;
+    let UnderWay { thread, run, answer, events } = app.under_way("Hello", "So far").await;
     app.clock.break_once();
     answer.say(" and no further").await;
     let last = events.rest().await.pop().unwrap();
@@ -188,12 +169,7 @@ async fn a_defect_ends_its_run_as_a_crash_would(app: TestApp) {
 }
 
 async fn a_stop_of_the_server_interrupts_and_keeps(app: TestApp) {
-    let thread = app.thread().await;
-    let run = app.say(&thread, "Hello").await;
-    let answer = app.model.next().await.begin();
-    answer.say("Half").await;
-    let mut events = app.follow(&run, None).await;
-    events.until("message.delta").await;
+    let UnderWay { thread, answer, mut events, .. } = app.under_way("Hello", "Half").await;
     let stopping = app.app.clone();
     let stop = tokio::spawn(async move { stopping.shut_down().await });
     events.until("run.interrupted").await;

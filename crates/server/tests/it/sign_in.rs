@@ -47,19 +47,14 @@ async fn whoever_is_not_signed_in_is_led_to_where_they_can(app: TestApp, provide
 
 async fn signing_out_ends_the_session_and_its_streams(app: TestApp, provider: IdentityProvider) {
     let ada = Person::signed_in(&app, &provider, "ada").await;
-    let thread = ada.thread().await;
-    let run = ada.say(&thread, "hello").await;
-    let answer = app.model.next().await.begin();
-    answer.say("word").await;
-    let mut events = ada.follow(&run).await;
-    while events.next().await.unwrap().name != "message.delta" {}
+    let mut under_way = ada.under_way(&app).await;
     let cookie = ada.session_cookie();
     let out = ada.submit("/auth/logout", &[]).await;
     // A redirect would be held by the policy that lets forms lead nowhere else.
     assert_eq!(out.status(), 200);
     let page = out.text().await.unwrap();
     assert!(page.contains(&format!("url={}/end_session?", provider.issuer())), "{page}");
-    while let Some(event) = events.next().await {
+    while let Some(event) = under_way.events.next().await {
         assert_ne!(event.name, "run.completed");
     }
     ada.cookies(|cookies| drop(cookies.insert("retinue-session".to_owned(), cookie)));

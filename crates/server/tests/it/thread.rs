@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use retinue_testkit::{TestApp, on_both_engines};
+use retinue_testkit::{TestApp, UnderWay, on_both_engines};
 use serde_json::{Value, json};
 
 on_both_engines! {
@@ -116,12 +116,7 @@ async fn deleting_takes_everything_below(app: TestApp) {
 }
 
 async fn deleting_stops_the_answer_under_way(app: TestApp) {
-    let thread = app.thread().await;
-    let run = app.say(&thread, "Go on for ever").await;
-    let answer = app.model.next().await.begin();
-    answer.say("and ever").await;
-    let mut events = app.follow(&run, None).await;
-    events.until("message.delta").await;
+    let UnderWay { thread, answer, mut events, .. } = app.under_way("Go on for ever", "and ever").await;
     app.send(Method::DELETE, &format!("/api/threads/{thread}"), &json!({}), 204).await;
     answer.closed().await;
     // The reader is let go too.
