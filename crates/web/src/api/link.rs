@@ -10,7 +10,7 @@ use retinue_app::{Context, Visit, own_credential};
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Email, Error, Password, Result, UserId};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::api::credential::{SignedInAs, signed_in};
 use crate::asked::Asked;
@@ -49,27 +49,51 @@ pub(crate) fn sent(visit: &Visit, asked: &Asked, form: &GateForm) -> Response {
     }
 }
 
+/// What whoever asks for a mail is told.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "what is said here is in the document only")]
+enum MailAsked {
+    #[response(status = 200, description = "")]
+    Sent(MailSent),
+    #[response(status = 400, description = "`invalid_email`, `email_not_ascii`, `email_too_long`")]
+    Invalid(Problem),
+    #[response(status = 403, description = "`local_disabled`, `links_disabled`")]
+    Disabled(Problem),
+    #[response(status = 429, description = "`too_many_attempts`")]
+    TooMany(Problem),
+    #[response(status = 503, description = "`mail_too_busy`")]
+    Busy(Problem),
+}
+
+/// A form with this address in it.
+type FormFor = fn(&str) -> GateForm;
+
+/// Takes an address and asks for a mail to it; shown are the form for that, or the one after it.
+async fn mailed(
+    (visit, asked): (&Visit, &Asked),
+    request: Request,
+    ask: impl AsyncFnOnce(&Visit, &Email) -> Result<()>,
+    (again, next): (FormFor, FormFor),
+) -> Answer<Response> {
+    let AddressForm { email } = form_or_json(request).await.in_request(visit)?;
+    let done = async { ask(visit, &Email::new(&email)?).await };
+    match done.await {
+        Ok(()) => Ok(sent(visit, asked, &next(&email))),
+        Err(error) => refused(visit, asked, error, again(&email)),
+    }
+}
+
 /// Ask for a link to sign in, with a short code, by mail. The answer is the same for every address.
 #[utoipa::path(post, path = "/auth/magic-link", tag = "sign-in",
     request_body(content((AddressForm = "application/json"), (AddressForm = "application/x-www-form-urlencoded"))),
-    responses(
-        (status = 200, body = MailSent),
-        (status = 400, body = Problem, description = "`invalid_email`, `email_not_ascii`, `email_too_long`"),
-        (status = 403, body = Problem, description = "`local_disabled`, `links_disabled`"),
-        (status = 429, body = Problem, description = "`too_many_attempts`"),
-        (status = 503, body = Problem, description = "`mail_too_busy`"),
-    ))]
+    responses(MailAsked))]
 pub(crate) async fn ask(
     Visitor(visit): Visitor,
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let AddressForm { email } = form_or_json(request).await.in_request(&visit)?;
-    let done = async { link::ask_to_sign_in(&visit, &Email::new(&email)?).await };
-    match done.await {
-        Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email, None))),
-        Err(error) => refused(&visit, &asked, error, page::ask_form(&email)),
-    }
+    let sent = |email: &str| page::sent_form(email, None);
+    mailed((&visit, &asked), request, link::ask_to_sign_in, (page::ask_form, sent)).await
 }
 
 /// What a mail had in it: its token, or its code with the address.
@@ -138,24 +162,13 @@ pub(crate) async fn verify(
 /// Ask for a link to set another password, by mail. The answer is the same for every address.
 #[utoipa::path(post, path = "/auth/password-reset", tag = "sign-in",
     request_body(content((AddressForm = "application/json"), (AddressForm = "application/x-www-form-urlencoded"))),
-    responses(
-        (status = 200, body = MailSent),
-        (status = 400, body = Problem, description = "`invalid_email`, `email_not_ascii`, `email_too_long`"),
-        (status = 403, body = Problem, description = "`local_disabled`, `links_disabled`"),
-        (status = 429, body = Problem, description = "`too_many_attempts`"),
-        (status = 503, body = Problem, description = "`mail_too_busy`"),
-    ))]
+    responses(MailAsked))]
 pub(crate) async fn ask_to_reset(
     Visitor(visit): Visitor,
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let AddressForm { email } = form_or_json(request).await.in_request(&visit)?;
-    let done = async { link::ask_to_reset(&visit, &Email::new(&email)?).await };
-    match done.await {
-        Ok(()) => Ok(sent(&visit, &asked, &page::reset_sent_form(&email))),
-        Err(error) => refused(&visit, &asked, error, page::ask_to_reset_form(&email)),
-    }
+    mailed((&visit, &asked), request, link::ask_to_reset, (page::ask_to_reset_form, page::reset_sent_form)).await
 }
 
 /// What came by mail, and another password.
