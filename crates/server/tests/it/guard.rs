@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_engines};
+use retinue_testkit::{Database, Person, TestApp, on_both_databases};
 
 use crate::isolation::route::{self, Route};
 use crate::isolation::snapshot;
 
-with_people_on_both_engines! {
+on_both_databases! {
     whoever_is_not_signed_in_gets_nothing_but_what_is_public,
+    the_same_is_public_where_addresses_count,
 }
 
 /// Why something is public. A further line needs a reason that others can follow.
@@ -53,9 +54,20 @@ const REASONS: &[(&str, &str)] = &[
 const SIGNING_OUT: (&str, &str) =
     ("POST /auth/logout", "Whoever's session is over may sign out all the same; ends only one's own.");
 
-async fn whoever_is_not_signed_in_gets_nothing_but_what_is_public(app: TestApp, _: IdentityProvider) {
+async fn whoever_is_not_signed_in_gets_nothing_but_what_is_public(database: Database) {
+    let (app, _provider) = TestApp::with_provider(database).await;
+    compare(&app, "guard/public.txt").await;
+}
+
+async fn the_same_is_public_where_addresses_count(database: Database) {
+    let (app, _provider) = TestApp::with_both_ways(database).await;
+    compare(&app, "guard/public-both-ways.txt").await;
+}
+
+/// Asks for everything as nobody, and compares what is answered with a file.
+async fn compare(app: &TestApp, file: &str) {
     let reasons: BTreeMap<_, _> = REASONS.iter().copied().chain([SIGNING_OUT]).collect();
-    let nobody = Person::stranger(&app);
+    let nobody = Person::stranger(app);
     let mut found = "# What anybody may call, and why. `guard.rs` compares it with what is true.\n".to_owned();
     for route in route::all() {
         let program = answer(&nobody, &route, "application/json").await;
@@ -72,7 +84,7 @@ async fn whoever_is_not_signed_in_gets_nothing_but_what_is_public(app: TestApp, 
         });
         writeln!(found, "\n{name}: {program} to programs, {browser} to browsers\n  {reason}").unwrap();
     }
-    snapshot::compare("guard/public.txt", &found);
+    snapshot::compare(file, &found);
 }
 
 /// What nobody gets: a status, or that they are refused.

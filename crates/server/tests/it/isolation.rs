@@ -4,6 +4,7 @@
 //! CONTRIBUTING.md says how the file is written anew: read what changed.
 
 mod actor;
+mod both_ways;
 mod recipe;
 pub(crate) mod route;
 pub(crate) mod snapshot;
@@ -43,7 +44,12 @@ struct Got {
 }
 
 async fn nobody_gets_at_what_belongs_to_somebody_else(app: TestApp, provider: IdentityProvider) {
-    let mut cast = Cast::assemble(&app, &provider).await;
+    let cast = Cast::assemble(&app, &provider).await;
+    compare(&app, &provider, cast, "isolation/matrix.txt").await;
+}
+
+/// Asks for everything as everybody, and compares what they get with a file.
+async fn compare(app: &TestApp, provider: &IdentityProvider, mut cast: Cast, file: &str) {
     let mut found = HEAD.to_owned();
     write!(found, "\n{:54}", "").unwrap();
     for actor in Actor::ALL {
@@ -52,10 +58,10 @@ async fn nobody_gets_at_what_belongs_to_somebody_else(app: TestApp, provider: Id
     let mut things = None;
     for route in route::all() {
         for query in recipe::queries(&route) {
-            cast.come_in(&app, &provider).await;
+            cast.come_in(app, provider).await;
             let made = match things.take() {
                 Some(made) if route.method == Method::GET => made,
-                _ => Things::make(cast.owner(), &route, &provider).await,
+                _ => Things::make(cast.owner(), &route, provider).await,
             };
             let line = ask_all(&cast, &route, query, &made).await;
             // What was only looked at is as it was.
@@ -64,7 +70,7 @@ async fn nobody_gets_at_what_belongs_to_somebody_else(app: TestApp, provider: Id
         }
     }
     let found: String = found.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
-    snapshot::compare("isolation/matrix.txt", &found);
+    snapshot::compare(file, &found);
 }
 
 /// One line: what each of them gets. The owner asks last, so that what the others did would show.

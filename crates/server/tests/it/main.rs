@@ -4,6 +4,7 @@
 
 mod auth;
 mod bad_input;
+mod both_ways;
 mod browser;
 mod connection;
 mod disk_full;
@@ -19,9 +20,9 @@ mod local;
 mod message;
 mod openapi;
 mod page;
+mod password;
 mod place;
 mod postgres_fault;
-mod password;
 mod program;
 mod refresh;
 mod run;

@@ -1,9 +1,10 @@
 //! Those who ask.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, Response};
-use retinue_testkit::{IdentityProvider, Person, TestApp, until};
+use retinue_testkit::{FakeClock, IdentityProvider, Person, TestApp, until};
 
 use super::recipe::{Content, Request};
 
@@ -39,7 +40,11 @@ impl Actor {
 }
 
 /// All who ask, each with a browser.
-pub(super) struct Cast(Vec<(Actor, Person)>);
+pub(super) struct Cast {
+    people: Vec<(Actor, Person)>,
+    /// The clock, if they let time pass between their requests.
+    clock: Option<Arc<FakeClock>>,
+}
 
 impl Cast {
     /// Those whose credentials don't count, now and later.
@@ -52,7 +57,13 @@ impl Cast {
         let cookie = ended.session_cookie();
         assert_eq!(ended.submit("/auth/logout", &[]).await.status(), 200);
         wear(&ended, cookie);
-        Self(vec![(Actor::ShutOut, shut_out), (Actor::Ended, ended), (Actor::Nobody, Person::stranger(app))])
+        let people = vec![(Actor::ShutOut, shut_out), (Actor::Ended, ended), (Actor::Nobody, Person::stranger(app))];
+        Self { people, clock: None }
+    }
+
+    /// Each of them waits for a minute before a request, so that none is refused because of the guesses of another.
+    pub(super) fn in_no_hurry(self, app: &TestApp) -> Self {
+        Self { clock: Some(Arc::clone(&app.clock)), ..self }
     }
 
     /// The others sign in, if they are not any more.
@@ -76,12 +87,12 @@ impl Cast {
     }
 
     fn enter(&mut self, actor: Actor, person: Person) {
-        self.0.retain(|(known, _)| *known != actor);
-        self.0.push((actor, person));
+        self.people.retain(|(known, _)| *known != actor);
+        self.people.push((actor, person));
     }
 
     async fn is_in(&self, actor: Actor) -> bool {
-        match self.0.iter().find(|(known, _)| *known == actor) {
+        match self.people.iter().find(|(known, _)| *known == actor) {
             Some((_, person)) => person.status(Method::GET, "/auth/me").await == 200,
             None => false,
         }
@@ -92,10 +103,13 @@ impl Cast {
     }
 
     pub(super) fn person(&self, actor: Actor) -> &Person {
-        &self.0.iter().find(|(found, _)| *found == actor).unwrap().1
+        &self.people.iter().find(|(found, _)| *found == actor).unwrap().1
     }
 
     pub(super) async fn send(&self, actor: Actor, request: &Request) -> Response {
+        if let Some(clock) = &self.clock {
+            clock.advance(Duration::from_mins(1));
+        }
         let person = self.person(actor);
         let mut worn = None;
         person.cookies(|cookies| worn = Some(cookies.clone()));
