@@ -7,6 +7,7 @@ mod draft;
 mod gate;
 mod hostile;
 mod list;
+mod local;
 mod oidc_provider;
 mod people;
 mod picture;
@@ -66,4 +67,5 @@ async fn tour(mut look: impl AsyncFnMut(&Browser, &str)) {
     look(&browser, "account-single-user").await;
     drop((app, browser));
     people::tour(&mut look).await;
+    local::tour(&mut look).await;
 }

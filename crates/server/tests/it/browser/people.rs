@@ -6,6 +6,15 @@ use serde_json::{Value, json};
 
 const MARKUP: &str = "<script>window.ran = 1</script><img src=x onerror=\"window.ran=1\"><b>bold</b>";
 
+/// Shows what a form leads to the provider with, without going there.
+const LEAD_ON: &str = "fetch('/account/identities/add', {
+    method: 'POST',
+    headers: { accept: 'text/html', 'content-type': 'application/x-www-form-urlencoded' },
+    body: 'provider=sso',
+})
+    .then((answer) => answer.text())
+    .then((page) => { document.documentElement.innerHTML = page.replace(/<meta http-equiv[^>]*>/, '') })";
+
 /// A server, the provider at which people sign in, and a browser in which nobody has.
 pub(super) async fn start() -> (TestApp, IdentityProvider, Browser) {
     let (app, provider) = TestApp::with_provider(Database::sqlite()).await;
@@ -75,6 +84,12 @@ async fn accounts(look: &mut impl AsyncFnMut(&Browser, &str)) {
     }
     sign_in(&browser, &provider, "admin").await;
     show(&browser, ("account-admin", "/account"), look).await;
+    // The page that leads to the provider, held on to.
+    browser.evaluate(LEAD_ON).await;
+    browser.sees("h1", "One moment").await;
+    look(&browser, "lead-on").await;
+    browser.view(1280, Scheme::Light).await;
+    browser.open("/account").await;
     provider.set(|script| "second".clone_into(&mut script.subject));
     browser.click("[action='/account/identities/add'] button").await;
     browser.sees("[aria-labelledby=ways]", "You added it.").await;
