@@ -16,13 +16,13 @@ use retinue_model::{Email, Error, Name, NewPassword, Password, Result, UserId};
 use retinue_store::credential::{self as credentials, Found};
 use retinue_store::{Batch, one_time_token as rows, user as users};
 
+use crate::Visit;
 use crate::credential::log;
 use crate::local::Registration;
 use crate::mail::{Letter, Mail, Mailer};
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
-use crate::Visit;
 
 /// How long what comes by mail is good.
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);

@@ -190,7 +190,7 @@ pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> R
         problem::log(&error, visit.request_id());
     }
     if !asked.wants_page {
-        return asked.refuse(error);
+        return Failed::new(error, visit.request_id()).answer();
     }
     let status = problem::status(&error);
     let page = SignInFailedPage {
