@@ -346,3 +346,23 @@ async fn metrics_are_served_on_a_listener_of_their_own() {
     assert_eq!(rebound.status(), 421, "no page elsewhere reads them under a name of its own");
     assert_eq!(rebound.headers()["x-content-type-options"], "nosniff");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_can_not_fill_the_log() {
+    let folder = folder();
+    let launcher = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path()).environment("AUTH_MODE", "local");
+    let program = launcher.start().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for number in 0..15 {
+        let guess = json!({"email": format!("nobody{number}@example.com"), "password": "a guess"});
+        let login = client.post(format!("http://{}/auth/login", program.address())).json(&guess);
+        assert_eq!(login.send().await.unwrap().status(), 401);
+        let callback = client.get(format!("http://{}/auth/callback?code=x&state=y", program.address()));
+        assert_eq!(callback.send().await.unwrap().status(), 400);
+    }
+    program.signal("TERM").await;
+    let (_, said) = program.ended().await;
+    let refused =
+        |code: &str| said.lines().filter(|line| line.contains("nobody was signed in") && line.contains(code)).count();
+    assert_eq!((refused("wrong_credentials"), refused("sign_in_unknown")), (10, 10), "{said}");
+}
