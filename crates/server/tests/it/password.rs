@@ -57,6 +57,11 @@ async fn is_beside(response: Response, field: &str, words: &str) -> bool {
 async fn whoever_has_the_password_sets_another_one(database: Database) {
     let (app, ada) = start(database).await;
     let elsewhere = signed_in(&app).await;
+    let page = ada.open("/account").await.text().await.unwrap();
+    assert!(
+        page.contains("action=\"/account/password\"") && !page.contains("identity of"),
+        "there is no provider: {page}"
+    );
     for (current, new, field, words) in [
         ("wrong", NEW, "current-password", "not your password"),
         (PASSWORD, "short", "password", "8"),
