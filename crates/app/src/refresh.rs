@@ -88,16 +88,8 @@ async fn refresh(app: &App, (user, session): (UserId, SessionId), now: Timestamp
         Ok(Refreshed { tokens, person }) => (Some(tokens), person),
         Err(error) => (None, Err(error)),
     };
-    let (again, refreshed_at) = match &person {
-        Ok(_) => (app.auth.provider(Some(&held.provider))?.refresh_every, Some(now)),
-        Err(error) => {
-            let ends = ends_session(error) || now.duration_since(held.refreshed_at) >= UNTOLD;
-            tracing::warn!(%user, %session, ends, code = error.code(), ?error, "a provider does not vouch for a session");
-            if ends {
-                return session::end_these(app, Batch::default(), &[(user, session)]).await;
-            }
-            (AGAIN, None)
-        }
+    let Some((again, refreshed_at)) = verdict(app, &held, &claim, &person)? else {
+        return session::end_these(app, Batch::default(), &[(user, session)]).await;
     };
     let (refresh_token, id_token) = sealed(app, session, tokens)?;
     let refresh_at = now.saturating_add(again).unwrap_or(now);
@@ -111,6 +103,23 @@ async fn refresh(app: &App, (user, session): (UserId, SessionId), now: Timestamp
         tracing::warn!(%user, ?error, "can_fail(refresh): what a provider says of somebody was not taken over");
     }
     Ok(())
+}
+
+/// After which time to ask again, and when they were let in, if they were now. None: the session is over.
+fn verdict(
+    app: &App,
+    held: &Held,
+    claim: &Claim,
+    person: &Result<Person>,
+) -> Result<Option<(SignedDuration, Option<Timestamp>)>> {
+    let Err(error) = person else {
+        let every = app.auth.provider(Some(&held.provider))?.refresh_every;
+        return Ok(Some((every, Some(claim.at))));
+    };
+    let ends = ends_session(error) || claim.at.duration_since(held.refreshed_at) >= UNTOLD;
+    let Claim { user, session, .. } = claim;
+    tracing::warn!(%user, %session, ends, code = error.code(), ?error, "a provider does not vouch for a session");
+    Ok((!ends).then_some((AGAIN, None)))
 }
 
 /// Whether the right to ask was to be had.
