@@ -105,3 +105,6 @@ impl Pen {
         self.scope
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,6 +124,33 @@ async fn has_five_attempts_at_its_code(store: &Store) {
     assert_eq!(write(store, |batch| spend_with(&US, batch, id(1), Uuid::nil(), at(1))).await, None, "the link works");
 }
 
+/// An attempt at a code is one at an open token of one's own organization.
+async fn has_no_attempt_at_what_is_not_open(store: &Store) {
+    insert(store, token(1, 0)).await;
+    let attempt =
+        async |tenant: Tenant, seconds| write(store, |batch| try_code_with(&tenant, batch, id(1), at(seconds))).await;
+    assert_eq!((attempt(THEM, 1).await, attempt(US, 600).await), (Some("code_dead"), Some("code_dead")));
+    assert_eq!(attempt(US, 599).await, None);
+    assert_eq!(write(store, |batch| spend_with(&US, batch, id(1), Uuid::nil(), at(1))).await, None);
+    assert_eq!(attempt(US, 2).await, Some("code_dead"));
+    assert_eq!(get(store, 1).await.unwrap().attempts, 1);
+}
+
+/// What is closed is of one purpose, one address and one organization, and was open.
+async fn is_not_closed_with_others(store: &Store) {
+    insert(store, token(1, 0)).await;
+    let close = async |tenant: Tenant, purpose, address: &str, seconds| {
+        write(store, |batch| close_with(&tenant, batch, purpose, &email(address), at(seconds))).await
+    };
+    let (ada, link) = ("ada@example.com", Purpose::MagicLink);
+    assert_eq!(close(THEM, link, ada, 1).await, None);
+    assert_eq!(close(US, Purpose::PasswordReset, ada, 1).await, None);
+    assert_eq!(close(US, link, "eve@example.com", 1).await, None);
+    assert_eq!(get(store, 1).await.unwrap().used_at, None);
+    assert_eq!((close(US, link, ada, 2).await, close(US, link, ada, 3).await), (None, None));
+    assert_eq!(get(store, 1).await.unwrap().used_at, Some(at(2)), "when it was closed first");
+}
+
 async fn is_closed_and_deleted(store: &Store) {
     for token in [token(1, 0), token(2, 0), OneTimeToken { address: email("eve@example.com"), ..token(3, 0) }] {
         insert(store, token).await;
@@ -168,5 +195,7 @@ on_both! {
     is_not_spent_when_it_is_too_old_or_another_organization_s
     takes_its_batch_along
     has_five_attempts_at_its_code
+    has_no_attempt_at_what_is_not_open
+    is_not_closed_with_others
     is_closed_and_deleted
 }

@@ -1,0 +1,187 @@
+//! People and their ways in.
+
+use retinue_model::credential::{Credential, PasswordHash};
+use retinue_model::identity::{Identity, Origin};
+use retinue_model::{Email, IdentityId, UserId};
+use uuid::Uuid;
+
+use super::{ADA, ADAS, BOB, BOBS, EVE, LATER, NOW, THEM, US, on_both, write};
+use crate::user::{Address, Description};
+use crate::{Scope, Store, Tenant, credential, identity, user};
+
+on_both! {
+    people_are_their_organization_s
+    nobody_who_is_disabled_passes_for_enabled
+    an_address_is_shown_by_whom_it_is_of
+    an_identity_is_of_one_subject_at_one_provider
+    the_last_way_in_is_one_s_own
+    a_password_is_one_person_s
+    somebody_gets_in_by_address
+}
+
+async fn people_are_their_organization_s(store: &Store) {
+    let before = user::get(&US, store, ADA).await.unwrap();
+    assert!(before.is_some());
+    assert_eq!(user::get(&THEM, store, ADA).await.unwrap(), None);
+    let listed = async |tenant| user::list(tenant, store, None, 10).await.unwrap().len();
+    assert_eq!((listed(&US).await, listed(&THEM).await), (2, 1));
+
+    let theirs = Scope::of_row(THEM.id(), ADA);
+    assert_eq!(write(store, |batch| user::rename_with(&theirs, batch, "x".to_owned(), NOW)).await, Some("not_found"));
+    let described = described("x@example.com");
+    let address = Address { email: None, key: None, verified: true };
+    let tries = [
+        write(store, |batch| user::describe_with(&THEM, batch, ADA, &described, NOW)).await,
+        write(store, |batch| user::address_with(&THEM, batch, ADA, address, NOW)).await,
+        write(store, |batch| user::disable_with(&THEM, batch, ADA, NOW)).await,
+        write(store, |batch| user::enable_with(&THEM, batch, ADA, NOW)).await,
+        write(store, |batch| user::make_admin_with(&THEM, batch, ADA, (true, NOW))).await,
+    ];
+    assert_eq!(tries, [Some("not_found"); 5]);
+    assert_eq!(user::get(&US, store, ADA).await.unwrap(), before);
+}
+
+async fn nobody_who_is_disabled_passes_for_enabled(store: &Store) {
+    let enabled = async |tenant: Tenant| write(store, |batch| user::require_enabled_with(&tenant, batch, BOB)).await;
+    assert_eq!((enabled(US).await, enabled(THEM).await), (None, Some("user_disabled")));
+    assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
+    assert_eq!(enabled(US).await, Some("user_disabled"));
+    assert!(user::get(&US, store, BOB).await.unwrap().unwrap().disabled_at.is_some(), "and stays so");
+}
+
+fn described(email: &str) -> Description {
+    Description {
+        name: "x".to_owned(),
+        email: Some(email.to_owned()),
+        email_key: Some(email.to_owned()),
+        email_verified: false,
+    }
+}
+
+async fn an_address_is_shown_by_whom_it_is_of(store: &Store) {
+    let key = "bob@example.com";
+    let found = async |tenant, key| user::by_email(tenant, store, key).await.unwrap().len();
+    assert_eq!((found(&US, key).await, found(&THEM, key).await, found(&US, "ada@example.com").await), (1, 0, 0));
+    let verified = async |tenant: &Tenant, key| user::by_verified_email(tenant, store, key).await.unwrap().len();
+    let verify = async |tenant: Tenant, key: &str| {
+        write(store, |batch| user::verify_with(&tenant, batch, BOB, key.to_owned(), LATER)).await
+    };
+    assert_eq!((verify(THEM, key).await, verify(US, "other@example.com").await), (None, None));
+    assert_eq!(verified(&US, key).await, 0, "nobody has shown that it is Bob's");
+    assert_eq!(verify(US, key).await, None);
+    assert_eq!((verified(&US, key).await, verified(&THEM, key).await), (1, 0));
+    assert_eq!(verified(&US, "other@example.com").await, 0);
+}
+
+fn identity_of(user_id: UserId, subject: &str) -> Identity {
+    Identity {
+        id: IdentityId::new(user_id.uuid()),
+        user_id,
+        provider: "sso".to_owned(),
+        issuer: "https://idp.example.com".to_owned(),
+        subject: subject.to_owned(),
+        email: None,
+        email_verified: false,
+        origin: Origin::SignIn,
+        created_at: NOW,
+        last_used_at: NOW,
+    }
+}
+
+async fn introduce(store: &Store) -> (Identity, Identity) {
+    let (adas, bobs) = (identity_of(ADA, "ada"), identity_of(BOB, "bob"));
+    let both = |batch: &mut crate::Batch| {
+        identity::insert_with(&US, batch, &adas);
+        identity::insert_with(&US, batch, &bobs);
+    };
+    assert_eq!(write(store, both).await, None);
+    (adas, bobs)
+}
+
+async fn an_identity_is_of_one_subject_at_one_provider(store: &Store) {
+    let (adas, bobs) = introduce(store).await;
+    let found = async |tenant: &Tenant, provider, issuer, subject| {
+        let found = identity::find(tenant, store, provider, (issuer, subject)).await.unwrap();
+        found.map(|(identity, user)| (identity.user_id, user.id))
+    };
+    let issuer = "https://idp.example.com";
+    assert_eq!(found(&US, "sso", issuer, "ada").await, Some((ADA, ADA)));
+    assert_eq!(found(&US, "sso", issuer, "bob").await, Some((BOB, BOB)));
+    for (tenant, provider, issuer, subject) in [
+        (US, "other", issuer, "ada"),
+        (US, "sso", "https://other.example.com", "ada"),
+        (US, "sso", issuer, "eve"),
+        (THEM, "sso", issuer, "ada"),
+    ] {
+        assert_eq!(found(&tenant, provider, issuer, subject).await, None, "{provider} {issuer} {subject}");
+    }
+    assert_eq!(identity::list(&ADAS, store).await.unwrap(), std::slice::from_ref(&adas));
+    assert_eq!(identity::of_user(&US, store, BOB).await.unwrap(), [bobs]);
+    assert_eq!(identity::of_user(&THEM, store, ADA).await.unwrap(), []);
+    assert_eq!(write(store, |batch| identity::used_with(&THEM, batch, &adas)).await, Some("identity_gone"));
+}
+
+async fn the_last_way_in_is_one_s_own(store: &Store) {
+    let (adas, bobs) = introduce(store).await;
+    let delete = async |scope: Scope, id, by_address| {
+        assert_eq!(write(store, |batch| identity::delete_with(&scope, batch, id, by_address)).await, None);
+        identity::list(&ADAS, store).await.unwrap().len() + identity::list(&BOBS, store).await.unwrap().len()
+    };
+    // Bob has another way in; Ada's is not his all the same.
+    let second = Identity { id: IdentityId::new(Uuid::from_u128(50)), subject: "robert".to_owned(), ..bobs };
+    assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &second)).await, None);
+    assert_eq!(delete(BOBS, adas.id, false).await, 3);
+    // That others have ways in helps nobody, be it an identity or an address.
+    assert_eq!(delete(ADAS, adas.id, false).await, 3);
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
+    assert_eq!(delete(ADAS, adas.id, true).await, 3);
+    assert_eq!(delete(BOBS, second.id, false).await, 2, "the other one is left");
+    // An address is a way in where people sign in so.
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(ADA))).await, None);
+    assert_eq!((delete(ADAS, adas.id, false).await, delete(ADAS, adas.id, true).await), (2, 1));
+}
+
+fn email_of(user: UserId) -> Email {
+    let name = if user == ADA { "ada" } else { "bob" };
+    Email::new(&format!("{name}@example.com")).unwrap()
+}
+
+fn hash(text: &str) -> PasswordHash {
+    PasswordHash::new(text.to_owned())
+}
+
+fn address_of(user_id: UserId) -> Credential {
+    Credential { user_id, address: email_of(user_id), password_hash: None, updated_at: NOW }
+}
+
+async fn a_password_is_one_person_s(store: &Store) {
+    for user in [ADA, BOB] {
+        let same = Credential { password_hash: Some(hash("$one")), ..address_of(user) };
+        assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &same)).await, None);
+    }
+    let password = async |user| {
+        let found = credential::of_user(&US, store, user).await.unwrap().unwrap();
+        assert_eq!(found.credential.user_id, user);
+        found.credential.password_hash
+    };
+    let (one, two) = (hash("$one"), hash("$two"));
+    let confirm =
+        async |user| write(store, |batch| credential::confirm_password_with(&US, batch, user, (&one, &two))).await;
+    assert_eq!((confirm(EVE).await, confirm(ADA).await), (Some("not_found"), None));
+    assert_eq!((password(ADA).await, password(BOB).await), (Some(two.clone()), Some(one.clone())));
+    for user in [ADA, BOB] {
+        let found = credential::by_address(&US, store, &email_of(user)).await.unwrap().unwrap();
+        assert_eq!(found.credential.user_id, user);
+    }
+}
+
+async fn somebody_gets_in_by_address(store: &Store) {
+    let lets_in = async |tenant: &Tenant, by_link| credential::lets_anybody_in(tenant, store, by_link).await.unwrap();
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
+    assert!(!lets_in(&US, false).await && lets_in(&US, true).await, "without a password only by a link");
+    let with_password = Credential { password_hash: Some(hash("$one")), ..address_of(BOB) };
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &with_password)).await, None);
+    assert!(lets_in(&US, false).await && !lets_in(&THEM, false).await && !lets_in(&THEM, true).await);
+    assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
+    assert!(!lets_in(&US, false).await && !lets_in(&US, true).await, "whoever is disabled is nobody");
+}

@@ -1,0 +1,189 @@
+//! Sessions, with what providers gave out with them.
+
+use jiff::Timestamp;
+use retinue_model::identity::{Identity, Origin};
+use retinue_model::session::{Method, Session};
+use retinue_model::{IdentityId, OrganizationId, SessionId, UserId};
+use uuid::Uuid;
+
+use super::{ADA, ADAS, BOB, BOBS, LATER, NOW, THEM, US, on_both, statement, write};
+use crate::refresh::{self, Answered, Claim};
+use crate::session::{self, Kept};
+use crate::value::params;
+use crate::{Statement, Store, Tenant, identity, user};
+
+const BEFORE: Timestamp = Timestamp::constant(1_799_999_940, 0);
+const ISSUER: &str = "https://idp.example.com";
+const DESK: SessionId = SessionId::new(Uuid::from_u128(1));
+const PHONE: SessionId = SessionId::new(Uuid::from_u128(2));
+
+on_both! {
+    a_session_is_its_user_s
+    a_session_is_nobody_s_once_it_is_over
+    others_sessions_go_on
+    a_provider_means_its_own_sessions
+    what_a_provider_gave_out_is_one_session_s
+}
+
+fn session_of(id: SessionId, user_id: UserId) -> Session {
+    Session {
+        id,
+        organization_id: OrganizationId::new(US.id().uuid()),
+        user_id,
+        identity_id: Some(IdentityId::new(user_id.uuid())),
+        method: Method::Oidc,
+        user_agent: String::new(),
+        address: String::new(),
+        created_at: NOW,
+        last_seen_at: NOW,
+        expires_at: LATER,
+    }
+}
+
+fn kept(provider_session: &str) -> Kept {
+    Kept {
+        provider_session: Some(provider_session.to_owned()),
+        id_token: Some("hint".to_owned()),
+        refresh_token: Some("token".to_owned()),
+        refresh_at: Some(LATER),
+    }
+}
+
+fn identity_of(user_id: UserId, subject: &str) -> Identity {
+    Identity {
+        id: IdentityId::new(user_id.uuid()),
+        user_id,
+        provider: "sso".to_owned(),
+        issuer: ISSUER.to_owned(),
+        subject: subject.to_owned(),
+        email: None,
+        email_verified: false,
+        origin: Origin::SignIn,
+        created_at: NOW,
+        last_used_at: NOW,
+    }
+}
+
+/// Ada is at her desk, Bob at his phone.
+async fn sign_in(store: &Store) {
+    let both = |batch: &mut crate::Batch| {
+        identity::insert_with(&US, batch, &identity_of(ADA, "ada"));
+        identity::insert_with(&US, batch, &identity_of(BOB, "bob"));
+        session::insert_with(&US, batch, &session_of(DESK, ADA), kept("ada's"));
+        session::insert_with(&US, batch, &session_of(PHONE, BOB), kept("bob's"));
+    };
+    assert_eq!(write(store, both).await, None);
+}
+
+async fn counts(store: &Store, id: SessionId, user: UserId) -> bool {
+    session::find(&US, store, id, user).await.unwrap().is_some()
+}
+
+async fn listed(store: &Store, now: Timestamp, seen_after: Timestamp) -> Vec<SessionId> {
+    let listed = session::list(&ADAS, store, now, seen_after).await.unwrap();
+    listed.into_iter().map(|session| session.id).collect()
+}
+
+async fn a_session_is_its_user_s(store: &Store) {
+    sign_in(store).await;
+    assert!(counts(store, DESK, ADA).await && !counts(store, DESK, BOB).await);
+    assert!(session::find(&THEM, store, DESK, ADA).await.unwrap().is_none());
+    assert_eq!(listed(store, NOW, BEFORE).await, [DESK]);
+    assert_eq!(session::has_ended(&BOBS, store, DESK).await.unwrap_err().code(), "not_found");
+    assert_eq!(write(store, |batch| session::end_with(&BOBS, batch, DESK, NOW)).await, Some("not_found"));
+    assert_eq!(write(store, |batch| session::end_for_with(&US, batch, (BOB, DESK), NOW)).await, None);
+    assert!(counts(store, DESK, ADA).await);
+}
+
+async fn a_session_is_nobody_s_once_it_is_over(store: &Store) {
+    sign_in(store).await;
+    assert_eq!(listed(store, LATER, BEFORE).await, [], "over by time");
+    assert_eq!(listed(store, NOW, NOW).await, [], "not used since then");
+    assert_eq!(write(store, |batch| session::end_with(&ADAS, batch, DESK, NOW)).await, None);
+    assert!(!counts(store, DESK, ADA).await);
+    assert_eq!(listed(store, NOW, BEFORE).await, []);
+    assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
+    assert!(!counts(store, PHONE, BOB).await, "whoever is disabled has none");
+}
+
+/// When a session ended, and whether something is kept of what its provider gave out.
+async fn state(store: &Store, id: SessionId) -> (Option<Timestamp>, bool) {
+    static STATE: Statement = statement("SELECT ended_at, refresh_token FROM sessions WHERE id = $1");
+    let read = |row: &crate::Row<'_>| {
+        let mut columns = row.columns();
+        Ok((columns.take()?, columns.take::<Option<String>>()?.is_some()))
+    };
+    store.query_one(&STATE, &params![id], read).await.unwrap().unwrap()
+}
+
+async fn others_sessions_go_on(store: &Store) {
+    sign_in(store).await;
+    let tablet = SessionId::new(Uuid::from_u128(3));
+    assert_eq!(
+        write(store, |batch| session::insert_with(&US, batch, &session_of(tablet, ADA), kept("tablet"))).await,
+        None
+    );
+    let end_others = async |but, at| write(store, |batch| session::end_others_with(&US, batch, ADA, (but, at))).await;
+    assert_eq!(end_others(Some(DESK), NOW).await, None);
+    let left = [counts(store, DESK, ADA).await, counts(store, tablet, ADA).await, counts(store, PHONE, BOB).await];
+    assert_eq!(left, [true, false, true]);
+    assert_eq!(end_others(None, LATER).await, None);
+    assert_eq!(state(store, DESK).await, (Some(LATER), false));
+    assert_eq!(state(store, tablet).await, (Some(NOW), false), "it had ended before");
+}
+
+async fn a_provider_means_its_own_sessions(store: &Store) {
+    sign_in(store).await;
+    let by_session =
+        async |tenant: &Tenant, at, name| session::of_provider_session(tenant, store, at, name).await.unwrap();
+    let by_subject =
+        async |tenant: &Tenant, at, subject| session::of_subject(tenant, store, at, subject).await.unwrap();
+    let here = ("sso", ISSUER);
+    assert_eq!(by_session(&US, here, "ada's").await, [(ADA, DESK)]);
+    assert_eq!(by_subject(&US, here, "ada").await, [(ADA, DESK)]);
+    for (tenant, at, session, subject) in [
+        (US, ("other", ISSUER), "ada's", "ada"),
+        (US, ("sso", "https://other.example.com"), "ada's", "ada"),
+        (US, here, "nobody's", "nobody"),
+        (THEM, here, "ada's", "ada"),
+    ] {
+        assert_eq!(by_session(&tenant, at, session).await, [], "{at:?} {session}");
+        assert_eq!(by_subject(&tenant, at, subject).await, [], "{at:?} {subject}");
+    }
+    assert_eq!(write(store, |batch| session::end_with(&ADAS, batch, DESK, NOW)).await, None);
+    assert!(by_session(&US, here, "ada's").await.is_empty() && by_subject(&US, here, "ada").await.is_empty());
+}
+
+fn claim(user: UserId) -> Claim {
+    Claim { id: Uuid::from_u128(9), session: DESK, user, at: LATER }
+}
+
+async fn what_a_provider_gave_out_is_one_session_s(store: &Store) {
+    sign_in(store).await;
+    let found = async |user| {
+        let tokens = session::tokens(&US, store, DESK, user).await.unwrap().is_some();
+        (tokens, refresh::held(&US, store, &claim(user)).await.unwrap().is_some())
+    };
+    assert_eq!((found(ADA).await, found(BOB).await), ((true, true), (false, false)));
+    let take = async |user| write(store, |batch| refresh::claim_with(&US, batch, &claim(user), NOW)).await;
+    assert_eq!((take(BOB).await, take(ADA).await), (Some("refresh_claimed"), None));
+    // Nobody else's answer is kept with it.
+    let answer = async |user| {
+        let answered = Answered {
+            refresh_token: Some("another".to_owned()),
+            id_token: None,
+            refresh_at: LATER,
+            refreshed_at: None,
+        };
+        write(store, |batch| refresh::answered_with(&US, batch, &claim(user), answered)).await
+    };
+    assert_eq!(answer(BOB).await, None);
+    let held = refresh::held(&US, store, &claim(ADA)).await.unwrap().unwrap();
+    assert_eq!(held.refresh_token.as_deref(), Some("token"));
+    // Nor is one that comes when it is over, or asked for then.
+    assert_eq!(write(store, |batch| session::end_with(&ADAS, batch, DESK, NOW)).await, None);
+    assert!(session::has_ended(&ADAS, store, DESK).await.unwrap());
+    assert_eq!(found(ADA).await, (false, false));
+    assert_eq!((take(ADA).await, answer(ADA).await), (Some("refresh_claimed"), None));
+    assert_eq!(state(store, DESK).await, (Some(NOW), false));
+}
