@@ -1,5 +1,7 @@
 //! Links and codes that come by mail, through the doors, and by a mail server that others wrote.
 
+mod without_mail;
+
 use reqwest::Method;
 use retinue_app::local::Registration;
 use retinue_testkit::{Database, Mail, Person, SmtpSink, TestApp};

@@ -23,6 +23,7 @@ with_addresses_on_both_engines! {
     pages_of_what_is_not_possible_say_so_and_lead_on,
     the_set_up_link_makes_one_administrator,
     the_set_up_link_is_good_for_a_day_and_while_nobody_can_sign_in,
+    the_set_up_link_is_worthless_after_a_day_or_once_somebody_can_sign_in,
     fifty_who_sign_in_at_once_hold_up_nobody,
 }
 
@@ -257,6 +258,24 @@ async fn the_set_up_link_is_good_for_a_day_and_while_nobody_can_sign_in(app: Tes
     assert_eq!(person.status(Method::GET, &link).await, 200);
     app.add_user("ada@example.com", Some(PASSWORD)).await;
     assert_eq!(person.status(Method::GET, &link).await, 409);
+}
+
+async fn the_set_up_link_is_worthless_after_a_day_or_once_somebody_can_sign_in(app: TestApp) {
+    let offered = async || {
+        let link = set_up::offer(&app.app).await.unwrap().unwrap();
+        link.split_once("token=").unwrap().1.to_owned()
+    };
+    let set_up = async |token: String| {
+        let form = [("token", token.as_str()), ("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD)];
+        Person::stranger(&app).submit("/set-up", &form).await.status().as_u16()
+    };
+    let old = offered().await;
+    app.clock.advance(Duration::from_hours(24));
+    assert_eq!(set_up(old).await, 409);
+    let found = offered().await;
+    app.add_user("ada@example.com", Some(PASSWORD)).await;
+    assert_eq!(set_up(found).await, 409);
+    assert_eq!(app.administration().await.list().await.unwrap().len(), 1);
 }
 
 async fn fifty_who_sign_in_at_once_hold_up_nobody(app: TestApp) {
