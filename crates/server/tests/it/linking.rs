@@ -42,12 +42,17 @@ async fn an_address_leads_to_nobody_who_took_it_where_that_proves_nothing(databa
     assert_eq!(attacker.status(Method::GET, &format!("/api/threads/{thread}")).await, 404);
 }
 
-fn has(email: &str, verified: bool) -> Value {
+pub(crate) fn has(email: &str, verified: bool) -> Value {
     json!({"name": "Somebody", "email": email, "email_verified": verified})
 }
 
 /// Who comes in with this at a provider.
-async fn comes(app: &TestApp, (name, provider): (&str, &IdentityProvider), subject: &str, claims: Value) -> Person {
+pub(crate) async fn comes(
+    app: &TestApp,
+    (name, provider): (&str, &IdentityProvider),
+    subject: &str,
+    claims: Value,
+) -> Person {
     let person = Person::stranger(app);
     provider.introduce(subject, claims);
     let back = person.sign_in_at(name, provider).await;

@@ -1,0 +1,96 @@
+//! Who runs the installation, where `auth.admins` names an address: whoever has it by the word of somebody who is trusted
+//! with addresses.
+
+use retinue_app::Auth;
+use retinue_app::admin::Declared;
+use retinue_model::credential::PasswordHash;
+use retinue_testkit::{Database, IdentityProvider, Person, TestApp, on_both_databases};
+use serde_json::json;
+
+use crate::linking::{comes, has};
+
+on_both_databases! {
+    the_only_provider_is_believed_what_it_verified,
+    of_several_providers_the_trusted_are_believed,
+    what_a_trusted_provider_says_of_another_address_proves_nothing,
+    an_address_to_sign_in_with_proves_nothing_of_another,
+    what_was_here_before_is_for_an_administrator,
+}
+
+const BOSS: &str = "boss@example.com";
+
+fn named(auth: &mut Auth) {
+    auth.admins = vec![Declared::VerifiedEmail(BOSS.to_owned())];
+}
+
+/// `sso`, where people say of their addresses what they like, and `other`, which is trusted.
+async fn start(database: Database) -> (TestApp, IdentityProvider, IdentityProvider) {
+    let rules = |auth: &mut Auth| {
+        named(auth);
+        auth.providers[1].link_by_email = true;
+    };
+    let (app, [sso, other]) = TestApp::with_providers_and_auth(database, rules).await;
+    (app, sso, other)
+}
+
+async fn runs_it(person: &Person) -> bool {
+    person.get("/auth/me").await["principal"]["organization_admin"] == json!(true)
+}
+
+async fn the_only_provider_is_believed_what_it_verified(database: Database) {
+    let (app, sso) = TestApp::with_provider_and_auth(database, named).await;
+    assert!(runs_it(&comes(&app, ("sso", &sso), "boss", has("Boss@Example.com", true)).await).await);
+    for (subject, email, verified) in [("unverified", BOSS, false), ("other", "other@example.com", true)] {
+        assert!(!runs_it(&comes(&app, ("sso", &sso), subject, has(email, verified)).await).await, "{subject}");
+    }
+}
+
+async fn of_several_providers_the_trusted_are_believed(database: Database) {
+    let (app, sso, other) = start(database).await;
+    assert!(!runs_it(&comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await).await);
+    assert!(runs_it(&comes(&app, ("other", &other), "boss", has(BOSS, true)).await).await);
+}
+
+/// Somebody says at one provider that the address is theirs, and adds an identity of a trusted one that does not say so.
+async fn what_a_trusted_provider_says_of_another_address_proves_nothing(database: Database) {
+    let (app, sso, other) = start(database).await;
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    for (subject, claims) in [("theirs", has("mallory@example.com", true)), ("unverified", has(BOSS, false))] {
+        other.introduce(subject, claims);
+        assert_eq!(mallory.add_identity("other", &other).await.status(), 303);
+        assert!(!runs_it(&mallory).await, "{subject}");
+    }
+    // Once the trusted one says so, it is.
+    other.introduce("boss", has(BOSS, true));
+    assert_eq!(mallory.add_identity("other", &other).await.status(), 303);
+    assert!(runs_it(&mallory).await);
+}
+
+async fn an_address_to_sign_in_with_proves_nothing_of_another(database: Database) {
+    let (app, sso, _) = start(database).await;
+    comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
+    let administration = app.administration().await;
+    let user = administration.find("mallory@example.com").await.unwrap();
+    administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    assert_eq!(mallory.get("/auth/me").await["user"]["email"], json!(BOSS));
+    assert!(!runs_it(&mallory).await);
+}
+
+async fn what_was_here_before_is_for_an_administrator(database: Database) {
+    let (app, sso) = TestApp::with_provider(database).await;
+    let (admin, ada) = (Person::signed_in(&app, &sso, "admin").await, Person::signed_in(&app, &sso, "ada").await);
+    let thread = ada.thread().await;
+    // As it was written when nobody signed in.
+    let local = "(SELECT id FROM users WHERE name = 'Local user')";
+    app.database.ask(&format!("UPDATE threads SET owner_user_id = {local}")).await;
+    let is_told = async |person: &Person| {
+        person.open("/account").await.text().await.unwrap().contains("Conversations from before sign-in")
+    };
+    assert!(is_told(&admin).await && !is_told(&ada).await);
+    assert_eq!(ada.submit("/account/take-over", &[]).await.status(), 403);
+    assert_eq!(ada.get("/api/threads").await["data"], json!([]));
+    assert_eq!(admin.submit("/account/take-over", &[]).await.status(), 303);
+    assert_eq!(admin.get("/api/threads").await["data"][0]["id"], json!(thread));
+    assert!(!is_told(&admin).await);
+}
