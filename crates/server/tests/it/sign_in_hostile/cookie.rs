@@ -1,7 +1,7 @@
 //! Cookies that are not as we made them, and other credentials beside them.
 
-use reqwest::{Method, RequestBuilder};
-use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_engines};
+use reqwest::{Method, RequestBuilder, Response};
+use retinue_testkit::{Database, IdentityProvider, Person, TestApp, with_people_on_both_engines};
 
 use super::{code, nobody_came_in};
 
@@ -148,4 +148,31 @@ async fn another_credential_beside_a_session_is_not_passed_over(app: TestApp, pr
     let out = ada.send(ada.request(Method::POST, "/auth/logout").header("authorization", "Bearer x")).await;
     assert_eq!(out.status(), 401);
     assert_eq!(ada.status(Method::GET, "/auth/me").await, 200);
+}
+
+/// The cookie of a session, as an answer sets it.
+fn session_set_by(response: &Response) -> Vec<String> {
+    let mut set = response.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let session = set.find(|cookie| cookie.contains("retinue-session=")).unwrap();
+    session.split(';').map(|part| part.trim().to_owned()).collect()
+}
+
+/// No script reads it, no other site sends it, and over https no neighbour under the same domain sets one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_cookie_stays_where_it_belongs() {
+    let (app, provider) = TestApp::with_provider(Database::sqlite()).await;
+    let set = session_set_by(&Person::stranger(&app).sign_in(&provider, "ada", "/").await);
+    assert!(set[0].starts_with("retinue-session="), "{set:?}");
+    assert_eq!(set[1..], ["Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=2592000"]);
+
+    let https = |auth: &mut retinue_app::Auth| auth.public_url = "https://agents.example.com".to_owned();
+    let (app, provider) = TestApp::with_provider_and_auth(Database::sqlite(), https).await;
+    let ada = Person::stranger(&app);
+    let set = session_set_by(&ada.sign_in(&provider, "ada", "/").await);
+    let value = set[0].strip_prefix("__Host-retinue-session=").unwrap_or_else(|| panic!("{set:?}"));
+    assert_eq!(set[1..], ["Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=2592000", "Secure"]);
+    let neighbour = Person::stranger(&app);
+    let told = told(&neighbour, |request| request.header("cookie", format!("retinue-session={value}")));
+    assert_eq!(told.await, (401, "not_signed_in".to_owned()));
+    assert_eq!(ada.status(Method::GET, "/api/threads").await, 200);
 }

@@ -62,11 +62,18 @@ async fn is_refused(response: Response, what: &str) {
 async fn another_site_reads_nothing_with_somebodys_cookies(app: TestApp, provider: IdentityProvider) {
     let ada = Person::signed_in(&app, &provider, "ada").await;
     for path in ["/api/threads", "/auth/me", "/account", "/auth/callback?code=x&state=y"] {
-        for mode in ["no-cors", "cors", "same-origin"] {
-            let request = ada.request(Method::GET, path).header("sec-fetch-site", "cross-site");
+        for (site, mode) in [
+            ("cross-site", "no-cors"),
+            ("cross-site", "cors"),
+            ("cross-site", "same-origin"),
+            // A neighbour under the same domain.
+            ("same-site", "no-cors"),
+            ("same-site", "cors"),
+        ] {
+            let request = ada.request(Method::GET, path).header("sec-fetch-site", site);
             let response = ada.send(request.header("sec-fetch-mode", mode)).await;
             assert!(response.headers().get("access-control-allow-origin").is_none());
-            is_refused(response, &format!("{path} {mode}")).await;
+            is_refused(response, &format!("{path} {site} {mode}")).await;
         }
     }
     // A link may lead here, and a provider sends people back so.
