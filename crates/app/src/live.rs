@@ -195,9 +195,29 @@ mod tests {
     use super::*;
     use jiff::Timestamp;
     use retinue_model::event::{Data, Name};
+    use retinue_model::principal::{DEFAULT_ORGANIZATION, Principal};
+    use retinue_model::session::{Method, Session};
+    use retinue_model::{SessionId, UserId};
     use uuid::Uuid;
 
-    const MINE: Scope = Scope::of(&retinue_model::Principal::local_user());
+    const MINE: Scope = Scope::of(&Principal::local_user());
+
+    /// Somebody else's.
+    fn theirs() -> Scope {
+        let session = Session {
+            id: SessionId::new(Uuid::nil()),
+            organization_id: DEFAULT_ORGANIZATION,
+            user_id: UserId::new(Uuid::from_u128(7)),
+            identity_id: None,
+            method: Method::Oidc,
+            user_agent: String::new(),
+            address: String::new(),
+            created_at: Timestamp::UNIX_EPOCH,
+            last_seen_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::UNIX_EPOCH,
+        };
+        Scope::of(&Principal::of_session(&session, true))
+    }
 
     fn event(seq: i64) -> Event {
         let run = RunId::new(Uuid::nil());
@@ -234,5 +254,18 @@ mod tests {
         run.end();
         assert!(watcher.wait(0).await);
         assert!(!watcher.wait(1).await);
+    }
+
+    #[test]
+    fn a_run_is_there_for_its_owner_and_for_nobody_else() {
+        let registry = Registry::default();
+        let (id, thread) = (RunId::new(Uuid::nil()), ThreadId::new(Uuid::nil()));
+        registry.insert(id, thread, MINE).unwrap();
+        let found = |scope| {
+            let (run, watcher) = (registry.get(scope, id).is_some(), registry.watch(scope, id).is_some());
+            (run, watcher, registry.of_thread(scope, thread).len(), registry.threads(scope).len())
+        };
+        assert_eq!(found(MINE), (true, true, 1, 1));
+        assert_eq!(found(theirs()), (false, false, 0, 0));
     }
 }

@@ -62,3 +62,6 @@ impl Deref for Visit {
         &self.app
     }
 }
+
+#[cfg(test)]
+mod tests;
