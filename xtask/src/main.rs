@@ -13,6 +13,7 @@ mod chromium;
 mod ci;
 mod deny;
 mod install;
+mod mutants;
 mod npm;
 mod parts;
 mod postgres;
@@ -34,6 +35,9 @@ Usage: cargo xtask <command>
   deny advisories     known vulnerabilities; needs a network, so it is not a part of `ci`
   bench [PART…]       measure a release build: requests, streams, standing, appender; all without a name
        --build        compiling too, which takes minutes
+  mutants [NAME…]     whether a test fails for each condition on who may do what when it is gone; takes minutes.
+                      A name is a number or a piece of a name
+       --list         only name them
   ci                  fmt, clippy, deny, check and test, up to the first that fails
   help                this text
 
@@ -49,6 +53,7 @@ fn main() -> Result<ExitCode> {
         "check" => check::run(&root, rest),
         "deny" => deny::run(&root, rest),
         "ci" => ci::run(&root),
+        "mutants" => mutants::run(&root, rest),
         "bench" => bench::run(&root, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -10,6 +10,7 @@ mod doc_paths;
 mod generated;
 mod layers;
 mod lints;
+mod mutants;
 mod scopes;
 mod sizes;
 
@@ -46,6 +47,7 @@ pub(crate) fn all_hold(root: &Path) -> Result<bool> {
         ("layers", layers::check(&metadata)?),
         ("lints", lints::check(&metadata)?),
         ("whose rows are meant", scopes::check(root)?),
+        ("mutants", mutants::check(root)?),
         ("file sizes", sizes::check(root, &files)?),
         ("paths in the docs", doc_paths::check(root, &files)?),
         ("generated files", generated::check(root)?),
