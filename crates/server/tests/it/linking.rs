@@ -12,6 +12,7 @@ on_both_databases! {
     an_address_leads_to_nobody_unless_it_is_verified_on_both_sides,
     an_address_that_two_people_have_leads_to_neither,
     an_address_leads_to_nobody_who_took_it_where_that_proves_nothing,
+    an_address_leads_to_nobody_from_where_that_is_not_allowed,
     an_address_that_only_looks_alike_leads_to_nobody,
     an_address_leads_to_nobody_who_is_known_there_as_somebody_else,
     an_address_that_changed_hands_leads_to_whoever_has_it_now,
@@ -40,6 +41,15 @@ async fn an_address_leads_to_nobody_who_took_it_where_that_proves_nothing(databa
     assert_ne!(victim.id().await, attacker.id().await);
     let thread = victim.thread().await;
     assert_eq!(attacker.status(Method::GET, &format!("/api/threads/{thread}")).await, 404);
+}
+
+async fn an_address_leads_to_nobody_from_where_that_is_not_allowed(database: Database) {
+    let link = |provider: &mut SignInProvider| provider.link_by_email = provider.name() == "sso";
+    let (app, [sso, other]) = TestApp::with_providers(database, link).await;
+    let ada = comes(&app, ("sso", &sso), "ada", has("ada@example.com", true)).await;
+    let attacker = comes(&app, ("other", &other), "mallory", has("ada@example.com", true)).await;
+    assert_ne!(attacker.id().await, ada.id().await);
+    assert_eq!(identities(&ada).await.len(), 1);
 }
 
 pub(crate) fn has(email: &str, verified: bool) -> Value {
