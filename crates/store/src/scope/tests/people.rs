@@ -6,6 +6,7 @@ use retinue_model::{Email, IdentityId, UserId};
 use uuid::Uuid;
 
 use super::{ADA, ADAS, BOB, BOBS, EVE, LATER, NOW, THEM, US, on_both, write};
+use crate::identity::Left;
 use crate::user::{Address, Description};
 use crate::{Scope, Store, Tenant, credential, identity, user};
 
@@ -15,6 +16,7 @@ on_both! {
     an_address_is_shown_by_whom_it_is_of
     an_identity_is_of_one_subject_at_one_provider
     the_last_way_in_is_one_s_own
+    whose_address_is_in_doubt_is_said
     a_password_is_one_person_s
     somebody_gets_in_by_address
 }
@@ -123,22 +125,78 @@ async fn an_identity_is_of_one_subject_at_one_provider(store: &Store) {
 
 async fn the_last_way_in_is_one_s_own(store: &Store) {
     let (adas, bobs) = introduce(store).await;
-    let delete = async |scope: Scope, id, by_address| {
-        assert_eq!(write(store, |batch| identity::delete_with(&scope, batch, id, by_address)).await, None);
+    let delete = async |scope: Scope, id, left| {
+        assert_eq!(write(store, |batch| identity::delete_with(&scope, batch, id, left)).await, None);
         identity::list(&ADAS, store).await.unwrap().len() + identity::list(&BOBS, store).await.unwrap().len()
     };
+    let other = |id| Left { identity: Some(id), ..Left::default() };
+    let by_link = Left { link: true, ..Left::default() };
+    let by_password = Left { password: true, ..Left::default() };
     // Bob has another way in; Ada's is not his all the same.
-    let second = Identity { id: IdentityId::new(Uuid::from_u128(50)), subject: "robert".to_owned(), ..bobs };
+    let second = Identity { id: IdentityId::new(Uuid::from_u128(50)), subject: "robert".to_owned(), ..bobs.clone() };
     assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &second)).await, None);
-    assert_eq!(delete(BOBS, adas.id, false).await, 3);
-    // That others have ways in helps nobody, be it an identity or an address.
-    assert_eq!(delete(ADAS, adas.id, false).await, 3);
-    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
-    assert_eq!(delete(ADAS, adas.id, true).await, 3);
-    assert_eq!(delete(BOBS, second.id, false).await, 2, "the other one is left");
+    assert_eq!(delete(BOBS, adas.id, other(second.id)).await, 3);
+    // That others have ways in helps nobody, be it an identity or an address; nor does what is removed itself.
+    assert_eq!(delete(ADAS, adas.id, other(bobs.id)).await, 3);
+    assert_eq!(delete(ADAS, adas.id, other(adas.id)).await, 3);
+    let bobs_password = Credential { password_hash: Some(hash("$one")), ..address_of(BOB) };
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &bobs_password)).await, None);
+    assert_eq!((delete(ADAS, adas.id, by_link).await, delete(ADAS, adas.id, by_password).await), (3, 3));
+    assert_eq!(delete(BOBS, second.id, other(bobs.id)).await, 2, "the other one is left");
     // An address is a way in where people sign in so.
     assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(ADA))).await, None);
-    assert_eq!((delete(ADAS, adas.id, false).await, delete(ADAS, adas.id, true).await), (2, 1));
+    for (left, count) in [(Left::default(), 2), (by_password, 2), (by_link, 1)] {
+        assert_eq!(delete(ADAS, adas.id, left).await, count, "{left:?}");
+    }
+}
+
+/// Whether somebody's address is verified, as the others see it.
+async fn is_verified(store: &Store, id: UserId) -> bool {
+    user::get(&US, store, id).await.unwrap().unwrap().email_verified
+}
+
+async fn whose_address_is_in_doubt_is_said(store: &Store) {
+    introduce(store).await;
+    for user in [ADA, BOB] {
+        let email = email_of(user);
+        let described = user::Description {
+            name: "somebody".to_owned(),
+            email: Some(email.as_str().to_owned()),
+            email_key: Some(email.key()),
+            email_verified: true,
+        };
+        assert_eq!(write(store, |batch| user::describe_with(&US, batch, user, &described, NOW)).await, None);
+    }
+    let doubt = async |scope: Scope, user| {
+        let key = email_of(user).key();
+        assert_eq!(write(store, |batch| identity::doubt_with(&scope, batch, key, LATER)).await, None);
+        (is_verified(store, ADA).await, is_verified(store, BOB).await)
+    };
+    let foreign = Scope::of_row(THEM.id(), ADA);
+    assert_eq!(doubt(foreign, ADA).await, (true, true), "in another organization");
+    assert_eq!(doubt(BOBS, ADA).await, (true, true), "another's address");
+    // What others bring forward vouches for nobody.
+    let vouches = |user_id, number, verified| Identity {
+        id: IdentityId::new(Uuid::from_u128(number)),
+        subject: number.to_string(),
+        email: Some("Ada@example.com".to_owned()),
+        email_verified: verified,
+        ..identity_of(user_id, "")
+    };
+    assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &vouches(ADA, 60, true))).await, None);
+    assert_eq!(doubt(ADAS, ADA).await, (true, true), "another identity says so");
+    let left = Left { password: true, ..Left::default() };
+    let password = Credential { password_hash: Some(hash("$one")), ..address_of(ADA) };
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &password)).await, None);
+    let id = IdentityId::new(Uuid::from_u128(60));
+    assert_eq!(write(store, |batch| identity::delete_with(&ADAS, batch, id, left)).await, None);
+    assert_eq!(doubt(ADAS, ADA).await, (true, true), "they sign in with it");
+    let elsewhere = Email::new("ada@example.org").unwrap();
+    assert_eq!(write(store, |batch| credential::change_address_with(&US, batch, ADA, &elsewhere, NOW)).await, None);
+    for said in [vouches(BOB, 61, true), vouches(ADA, 62, false)] {
+        assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &said)).await, None);
+    }
+    assert_eq!(doubt(ADAS, ADA).await, (false, true));
 }
 
 fn email_of(user: UserId) -> Email {

@@ -7,10 +7,11 @@ use retinue_model::{IdentityId, OrganizationId, SessionId, UserId};
 use uuid::Uuid;
 
 use super::{ADA, ADAS, BOB, BOBS, LATER, NOW, THEM, US, on_both, statement, write};
+use crate::logout_token::{self, Taken, Whom};
 use crate::refresh::{self, Answered, Claim};
 use crate::session::{self, Kept};
 use crate::value::params;
-use crate::{Statement, Store, Tenant, identity, user};
+use crate::{Statement, Store, System, identity, user};
 
 const BEFORE: Timestamp = Timestamp::constant(1_799_999_940, 0);
 const ISSUER: &str = "https://idp.example.com";
@@ -132,26 +133,70 @@ async fn others_sessions_go_on(store: &Store) {
     assert_eq!(state(store, tablet).await, (Some(NOW), false), "it had ended before");
 }
 
+fn token(number: u128, (provider, issuer): (&str, &str), whom: Whom) -> Taken {
+    Taken {
+        id: Uuid::from_u128(number),
+        provider: provider.to_owned(),
+        issuer: issuer.to_owned(),
+        token_id: number.to_string(),
+        whom,
+        taken_at: NOW,
+        expires_at: LATER,
+    }
+}
+
+fn both_names(session: &str, subject: &str) -> [Whom; 2] {
+    [Whom::Session(session.to_owned()), Whom::Subject(subject.to_owned())]
+}
+
+/// Whom others are told of, with which session, if it is one.
+async fn revoked(store: &Store) -> Vec<(UserId, Option<SessionId>)> {
+    let revoked = session::revoked_since(&System::in_background(), store, NOW, 100).await.unwrap();
+    revoked.into_iter().map(|revocation| (revocation.user, revocation.session)).collect()
+}
+
 async fn a_provider_means_its_own_sessions(store: &Store) {
     sign_in(store).await;
-    let by_session =
-        async |tenant: &Tenant, at, name| session::of_provider_session(tenant, store, at, name).await.unwrap();
-    let by_subject =
-        async |tenant: &Tenant, at, subject| session::of_subject(tenant, store, at, subject).await.unwrap();
-    let here = ("sso", ISSUER);
-    assert_eq!(by_session(&US, here, "ada's").await, [(ADA, DESK)]);
-    assert_eq!(by_subject(&US, here, "ada").await, [(ADA, DESK)]);
+    let (here, mut number) = (("sso", ISSUER), 100);
     for (tenant, at, session, subject) in [
         (US, ("other", ISSUER), "ada's", "ada"),
         (US, ("sso", "https://other.example.com"), "ada's", "ada"),
         (US, here, "nobody's", "nobody"),
         (THEM, here, "ada's", "ada"),
     ] {
-        assert_eq!(by_session(&tenant, at, session).await, [], "{at:?} {session}");
-        assert_eq!(by_subject(&tenant, at, subject).await, [], "{at:?} {subject}");
+        for whom in both_names(session, subject) {
+            number += 1;
+            let token = token(number, at, whom);
+            assert_eq!(logout_token::people(&tenant, store, &token).await.unwrap(), [], "{token:?}");
+            assert_eq!(write(store, |batch| logout_token::take_with(&tenant, batch, &token)).await, None);
+        }
     }
-    assert_eq!(write(store, |batch| session::end_with(&ADAS, batch, DESK, NOW)).await, None);
-    assert!(by_session(&US, here, "ada's").await.is_empty() && by_subject(&US, here, "ada").await.is_empty());
+    assert!(counts(store, DESK, ADA).await && counts(store, PHONE, BOB).await);
+    assert_eq!(revoked(store).await, []);
+    let told = [(ADA, Some(DESK)), (BOB, None)];
+    for (whom, user) in [(Whom::Session("ada's".to_owned()), ADA), (Whom::Subject("bob".to_owned()), BOB)] {
+        number += 1;
+        let token = token(number, here, whom);
+        assert_eq!(logout_token::people(&US, store, &token).await.unwrap(), [user]);
+        assert_eq!(write(store, |batch| logout_token::take_with(&US, batch, &token)).await, None);
+        assert!(!counts(store, DESK, ADA).await);
+        assert_eq!(counts(store, PHONE, BOB).await, user == ADA, "what is another's goes on");
+    }
+    let revoked = revoked(store).await;
+    assert!(revoked.len() == 2 && told.iter().all(|one| revoked.contains(one)), "{revoked:?}");
+    // Whatever comes later finds them ended already, and tells nobody of a session again.
+    let again = token(number + 1, here, Whom::Session("ada's".to_owned()));
+    assert_eq!(logout_token::people(&US, store, &again).await.unwrap(), []);
+    assert_eq!(
+        write(store, |batch| logout_token::take_with(&US, batch, &Taken { taken_at: LATER, ..again })).await,
+        None
+    );
+    let later = token(number + 2, here, Whom::Subject("bob".to_owned()));
+    assert_eq!(
+        write(store, |batch| logout_token::take_with(&US, batch, &Taken { taken_at: LATER, ..later })).await,
+        None
+    );
+    assert_eq!((state(store, DESK).await, state(store, PHONE).await), ((Some(NOW), false), (Some(NOW), false)));
 }
 
 fn claim(user: UserId) -> Claim {
