@@ -16,6 +16,7 @@ on_both! {
     an_address_is_shown_by_whom_it_is_of
     an_identity_is_of_one_subject_at_one_provider
     the_last_way_in_is_one_s_own
+    an_address_leads_to_the_one_who_has_it_at_that_moment
     whose_address_is_in_doubt_is_said
     a_password_is_one_person_s
     somebody_gets_in_by_address
@@ -155,17 +156,41 @@ async fn is_verified(store: &Store, id: UserId) -> bool {
     user::get(&US, store, id).await.unwrap().unwrap().email_verified
 }
 
+/// Gives somebody an address.
+async fn has_address(store: &Store, (tenant, id): (&Tenant, UserId), email: &Email, verified: bool) {
+    let address = Address { email: Some(email.as_str().to_owned()), key: Some(email.key()), verified };
+    assert_eq!(write(store, |batch| user::address_with(tenant, batch, id, address, NOW)).await, None);
+}
+
+async fn an_address_leads_to_the_one_who_has_it_at_that_moment(store: &Store) {
+    let (changed, bobs_address) = (Some("link_changed"), email_of(BOB));
+    let link = async |tenant: &Tenant, number: u128, key: &str| {
+        let identity = Identity { id: IdentityId::new(Uuid::from_u128(number)), ..identity_of(BOB, "robert") };
+        write(store, |batch| identity::link_with(tenant, batch, &identity, key)).await
+    };
+    let key = bobs_address.key();
+    has_address(store, (&US, BOB), &bobs_address, true).await;
+    assert_eq!(link(&THEM, 70, &key).await, changed, "in another organization");
+    assert_eq!(link(&US, 70, "robert@example.com").await, changed, "another address");
+    assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
+    assert_eq!(link(&US, 70, &key).await, changed, "whoever is disabled");
+    assert_eq!(write(store, |batch| user::enable_with(&US, batch, BOB, NOW)).await, None);
+    // Whoever else is there stands in nobody's way: with another address, elsewhere, or with nothing but their own word;
+    // nor does another's identity at the same provider.
+    has_address(store, (&US, ADA), &email_of(ADA), true).await;
+    has_address(store, (&THEM, EVE), &bobs_address, true).await;
+    let pretender = super::person(UserId::new(Uuid::from_u128(14)), "pretender");
+    assert_eq!(write(store, |batch| user::insert_with(&US, batch, &pretender, Some(key.clone()))).await, None);
+    assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &identity_of(ADA, "ada"))).await, None);
+    assert_eq!(link(&US, 70, &key).await, None);
+    assert_eq!(identity::list(&BOBS, store).await.unwrap().len(), 1);
+    assert_eq!(identity::list(&ADAS, store).await.unwrap().len(), 1);
+}
+
 async fn whose_address_is_in_doubt_is_said(store: &Store) {
     introduce(store).await;
     for user in [ADA, BOB] {
-        let email = email_of(user);
-        let described = user::Description {
-            name: "somebody".to_owned(),
-            email: Some(email.as_str().to_owned()),
-            email_key: Some(email.key()),
-            email_verified: true,
-        };
-        assert_eq!(write(store, |batch| user::describe_with(&US, batch, user, &described, NOW)).await, None);
+        has_address(store, (&US, user), &email_of(user), true).await;
     }
     let doubt = async |scope: Scope, user| {
         let key = email_of(user).key();
