@@ -7,13 +7,14 @@ use retinue_model::{IdentityId, OrganizationId, SessionId, UserId};
 use uuid::Uuid;
 
 use super::{ADA, ADAS, BOB, BOBS, LATER, NOW, THEM, US, on_both, statement, write};
-use crate::logout_token::{self, Taken, Whom};
+use crate::logout_token::{self, Opening, Taken, Whom};
 use crate::refresh::{self, Answered, Claim};
 use crate::session::{self, Kept};
 use crate::value::params;
 use crate::{Statement, Store, System, identity, user};
 
 const BEFORE: Timestamp = Timestamp::constant(1_799_999_940, 0);
+const MUCH_LATER: Timestamp = Timestamp::constant(1_900_000_000, 0);
 const ISSUER: &str = "https://idp.example.com";
 const DESK: SessionId = SessionId::new(Uuid::from_u128(1));
 const PHONE: SessionId = SessionId::new(Uuid::from_u128(2));
@@ -23,6 +24,7 @@ on_both! {
     a_session_is_nobody_s_once_it_is_over
     others_sessions_go_on
     a_provider_means_its_own_sessions
+    whoever_is_signed_out_meanwhile_stays_out
     what_a_provider_gave_out_is_one_session_s
 }
 
@@ -197,6 +199,44 @@ async fn a_provider_means_its_own_sessions(store: &Store) {
         None
     );
     assert_eq!((state(store, DESK).await, state(store, PHONE).await), ((Some(NOW), false), (Some(NOW), false)));
+    let tablet = SessionId::new(Uuid::from_u128(3));
+    let ended = |batch: &mut crate::Batch| {
+        session::insert_with(&US, batch, &session_of(tablet, ADA), kept("tablet"));
+        session::end_with(&ADAS, batch, tablet, NOW);
+    };
+    assert_eq!(write(store, ended).await, None);
+    let over = token(number + 3, here, Whom::Session("tablet".to_owned()));
+    assert_eq!(write(store, |batch| logout_token::take_with(&US, batch, &over)).await, None);
+    assert!(!self::revoked(store).await.contains(&(ADA, Some(tablet))), "all who keep sessions would look again");
+}
+
+async fn whoever_is_signed_out_meanwhile_stays_out(store: &Store) {
+    sign_in(store).await;
+    let opens = async || {
+        let opening =
+            Opening { session: DESK, provider: "sso", subject: "ada", provider_session: Some("ada's"), began_at: NOW };
+        write(store, |batch| logout_token::refuse_signed_out_with(&US, batch, &opening)).await
+    };
+    let take = async |token: Taken| write(store, |batch| logout_token::take_with(&US, batch, &token)).await;
+    for (number, whom) in (100..).zip(both_names("ada's", "ada")) {
+        assert_eq!(take(token(number, ("other", ISSUER), whom.clone())).await, None);
+        assert_eq!(opens().await, None, "at another provider");
+        assert_eq!(take(Taken { taken_at: BEFORE, ..token(number + 10, ("sso", ISSUER), whom) }).await, None);
+        assert_eq!(opens().await, None, "before they began");
+    }
+    for (number, whom) in (120..).zip(both_names("bob's", "bob")) {
+        assert_eq!(take(token(number, ("sso", ISSUER), whom)).await, None);
+        assert_eq!(opens().await, None, "somebody else");
+    }
+    for (number, whom) in (130..).zip(both_names("ada's", "ada")) {
+        let token = token(number, ("sso", ISSUER), whom);
+        assert_eq!((take(token.clone()).await, opens().await), (None, Some("signed_out_meanwhile")));
+        assert_eq!(
+            write(store, |batch| logout_token::forget_with(&System::in_background(), batch, MUCH_LATER)).await,
+            None
+        );
+        assert_eq!(opens().await, None, "it is forgotten");
+    }
 }
 
 fn claim(user: UserId) -> Claim {
