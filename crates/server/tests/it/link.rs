@@ -191,6 +191,8 @@ async fn a_link_sets_another_password_and_ends_all_sessions(app: &TestApp, sink:
     for method in [Method::GET, Method::HEAD] {
         assert_eq!(ada.status(method, &path).await, 200);
     }
+    let page = ada.open(&path).await.text().await.unwrap();
+    assert!(page.contains(&format!("value=\"{ADA}\" autocomplete=\"username\"")), "for password managers: {page}");
     let reset = async |person: &Person, password: &str| {
         person
             .submit("/auth/password-reset/verify", &[("token", &token), ("password", password)])

@@ -7,6 +7,7 @@ use axum::{Extension, Json};
 use retinue_app::link::{self, Proof};
 use retinue_app::place::Place;
 use retinue_app::{Context, Visit, own_credential};
+use retinue_model::one_time_token::Purpose;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Email, Error, Password, Result, UserId};
 use serde::{Deserialize, Serialize};
@@ -208,7 +209,10 @@ pub(crate) async fn reset(
     let done = async { link::reset(&visit, &token, Password::new(password)?, place).await };
     match done.await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
-        Err(error) => refused(&visit, &asked, error, page::reset_form(&token, current.as_ref())),
+        Err(error) => {
+            let address = link::address(&visit, Purpose::PasswordReset, &token).await;
+            refused(&visit, &asked, error, page::reset_form((&token, &address), current.as_ref()))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use retinue_app::Visit;
 use retinue_app::link::{self, Accepted};
 use retinue_app::place::Place;
 use retinue_app::session::Opened;
+use retinue_model::one_time_token::Purpose;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::user::User;
 use retinue_model::{Email, Password, Result, UserId};
@@ -73,7 +74,10 @@ pub(crate) async fn register(
     let place = Place { current: current.as_ref(), instead_of };
     match accept(&visit, (&token, &name), password, place).await {
         Ok((user, opened)) => Ok(made(&visit, &asked, user, &opened)),
-        Err(error) => refused(&visit, &asked, error, page::invited_form(&token, &name, current.as_ref())),
+        Err(error) => {
+            let address = link::address(&visit, Purpose::Invitation, &token).await;
+            refused(&visit, &asked, error, page::invited_form((&token, &address), &name, current.as_ref()))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pages around links that come by mail. Looking at one uses nothing up: mail scanners open every link.
 
 use retinue_app::{Context, link};
+use retinue_model::one_time_token::Purpose;
 
 use super::Page;
 use super::gate_form::{Field, GateForm};
@@ -62,11 +63,12 @@ pub(crate) fn reset_sent_form(email: &str) -> GateForm {
         .more("/sign-in", "Back to sign-in")
 }
 
-/// Takes another password.
-pub(crate) fn reset_form(token: &str, current: Option<&Context>) -> GateForm {
+/// Takes another password for an address.
+pub(crate) fn reset_form((token, address): (&str, &str), current: Option<&Context>) -> GateForm {
     let form = GateForm::new("Set another password", "/auth/password-reset/verify", "Set it and sign in");
     in_place_of(form, current, "Everywhere else you are signed out.")
         .hidden("token", token)
+        .hidden("username", address)
         .field(Field::new_password())
         .more("/auth/password-reset", "Ask for another link")
 }
@@ -87,11 +89,12 @@ pub(crate) fn register_form(email: &str) -> GateForm {
         .more("/sign-in", "Back to sign-in")
 }
 
-/// Takes name and password of whoever was invited.
-pub(crate) fn invited_form(token: &str, name: &str, current: Option<&Context>) -> GateForm {
+/// Takes name and password of whoever was invited with this address.
+pub(crate) fn invited_form((token, address): (&str, &str), name: &str, current: Option<&Context>) -> GateForm {
     let form = GateForm::new("Make your account", "/auth/register", "Make this account");
     in_place_of(form, current, "You sign in with the address that was invited, and with this password.")
         .hidden("token", token)
+        .hidden("username", address)
         .field(Field::name(name))
         .field(Field::new_password())
 }
@@ -121,7 +124,8 @@ pub(crate) async fn reset(
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
 ) -> Page {
-    reset_form(&token, current.as_ref()).show_if(&visit, visit.local().map(drop))
+    let address = link::address(&visit, Purpose::PasswordReset, &token).await;
+    reset_form((&token, &address), current.as_ref()).show_if(&visit, visit.local().map(drop))
 }
 
 /// `GET /auth/email-change/verify`
@@ -138,5 +142,6 @@ pub(crate) async fn register(
     if token.is_empty() {
         return register_form("").show_if(&visit, link::may_register(&visit));
     }
-    invited_form(&token, "", current.as_ref()).show_if(&visit, link::may_accept(&visit))
+    let address = link::address(&visit, Purpose::Invitation, &token).await;
+    invited_form((&token, &address), "", current.as_ref()).show_if(&visit, link::may_accept(&visit))
 }
