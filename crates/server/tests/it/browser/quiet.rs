@@ -3,7 +3,7 @@
 use super::tour;
 
 /// Pages that say why something can't be, besides those whose names end with it.
-const ERRORS: [&str; 3] = ["sign-in-failed", "set-up-spent", "register-closed"];
+const ERRORS: [&str; 4] = ["sign-in-failed", "set-up-spent", "register-closed", "magic-link-spent"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; `cargo xtask test` provides it"]
