@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 on_both_databases! {
     what_is_not_configured_any_more_is_no_way_in,
+    a_password_is_no_way_in_where_nobody_signs_in_so,
     an_address_without_a_password_is_no_way_in_where_no_mail_is_sent,
     an_address_that_nobody_vouches_for_any_more_is_in_doubt,
 }
@@ -71,6 +72,26 @@ async fn an_address_without_a_password_is_no_way_in_where_no_mail_is_sent(databa
     assert_eq!(remove(&person, &id).await.0, 204);
     let again = Person::stranger(&app);
     assert_eq!(again.sign_in_with("ada@example.com", "correct horse battery staple").await.status(), 303);
+}
+
+async fn a_password_is_no_way_in_where_nobody_signs_in_so(database: Database) {
+    let is_off = Arc::new(AtomicBool::new(false));
+    let off = Arc::clone(&is_off);
+    let (app, [sso]) = TestApp::with_providers_and_auth(database, move |auth| {
+        auth.local = (!off.load(Ordering::SeqCst)).then(with_passwords);
+    })
+    .await;
+    let ada = Person::signed_in(&app, &sso, "ada").await;
+    let id = ada.get("/api/identities").await["data"][0]["id"].as_str().unwrap().to_owned();
+    let administration = app.administration().await;
+    let user = administration.find("ada@example.com").await.unwrap();
+    administration.set_password(&user, app.hash("correct horse battery staple").await).await.unwrap();
+    drop(administration);
+    is_off.store(true, Ordering::SeqCst);
+    let app = app.restart().await;
+    let ada = Person::signed_in(&app, &sso, "ada").await;
+    assert_eq!(remove(&ada, &id).await, last());
+    assert_eq!(ada.status(Method::GET, "/auth/me").await, 200);
 }
 
 async fn an_address_that_nobody_vouches_for_any_more_is_in_doubt(database: Database) {
