@@ -43,3 +43,24 @@ async fn migrated(location: &Location) -> Store {
     migrate::up(&store).await.unwrap();
     store
 }
+
+/// Makes each of these `async fn name(store: &Store)` a test on SQLite, and one on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                let (_folder, _, store) = crate::scratch::sqlite().await;
+                super::$test(&store).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+            async fn $test() {
+                super::$test(&crate::scratch::postgres().await.1).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;

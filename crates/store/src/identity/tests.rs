@@ -4,7 +4,7 @@ use retinue_model::principal::DEFAULT_ORGANIZATION;
 use uuid::Uuid;
 
 use super::*;
-use crate::scratch;
+use crate::scratch::on_both;
 
 const US: Tenant = Tenant::default_organization();
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -102,23 +102,6 @@ async fn what_is_left_must_be_there_when_one_is_removed(store: &Store) {
     assert_eq!(remove(2, other(1)).await, 1, "that one is gone");
 }
 
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(&super::scratch::sqlite().await.2).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
-            async fn $test() {
-                super::$test(&super::scratch::postgres().await.1).await;
-            })*
-        }
-    };
-}
 on_both! {
     one_of_a_provider_is_linked_to_the_one_who_has_its_address
     of_two_at_once_one_is_linked

@@ -3,7 +3,7 @@ use retinue_model::OrganizationId;
 use retinue_model::principal::LOCAL_USER;
 
 use super::*;
-use crate::scratch;
+use crate::scratch::on_both;
 
 const US: Tenant = Tenant::default_organization();
 const THEM: Tenant = Tenant::of_organization(OrganizationId::new(Uuid::from_u128(2)));
@@ -172,23 +172,6 @@ async fn is_closed_and_deleted(store: &Store) {
     assert_eq!(left.iter().map(Option::is_some).collect::<Vec<_>>(), [false, false, false, true]);
 }
 
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(&super::scratch::sqlite().await.2).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
-            async fn $test() {
-                super::$test(&super::scratch::postgres().await.1).await;
-            })*
-        }
-    };
-}
 on_both! {
     is_found_by_what_it_is_for
     is_spent_once

@@ -5,8 +5,9 @@ use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
 use retinue_model::session::{Method, Session};
 
 use super::*;
+use crate::scratch::on_both;
 use crate::session::Kept;
-use crate::{identity, scratch, session};
+use crate::{identity, session};
 
 const US: Tenant = Tenant::default_organization();
 const ID: SessionId = SessionId::new(Uuid::from_u128(7));
@@ -105,23 +106,6 @@ async fn what_is_no_good_answer_does_not_count_as_one(store: &Store) {
     assert_eq!(token(store).await, ("second".to_owned(), at(0)));
 }
 
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(&super::scratch::sqlite().await.2).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
-            async fn $test() {
-                super::$test(&super::scratch::postgres().await.1).await;
-            })*
-        }
-    };
-}
 on_both! {
     one_asks_at_a_time
     what_is_no_good_answer_does_not_count_as_one
