@@ -9,7 +9,7 @@ use crate::Visit;
 use crate::mail::Mailer;
 use crate::password::Passwords;
 use crate::set_up::SetUp;
-use crate::throttle::{self, Attempt, Key, Throttle};
+use crate::throttle::{Attempt, Key, Settings, Throttle};
 
 /// Who may become a user by an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +55,12 @@ impl Local {
     /// Nobody has tried anything yet.
     #[must_use]
     pub fn new(registration: Registration, passwords: Passwords, mail: Option<Mailer>) -> Self {
-        let requests =
-            throttle::Settings { free_per_account: 4, free_per_network: 20, ..throttle::Settings::default() };
         Self {
             registration,
             passwords,
             mail,
-            guesses: Throttle::new(throttle::Settings::default()),
-            requests: Throttle::new(requests),
+            guesses: Throttle::new(Settings::GUESSES),
+            requests: Throttle::new(Settings::MAILS),
             set_up: SetUp::default(),
         }
     }

@@ -1,8 +1,9 @@
 //! Slowing down whoever guesses: after some free failures each further one doubles the time until the next attempt.
 //!
-//! An attempt is counted when it begins, as if it had failed, and taken back when it succeeds: of a hundred guesses that
-//! come at once only the free ones are looked at. What is refused is not counted, or somebody could be kept out for ever.
-//! All is kept in memory, and of keys only hashes.
+//! Attempts that are under way count too: of an account as if they had failed, so that of a hundred guesses that come at
+//! once only the free ones are looked at; of a network, behind which a whole office may sign in at the same minute, as one
+//! in all, up to a bound. What is refused is not counted, or somebody could be kept out for ever. All is kept in memory,
+//! and of keys only hashes.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -53,66 +54,129 @@ impl Key {
     }
 }
 
-/// How much is borne.
+/// How much is borne of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Failures of one account before there is a delay.
-    pub free_per_account: u32,
-    /// Failures of one network address before there is a delay. Many people may share one.
-    pub free_per_network: u32,
+pub struct Limit {
+    /// Failures before there is a delay.
+    pub free: u32,
+    /// Attempts under way that count as one failure in all; each one above counts by itself.
+    pub at_once: u32,
     /// The longest delay; the first is a second.
     pub longest: Duration,
     /// How long it takes until one failure is forgotten; no shorter than the longest delay.
     pub forgotten_after: Duration,
+}
+
+/// How much is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Of one account.
+    pub account: Limit,
+    /// Of one network address. Many people may share one.
+    pub network: Limit,
     /// How many keys are kept at most.
     pub capacity: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        let longest = Duration::from_mins(15);
-        Self { free_per_account: 5, free_per_network: 30, longest, forgotten_after: longest, capacity: 50_000 }
+impl Settings {
+    /// For guesses at passwords, codes and links.
+    pub const GUESSES: Self = Self {
+        account: Limit {
+            free: 5,
+            at_once: 1,
+            longest: Duration::from_mins(15),
+            forgotten_after: Duration::from_mins(15),
+        },
+        network: Limit {
+            free: 30,
+            at_once: 100,
+            longest: Duration::from_mins(5),
+            forgotten_after: Duration::from_mins(5),
+        },
+        capacity: 50_000,
+    };
+
+    /// For mails that people ask for, each of which counts as a failure.
+    pub const MAILS: Self = Self {
+        account: Limit { free: 4, ..Self::GUESSES.account },
+        network: Limit {
+            free: 100,
+            at_once: 1,
+            longest: Duration::from_mins(1),
+            forgotten_after: Duration::from_mins(1),
+        },
+        ..Self::GUESSES
+    };
+
+    fn limit(&self, key: Key) -> &Limit {
+        match key.of {
+            Of::Account => &self.account,
+            Of::Network => &self.network,
+        }
     }
 }
 
-impl Settings {
-    fn free(&self, key: Key) -> u32 {
-        match key.of {
-            Of::Account => self.free_per_account,
-            Of::Network => self.free_per_network,
-        }
-    }
-
+impl Limit {
     /// How long after the last of so many failures nothing may be tried.
-    fn delay(&self, key: Key, failures: u32) -> Duration {
-        let doubled = failures.checked_sub(self.free(key)).map(|more| 1_u64.checked_shl(more).unwrap_or(u64::MAX));
+    fn delay(&self, failures: u32) -> Duration {
+        let doubled = failures.checked_sub(self.free).map(|more| 1_u64.checked_shl(more).unwrap_or(u64::MAX));
         doubled.map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds).min(self.longest))
     }
 
     /// More failures than these change nothing, and would only take longer to be forgotten.
-    fn most(&self, key: Key) -> u32 {
-        self.free(key).saturating_add(self.longest.as_secs().max(1).ilog2() + 1)
+    fn most(&self) -> u32 {
+        self.free.saturating_add(self.longest.as_secs().max(1).ilog2() + 1)
+    }
+
+    /// For how many failures attempts under way count.
+    fn counted(&self, under_way: u32) -> u32 {
+        under_way.min(1).saturating_add(under_way.saturating_sub(self.at_once.max(1)))
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     failures: u32,
-    last: Timestamp,
+    failed: Timestamp,
+    under_way: u32,
+    began: Timestamp,
 }
 
 impl Entry {
+    fn new(now: Timestamp) -> Self {
+        Self { failures: 0, failed: now, under_way: 0, began: now }
+    }
+
     /// How many failures are not forgotten yet.
-    fn failures(&self, settings: &Settings, now: Timestamp) -> u32 {
-        let micros = settings.forgotten_after.as_micros().max(1);
-        let forgotten = elapsed(self.last, now).as_micros() / micros;
+    fn failures(&self, limit: &Limit, now: Timestamp) -> u32 {
+        let micros = limit.forgotten_after.as_micros().max(1);
+        let forgotten = elapsed(self.failed, now).as_micros() / micros;
         self.failures.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
     }
 
+    /// When the last of those that count began.
+    fn last(&self) -> Timestamp {
+        if self.under_way == 0 { self.failed } else { self.failed.max(self.began) }
+    }
+
     /// How long nothing may be tried.
-    fn wait(&self, settings: &Settings, key: Key, now: Timestamp) -> Duration {
-        let delay = settings.delay(key, self.failures(settings, now));
-        delay.saturating_sub(elapsed(self.last, now))
+    fn wait(&self, limit: &Limit, now: Timestamp) -> Duration {
+        let counted = self.failures(limit, now).saturating_add(limit.counted(self.under_way));
+        limit.delay(counted).saturating_sub(elapsed(self.last(), now))
+    }
+
+    /// A clock that was set back makes nobody wait until it is again as late as it was.
+    fn not_after(&mut self, now: Timestamp) {
+        (self.failed, self.began) = (self.failed.min(now), self.began.min(now));
+    }
+
+    fn fail(&mut self, limit: &Limit, at: Timestamp) {
+        let at = at.max(self.failed);
+        *self = Self { failures: self.failures(limit, at).saturating_add(1).min(limit.most()), failed: at, ..*self };
+    }
+
+    fn is_forgotten(&self, limit: &Limit, now: Timestamp) -> bool {
+        self.under_way == 0 && self.failures(limit, now) == 0
     }
 }
 
@@ -135,26 +199,48 @@ impl Throttle {
         Self { settings, entries: Arc::default() }
     }
 
-    /// Begins an attempt, which counts as a failure of each of the keys until it says something else.
+    /// Begins an attempt, which has failed for each of the keys unless it says something else.
     ///
     /// # Errors
     /// `too_many_attempts`, with the time to wait, if one of them has failed too often. Then nothing is counted.
     pub fn begin(&self, now: Timestamp, keys: &[Key]) -> Result<Attempt> {
         let mut entries = self.lock();
-        let wait = |key: &Key| entries.get(key).map(|entry| entry.wait(&self.settings, *key, now));
+        let wait = |key: &Key| {
+            let entry = entries.get_mut(key)?;
+            entry.not_after(now);
+            Some(entry.wait(self.settings.limit(*key), now))
+        };
         let longest = keys.iter().filter_map(wait).max().unwrap_or_default();
         if !longest.is_zero() {
             return Err(too_many(longest));
         }
-        let mut before = Vec::with_capacity(keys.len());
         for key in keys {
-            self.make_room(&mut entries, *key, now);
-            let entry = entries.entry(*key).or_insert(Entry { failures: 0, last: now });
-            before.push((*key, entry.last));
-            let failures = entry.failures(&self.settings, now).saturating_add(1).min(self.settings.most(*key));
-            *entry = Entry { failures, last: now };
+            let entry = self.entry(&mut entries, *key, now);
+            *entry = Entry { under_way: entry.under_way.saturating_add(1), began: now, ..*entry };
         }
-        Ok(Attempt { throttle: self.clone(), began: now, before })
+        Ok(Attempt { throttle: self.clone(), keys: keys.to_vec(), began: now, end: End::Failed })
+    }
+
+    fn end(&self, attempt: &Attempt) {
+        let mut entries = self.lock();
+        for key in &attempt.keys {
+            let limit = self.settings.limit(*key);
+            let entry = self.entry(&mut entries, *key, attempt.began);
+            entry.under_way = entry.under_way.saturating_sub(1);
+            match attempt.end {
+                End::Failed => entry.fail(limit, attempt.began),
+                End::Succeeded if key.of == Of::Account => entry.failures = 0,
+                End::Succeeded | End::Withdrawn => {}
+            }
+            if entry.is_forgotten(limit, attempt.began) {
+                entries.remove(key);
+            }
+        }
+    }
+
+    fn entry<'a>(&self, entries: &'a mut HashMap<Key, Entry>, key: Key, now: Timestamp) -> &'a mut Entry {
+        self.make_room(entries, key, now);
+        entries.entry(key).or_insert_with(|| Entry::new(now))
     }
 
     /// Forgets, before a new key is added to a full map, what is forgotten anyway; and if that is not enough, those that
@@ -165,11 +251,11 @@ impl Throttle {
         if entries.len() < capacity || entries.contains_key(&key) {
             return;
         }
-        entries.retain(|_, entry| entry.failures(&self.settings, now) > 0);
+        entries.retain(|key, entry| !entry.is_forgotten(self.settings.limit(*key), now));
         let excess = (entries.len() + capacity.div_ceil(10)).saturating_sub(capacity).min(entries.len());
         let rank = |(key, entry): (&Key, &Entry)| {
-            let wait = entry.wait(&self.settings, *key, now);
-            ((wait, entry.last), *key)
+            let wait = entry.wait(self.settings.limit(*key), now);
+            ((wait, entry.last()), *key)
         };
         let mut ranked: Vec<_> = entries.iter().map(rank).collect();
         if excess > 0 {
@@ -195,44 +281,38 @@ fn too_many(wait: Duration) -> Error {
     Error::too_many("too_many_attempts", format!("There were too many attempts. Try again in {time}."), wait)
 }
 
-/// An attempt that was counted. Dropped, it has failed: nobody gets a free guess by hanging up.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Failed,
+    Succeeded,
+    Withdrawn,
+}
+
+/// An attempt that is under way. Dropped, it has failed: nobody gets a free guess by hanging up.
 #[must_use]
 #[derive(Debug)]
 pub struct Attempt {
     throttle: Throttle,
+    keys: Vec<Key>,
     began: Timestamp,
-    before: Vec<(Key, Timestamp)>,
+    end: End,
 }
 
 impl Attempt {
     /// It was the right one. The account's failures are forgotten. A network address's are not, or whoever has an account
     /// could clear the way for guessing at others'.
-    pub fn succeeded(self) {
-        let mut entries = self.throttle.lock();
-        for (key, last) in &self.before {
-            match key.of {
-                Of::Account => drop(entries.remove(key)),
-                Of::Network => self.take_back(&mut entries, *key, *last),
-            }
-        }
+    pub fn succeeded(mut self) {
+        self.end = End::Succeeded;
     }
 
     /// It was neither right nor wrong: something else failed, and the attempt does not count.
-    pub fn withdraw(self) {
-        let mut entries = self.throttle.lock();
-        for (key, last) in &self.before {
-            self.take_back(&mut entries, *key, *last);
-        }
+    pub fn withdraw(mut self) {
+        self.end = End::Withdrawn;
     }
+}
 
-    fn take_back(&self, entries: &mut HashMap<Key, Entry>, key: Key, last: Timestamp) {
-        let Some(entry) = entries.get_mut(&key) else { return };
-        entry.failures = entry.failures.saturating_sub(1);
-        if entry.last == self.began {
-            entry.last = last;
-        }
-        if entry.failures == 0 {
-            entries.remove(&key);
-        }
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.throttle.end(self);
     }
 }

@@ -5,13 +5,10 @@ use retinue_model::error::Kind;
 
 use super::*;
 
-const SETTINGS: Settings = Settings {
-    free_per_account: 3,
-    free_per_network: 6,
-    longest: Duration::from_mins(15),
-    forgotten_after: Duration::from_mins(15),
-    capacity: 100,
-};
+const LIMIT: Limit =
+    Limit { free: 3, at_once: 1, longest: Duration::from_mins(15), forgotten_after: Duration::from_mins(15) };
+
+const SETTINGS: Settings = Settings { account: LIMIT, network: Limit { free: 6, at_once: 20, ..LIMIT }, capacity: 100 };
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
@@ -51,7 +48,7 @@ fn the_delay_doubles_up_to_the_longest() {
 
 #[test]
 fn it_says_how_long_to_wait() {
-    let (throttle, ada) = (Throttle::new(Settings { free_per_account: 0, ..SETTINGS }), account("ada"));
+    let (throttle, ada) = (Throttle::new(Settings { account: Limit { free: 0, ..LIMIT }, ..SETTINGS }), account("ada"));
     let _ = throttle.begin(at(0), &[ada]).unwrap();
     let error = throttle.begin(at(0), &[ada]).unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::TooMany, "too_many_attempts"));
@@ -127,12 +124,70 @@ fn no_success_clears_a_network_address() {
     assert_eq!(fail(&throttle, 1_000, &[account("ada"), home]), Some(2_000));
 }
 
+/// One after another, and as many as may be on their way at the same time.
 #[test]
 fn many_people_behind_one_address_sign_in() {
     let (throttle, office) = (Throttle::new(SETTINGS), network("192.0.2.1"));
+    let person = |number: usize| throttle.begin(at(0), &[account(&format!("p{number}")), office]);
+    for _ in 0..3 {
+        let crowd: Vec<_> = (0..20).map(|number| person(number).unwrap()).collect();
+        crowd.into_iter().for_each(Attempt::succeeded);
+    }
+    assert!(throttle.lock().is_empty());
     for number in 0..500 {
         throttle.begin(at(number), &[account(&format!("p{number}")), office]).unwrap().succeeded();
     }
+}
+
+/// Each at an account of its own, so that only the network can stop them.
+#[test]
+fn of_a_flood_of_guesses_from_one_address_few_are_looked_at() {
+    let (throttle, home) = (Throttle::new(SETTINGS), network("192.0.2.1"));
+    let flood = |millis: i64| -> Vec<Attempt> {
+        (0..100)
+            .filter_map(|number| throttle.begin(at(millis), &[account(&format!("{millis}-{number}")), home]).ok())
+            .collect()
+    };
+    let first = flood(0);
+    // The first twenty count as one, and then there are five more free.
+    assert_eq!(first.len(), 25);
+    drop(first);
+    // Once they have failed, it is one at a time, after the longest wait.
+    assert_eq!(flood(899_999).len(), 0);
+    let second = flood(900_000);
+    assert_eq!(second.len(), 1);
+    // And however many wait, others hear of the delay that counts, and of no longer one.
+    assert_eq!(fail(&throttle, 900_000, &[account("ada"), home]), Some(900_000));
+    drop(second);
+    assert_eq!(flood(1_799_999).len(), 0);
+}
+
+/// Whoever is slow holds up nobody who comes later, but keeps counting until the end.
+#[test]
+fn what_is_under_way_counts_when_it_has_failed() {
+    let (throttle, ada, home) = (Throttle::new(SETTINGS), account("ada"), network("192.0.2.1"));
+    let slow: Vec<_> = (0..3).map(|_| throttle.begin(at(0), &[ada, home]).unwrap()).collect();
+    assert_eq!(fail(&throttle, 0, &[ada]), Some(1_000));
+    assert_eq!(fail(&throttle, 0, &[home]), None);
+    drop(slow);
+    assert_eq!(fail(&throttle, 500, &[ada]), Some(500));
+    // One and three have failed at this network: two more are free.
+    assert_eq!(fail(&throttle, 500, &[home]), None);
+    assert_eq!(fail(&throttle, 500, &[home]), None);
+    assert_eq!(fail(&throttle, 500, &[home]), Some(1_000));
+}
+
+/// A right password frees the account of what failed before, and of nothing that is still being looked at.
+#[test]
+fn a_success_frees_no_guess_that_is_under_way() {
+    let (throttle, ada) = (Throttle::new(SETTINGS), account("ada"));
+    let right = throttle.begin(at(0), &[ada]).unwrap();
+    let guesses = [throttle.begin(at(0), &[ada]).unwrap(), throttle.begin(at(0), &[ada]).unwrap()];
+    right.succeeded();
+    assert_eq!(fail(&throttle, 0, &[ada]), None);
+    assert_eq!(fail(&throttle, 0, &[ada]), Some(1_000));
+    drop(guesses);
+    assert_eq!(fail(&throttle, 0, &[ada]), Some(1_000));
 }
 
 #[test]
@@ -183,6 +238,7 @@ fn a_clock_that_is_set_back_keeps_nobody_out_for_long() {
         assert_eq!(fail(&throttle, 86_400_000, &[ada]), None);
     }
     assert_eq!(fail(&throttle, 0, &[ada]), Some(1_000));
+    assert_eq!(fail(&throttle, 1_000, &[ada]), None);
 }
 
 /// A flood of keys neither takes all memory nor frees who is waiting.
@@ -235,7 +291,7 @@ proptest! {
                 Ok(attempt) if fate == 0 => attempt.succeeded(),
                 Ok(attempt) if fate == 1 => attempt.withdraw(),
                 Ok(_) => {}
-                Err(error) => prop_assert!(error.retry_after().unwrap() <= SETTINGS.longest),
+                Err(error) => prop_assert!(error.retry_after().unwrap() <= LIMIT.longest),
             }
             prop_assert!(throttle.lock().len() <= capacity.max(1));
         }

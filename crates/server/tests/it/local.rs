@@ -25,6 +25,7 @@ with_addresses_on_both_engines! {
     the_set_up_link_is_good_for_a_day_and_while_nobody_can_sign_in,
     the_set_up_link_is_worthless_after_a_day_or_once_somebody_can_sign_in,
     fifty_who_sign_in_at_once_hold_up_nobody,
+    an_office_behind_one_address_signs_in_at_once,
 }
 
 async fn login(person: &Person, email: &str, password: &str) -> (u16, Value) {
@@ -296,6 +297,18 @@ async fn fifty_who_sign_in_at_once_hold_up_nobody(app: TestApp) {
     });
     // The pool of the tests has room for 64 that wait.
     assert!(answers.iter().all(|status| *status == 401), "{answers:?}");
+}
+
+async fn an_office_behind_one_address_signs_in_at_once(app: TestApp) {
+    let addresses: Vec<String> = (0..50).map(|number| format!("person{number}@example.com")).collect();
+    for address in &addresses {
+        app.add_user(address, Some(PASSWORD)).await;
+    }
+    let people: Vec<Person> = addresses.iter().map(|_| Person::stranger(&app)).collect();
+    let sign_ins =
+        people.iter().zip(&addresses).map(async |(person, address)| login(person, address, PASSWORD).await.0);
+    let answers = join_all(sign_ins).await;
+    assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
 }
 
 #[tokio::test]
