@@ -215,14 +215,16 @@ pub(crate) async fn find(visit: &Visit, purpose: Purpose, text: &str) -> Result<
     Ok(open)
 }
 
-/// The address that a link went to, for the page to which it leads; empty if it is dead. Looking uses nothing up, and is no
-/// guess: of 2²⁵⁶ there is one.
-pub async fn address(visit: &Visit, purpose: Purpose, text: &str) -> String {
-    let Some(token) = Token::parse(text) else { return String::new() };
-    let found = rows::by_hash(&visit.tenant(), &visit.store, purpose, &token.hash()).await;
-    // What can't be read is told to whoever sends the form.
-    let open = found.ok().flatten().filter(|row| row.is_open(visit.now()));
-    open.map(|row| row.address.as_str().to_owned()).unwrap_or_default()
+/// The address that an open link went to, for the page to which it leads. Looking uses nothing up, and is no guess: of 2²⁵⁶
+/// there is one.
+///
+/// # Errors
+/// `local_disabled`, `token_spent`.
+pub async fn look(visit: &Visit, purpose: Purpose, text: &str) -> Result<Email> {
+    visit.local()?;
+    let token = Token::parse(text).ok_or_else(dead)?;
+    let found = rows::by_hash(&visit.tenant(), &visit.store, purpose, &token.hash()).await?;
+    found.filter(|row| row.is_open(visit.now())).map(|row| row.address).ok_or_else(dead)
 }
 
 async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTimeToken> {

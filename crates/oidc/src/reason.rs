@@ -3,8 +3,8 @@
 use retinue_model::Error;
 use retinue_model::error::Kind;
 
-const AGAIN: &str = "Try to sign in again; if it stays, give the code of this error to whoever runs this server.";
-const TOKEN: &str = "What the identity provider sent did not pass the checks, so nobody was signed in.";
+const AGAIN: &str = "Try again; if it stays, give the code of this error to whoever runs this server.";
+const TOKEN: &str = "What the identity provider sent did not pass the checks, so it counts for nothing.";
 const OUTAGE: &str = "The identity provider can't be used at the moment.";
 const LATER: &str = "Try again in a few minutes; if it stays, tell whoever runs this server.";
 

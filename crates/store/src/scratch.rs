@@ -29,6 +29,8 @@ pub(crate) async fn empty_postgres() -> String {
     let (admin, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     let name = format!("store_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    // A cluster may outlive the tests, and numbers of processes come again.
+    admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name}")).await.unwrap();
     admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     let url = server.replace("/postgres?", &format!("/{name}?"));
     url.strip_suffix("/postgres").map_or(url.clone(), |server| format!("{server}/{name}"))

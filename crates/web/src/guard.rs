@@ -106,9 +106,10 @@ fn visit(parts: &Parts, app: &App) -> Visit {
     let proxies = Asked::of(&parts.extensions).map(|asked| &asked.settings.trusted_proxies);
     let address = peer.map(|peer| proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers)));
     let user_agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let end = user_agent.char_indices().nth(MAX_USER_AGENT).map_or(user_agent.len(), |(end, _)| end);
     let caller = Caller {
         address: address.as_ref().map(IpAddr::to_string).unwrap_or_default(),
-        user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),
+        user_agent: user_agent[..end].to_owned(),
     };
     Visit::new(app.clone(), request_id(parts), caller)
 }

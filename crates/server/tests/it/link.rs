@@ -53,7 +53,7 @@ async fn start(database: Database, registration: Registration, test: impl AsyncF
 }
 
 /// The path of the link in a mail, and its token.
-fn link(app: &TestApp, mail: &Mail) -> (String, String) {
+pub(crate) fn link(app: &TestApp, mail: &Mail) -> (String, String) {
     let text = mail.text();
     let line = text.lines().find(|line| line.starts_with(&app.url("/"))).unwrap_or_else(|| panic!("no link: {text}"));
     let path = line.strip_prefix(&app.url("")).unwrap().trim().to_owned();
@@ -101,6 +101,10 @@ async fn a_link_signs_in_once_and_looking_at_it_uses_nothing(app: &TestApp, sink
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 409], "of two one gets in");
     assert_eq!(verify(&ada, &json!({"token": token})).await, (409, "token_spent".to_owned()));
+    let spent = ada.open(&path).await;
+    assert_eq!(spent.status(), 409);
+    let spent = spent.text().await.unwrap();
+    assert!(spent.contains("used already") && spent.contains("href=\"/auth/magic-link\"") && !spent.contains("<form"));
     let winner = people.iter().find(|person| !person.session_cookie().is_empty()).unwrap();
     assert_eq!(winner.id().await, user.id.to_string());
     assert_eq!(winner.get("/api/sessions").await["data"][0]["method"], json!("link"));

@@ -210,8 +210,8 @@ pub(crate) async fn reset(
     match done.await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
         Err(error) => {
-            let address = link::address(&visit, Purpose::PasswordReset, &token).await;
-            refused(&visit, &asked, error, page::reset_form((&token, &address), current.as_ref()))
+            let seen = link::look(&visit, Purpose::PasswordReset, &token).await;
+            refused(&visit, &asked, error, page::reset_form((&token, page::shown(&seen)), current.as_ref()))
         }
     }
 }

@@ -75,8 +75,8 @@ pub(crate) async fn register(
     match accept(&visit, (&token, &name), password, place).await {
         Ok((user, opened)) => Ok(made(&visit, &asked, user, &opened)),
         Err(error) => {
-            let address = link::address(&visit, Purpose::Invitation, &token).await;
-            refused(&visit, &asked, error, page::invited_form((&token, &address), &name, current.as_ref()))
+            let seen = link::look(&visit, Purpose::Invitation, &token).await;
+            refused(&visit, &asked, error, page::invited_form((&token, page::shown(&seen)), &name, current.as_ref()))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use retinue_app::{Context, link};
 use retinue_model::one_time_token::Purpose;
+use retinue_model::{Email, Result};
 
 use super::Page;
 use super::gate_form::{Field, GateForm};
@@ -99,6 +100,11 @@ pub(crate) fn invited_form((token, address): (&str, &str), name: &str, current: 
         .field(Field::new_password())
 }
 
+/// The address for password managers; a form of a dead link is not shown.
+pub(crate) fn shown(seen: &Result<Email>) -> &str {
+    seen.as_ref().map_or("", Email::as_str)
+}
+
 /// `GET /auth/magic-link`
 pub(crate) async fn ask(Visitor(visit): Visitor) -> Page {
     ask_form("").show_if(&visit, link::may_ask(&visit))
@@ -110,7 +116,8 @@ pub(crate) async fn verify(
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
 ) -> Page {
-    verify_form(&token, current.as_ref()).show_if(&visit, visit.local().map(drop))
+    let seen = link::look(&visit, Purpose::MagicLink, &token).await;
+    verify_form(&token, current.as_ref()).show_if(&visit, seen.map(drop))
 }
 
 /// `GET /auth/password-reset`
@@ -124,13 +131,14 @@ pub(crate) async fn reset(
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
 ) -> Page {
-    let address = link::address(&visit, Purpose::PasswordReset, &token).await;
-    reset_form((&token, &address), current.as_ref()).show_if(&visit, visit.local().map(drop))
+    let seen = link::look(&visit, Purpose::PasswordReset, &token).await;
+    reset_form((&token, shown(&seen)), current.as_ref()).show_if(&visit, seen.map(drop))
 }
 
 /// `GET /auth/email-change/verify`
 pub(crate) async fn change_address(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
-    change_address_form(&token).show_if(&visit, visit.local().map(drop))
+    let seen = link::look(&visit, Purpose::EmailChange, &token).await;
+    change_address_form(&token).show_if(&visit, seen.map(drop))
 }
 
 /// `GET /auth/register`: with the token of an invitation, or without where everybody may.
@@ -142,6 +150,9 @@ pub(crate) async fn register(
     if token.is_empty() {
         return register_form("").show_if(&visit, link::may_register(&visit));
     }
-    let address = link::address(&visit, Purpose::Invitation, &token).await;
-    invited_form((&token, &address), "", current.as_ref()).show_if(&visit, link::may_accept(&visit))
+    let seen = match link::may_accept(&visit) {
+        Ok(()) => link::look(&visit, Purpose::Invitation, &token).await,
+        Err(error) => Err(error),
+    };
+    invited_form((&token, shown(&seen)), "", current.as_ref()).show_if(&visit, seen.map(drop))
 }

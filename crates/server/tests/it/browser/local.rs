@@ -2,7 +2,9 @@
 
 use retinue_app::local::Registration;
 use retinue_app::set_up;
-use retinue_testkit::{Browser, Database, Key, Scheme, TestApp};
+use retinue_testkit::{Browser, Database, Key, Scheme, SmtpSink, TestApp};
+
+use crate::link::link;
 
 const ADA: &str = "ada@example.com";
 const PASSWORD: &str = "correct horse battery staple";
@@ -88,12 +90,13 @@ async fn an_address_and_a_password_need_no_scripts() {
 
 /// Shows each page that there is only where people sign in with an address.
 pub(super) async fn tour(look: &mut impl AsyncFnMut(&Browser, &str)) {
-    // Nothing listens there: nobody who is known asks for a mail.
-    let app = TestApp::local_with(Database::sqlite(), Registration::Open, Some(9)).await;
+    let sink = SmtpSink::start().await;
+    let app = TestApp::local_with(Database::sqlite(), Registration::Open, Some(sink.port())).await;
     let browser = Browser::start(&app.url("")).await;
     gates(&app, &browser, look).await;
     forms_that_were_refused(&browser, look).await;
     account(&browser, look).await;
+    links(&app, &sink, &browser, look).await;
     let closed = TestApp::local(Database::sqlite()).await;
     let browser = Browser::start(&closed.url("")).await;
     show(&browser, ("register-closed", "/auth/register"), look).await;
@@ -115,12 +118,12 @@ async fn gates(app: &TestApp, browser: &Browser, look: &mut impl AsyncFnMut(&Bro
         ("set-up-spent", "/set-up?token=spent"),
         ("sign-in-address", "/sign-in?ended=1"),
         ("magic-link", "/auth/magic-link"),
-        ("magic-link-verify", "/auth/magic-link/verify?token=x"),
+        ("magic-link-spent", "/auth/magic-link/verify?token=x"),
         ("password-reset", "/auth/password-reset"),
-        ("password-reset-verify", "/auth/password-reset/verify?token=x"),
-        ("email-change-verify", "/auth/email-change/verify?token=x"),
+        ("password-reset-spent", "/auth/password-reset/verify?token=x"),
+        ("email-change-spent", "/auth/email-change/verify?token=x"),
         ("register", "/auth/register"),
-        ("register-invited", "/auth/register?token=x"),
+        ("register-spent", "/auth/register?token=x"),
     ] {
         show(browser, page, look).await;
     }
@@ -148,10 +151,23 @@ async fn forms_that_were_refused(browser: &Browser, look: &mut impl AsyncFnMut(&
     send(browser, &[("#code", "0000-0000")]).await;
     browser.sees("#code-error", "").await;
     look(browser, "magic-link-code-error").await;
-    browser.open("/auth/magic-link/verify?token=x").await;
-    browser.click("main form button").await;
-    browser.sees("main", "used already").await;
-    look(browser, "magic-link-spent").await;
+}
+
+/// Those that come by mail, and are good; Ada is signed in.
+async fn links(app: &TestApp, sink: &SmtpSink, browser: &Browser, look: &mut impl AsyncFnMut(&Browser, &str)) {
+    browser.view(1280, Scheme::Light).await;
+    browser.open("/account").await;
+    send(browser, &[("#email", "lovelace@example.com"), ("#email-password", PASSWORD)]).await;
+    show(browser, ("email-change-verify", &link(app, &sink.next().await).0), look).await;
+    for (name, path) in [("magic-link-verify", "/auth/magic-link"), ("password-reset-verify", "/auth/password-reset")] {
+        browser.view(1280, Scheme::Light).await;
+        browser.open(path).await;
+        send(browser, &[("#email", ADA)]).await;
+        browser.sees("h1", "Look at your mail").await;
+        show(browser, (name, &link(app, &sink.next().await).0), look).await;
+    }
+    let token = app.administration().await.invite(&"ivy@example.com".to_owned().try_into().unwrap()).await.unwrap();
+    show(browser, ("register-invited", &format!("/auth/register?token={token}")), look).await;
 }
 
 async fn account(browser: &Browser, look: &mut impl AsyncFnMut(&Browser, &str)) {
