@@ -16,6 +16,7 @@ use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::ExposeSecret;
 
 use crate::auth::{Provision, SignInProvider};
+use crate::notice::Change;
 use crate::session::{self, Opened, SignedIn};
 use crate::{Context, Visit, audit, refresh, voucher};
 
@@ -40,6 +41,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) configured: &'a SignInProvider,
     pub(crate) signed_in: &'a SignIn,
     pub(crate) began_at: Timestamp,
+    /// Whether the provider was asked to have them show anew who they are.
+    pub(crate) asked_anew: bool,
 }
 
 impl Arrival<'_> {
@@ -162,6 +165,7 @@ impl Arrival<'_> {
         written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
         session::look_again(self.visit.app(), mine).await;
         self.log(mine, Origin::User);
+        self.visit.tell(mine, Change::IdentityAdded(self.configured.label.clone())).await;
         Ok(())
     }
 
@@ -207,7 +211,7 @@ impl Arrival<'_> {
             refresh_at: refresh_at.filter(|_| refresh_token.is_some()),
             refresh_token,
         };
-        let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), kept };
+        let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), proved_at: self.proved_at(), kept };
         let opened = session::open_with(visit, batch, user, how)?;
         let opening = Opening {
             session: id,
@@ -218,6 +222,15 @@ impl Arrival<'_> {
         };
         logout_token::refuse_signed_out_with(&visit.tenant(), batch, &opening);
         Ok(opened)
+    }
+
+    /// When they showed at the provider who they are. One that does not say is believed when it was asked for it.
+    fn proved_at(&self) -> Option<Timestamp> {
+        let now = self.visit.now();
+        match self.signed_in.authenticated_at {
+            Some(seconds) => Timestamp::from_second(seconds).ok().map(|at| at.min(now)),
+            None => self.asked_anew.then_some(now),
+        }
     }
 
     fn log(&self, user: UserId, origin: Origin) {

@@ -264,6 +264,11 @@ impl Context {
         self.known.as_deref().map(|known| &known.user)
     }
 
+    /// When whoever asks showed last who they are, if that is known.
+    pub(crate) fn proved_at(&self) -> Option<Timestamp> {
+        self.known.as_deref().and_then(|known| known.session.proved_at)
+    }
+
     /// Resolves when the session that this came with is over: what goes on for long must end then.
     pub async fn ended(&self) {
         match &self.known {

@@ -5,7 +5,8 @@ use retinue_model::{Error, IdentityId, Result};
 use retinue_store::Batch;
 use retinue_store::identity::{self as rows, Left};
 
-use crate::{Context, session, voucher};
+use crate::notice::Change;
+use crate::{Context, proof, session, voucher};
 
 /// How often it is looked again what is left, when others remove something at the same moment.
 const TRIES: usize = 3;
@@ -22,8 +23,9 @@ pub async fn list(ctx: &Context) -> Result<Vec<Identity>> {
 /// from then on.
 ///
 /// # Errors
-/// `not_found`, `last_way_in`.
+/// `not_found`, `last_way_in`, `sign_in_again`.
 pub async fn remove(ctx: &Context, id: IdentityId) -> Result<()> {
+    proof::require(ctx)?;
     ctx.detached(move |ctx| async move {
         for _ in 0..TRIES {
             let (removed, others): (Vec<_>, Vec<_>) = list(&ctx).await?.into_iter().partition(|one| one.id == id);
@@ -66,5 +68,7 @@ async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> 
     }
     session::look_again(ctx.app(), user).await;
     tracing::info!(%user, identity = %identity.id, request_id = ctx.request_id(), "an identity was removed");
+    let visit = ctx.as_visit();
+    visit.tell(user, Change::IdentityRemoved(visit.label_of(&identity.provider))).await;
     Ok(true)
 }

@@ -271,7 +271,7 @@ pub async fn sign_in(visit: &Visit, proof: &Proof, place: Place<'_>) -> Result<(
         session::revoke_with(visit.app(), &mut batch, user.id, None);
     }
     rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Link))?;
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
     place.take().await;
@@ -311,7 +311,7 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place<'_>) 
         password_hash: Some(visit.local()?.passwords.hash(&new).await?),
         updated_at: visit.now(),
     };
-    let (mut batch, id) = (Batch::default(), visit.new_id());
+    let (mut batch, how) = (Batch::default(), SignedIn::by(visit, Method::Link));
     spend_with(visit, &mut batch, &row);
     credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
     users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
@@ -319,8 +319,8 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place<'_>) 
         rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
     }
     // Written twice, it must leave the new one.
-    session::end_all_with(visit.app(), &mut batch, user.id, Some(id));
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(id, Method::Link))?;
+    session::end_all_with(visit.app(), &mut batch, user.id, Some(how.id));
+    let opened = session::open_with(visit, &mut batch, &user, how)?;
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
     place.take().await;
@@ -354,7 +354,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place<'_>
     let new = Newcomer { name, verified: false, password: Some(hash) };
     let user = new.add_with(visit, &mut batch, &row.address);
     rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Link))?;
     visit.store.write(batch).await?;
     place.take().await;
     log(visit, &user, Method::Link);

@@ -212,6 +212,7 @@ mod tests {
             method: Method::Oidc,
             user_agent: String::new(),
             address: String::new(),
+            proved_at: None,
             created_at: Timestamp::UNIX_EPOCH,
             last_seen_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::UNIX_EPOCH,

@@ -10,7 +10,9 @@ use retinue_store::{Batch, one_time_token as tokens};
 
 use crate::link::{self, GOOD_FOR};
 use crate::mail::Letter;
-use crate::{Context, Visit, session};
+use crate::notice::Change;
+use crate::throttle::Key;
+use crate::{Context, Visit, proof, session};
 
 /// One's own way in by address, if one has one here.
 ///
@@ -34,10 +36,12 @@ fn wrong_password() -> Error {
     Error::invalid("wrong_password", "This is not your password as it is now.")
 }
 
-/// Somebody who finds a browser open must not keep what they find.
-async fn check_current(visit: &Visit, credential: &Credential, typed: &Password) -> Result<()> {
-    let Some(kept) = &credential.password_hash else { return Ok(()) };
-    let attempt = visit.begin_guess(Some(&credential.address))?;
+/// Whoever has a password types it; others must have shown lately who they are.
+async fn check_current(ctx: &Context, credential: &Credential, typed: &Password) -> Result<()> {
+    let Some(kept) = &credential.password_hash else { return proof::require(ctx) };
+    let visit = ctx.as_visit();
+    // Counted by user: strangers who guess at the account keep nobody from mending it.
+    let attempt = visit.local()?.guesses.begin(ctx.now(), &[Key::user(credential.user_id)])?;
     match visit.local()?.passwords.verify(typed, Some(kept)).await {
         Ok(verdict) if verdict.is_right() => {
             attempt.succeeded();
@@ -54,12 +58,12 @@ async fn check_current(visit: &Visit, credential: &Credential, typed: &Password)
 /// Sets another password, and ends all other sessions. The one that counts now must be given, if there is one.
 ///
 /// # Errors
-/// `no_address`, `wrong_password`, `password_too_short`, `password_common`, `too_many_attempts`, `too_busy`.
+/// `no_address`, `wrong_password`, `sign_in_again`, `password_too_short`, `password_common`, `too_many_attempts`, `too_busy`.
 pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> Result<()> {
     ctx.detached(|ctx| async move {
         let (visit, credential) = (ctx.as_visit(), mine(&ctx).await?);
         let new = NewPassword::new(new, Some(&credential.address))?;
-        check_current(&visit, &credential, &typed).await?;
+        check_current(&ctx, &credential, &typed).await?;
         let hash = visit.local()?.passwords.hash(&new).await?;
         let (tenant, mut batch, now) = (visit.tenant(), Batch::default(), ctx.now());
         if let Some(old) = &credential.password_hash {
@@ -74,6 +78,7 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
         written.map_err(|error| if error.kind() == Kind::NotFound { wrong_password() } else { error })?;
         session::look_again(ctx.app(), changed.user_id).await;
         tracing::info!(user = %changed.user_id, request_id = ctx.request_id(), "a password was changed");
+        visit.tell(changed.user_id, Change::PasswordSet).await;
         Ok(())
     })
     .await
@@ -82,12 +87,12 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
 /// Sends a link to the address that somebody wants to sign in with from now on. Nothing is changed until it is opened.
 ///
 /// # Errors
-/// `no_address`, `wrong_password`, `links_disabled`, `too_many_attempts`, `mail_too_busy`, `too_busy`.
+/// `no_address`, `wrong_password`, `sign_in_again`, `links_disabled`, `too_many_attempts`, `mail_too_busy`, `too_busy`.
 pub async fn ask_to_change_address(ctx: &Context, typed: Password, new: Email) -> Result<()> {
     ctx.detached(|ctx| async move {
         let (visit, credential) = (ctx.as_visit(), mine(&ctx).await?);
         let mailer = visit.mailer()?;
-        check_current(&visit, &credential, &typed).await?;
+        check_current(&ctx, &credential, &typed).await?;
         // Counted, whatever comes of it.
         drop(visit.begin_request(&new)?);
         let taken = rows::by_address(&visit.tenant(), &ctx.store, &new).await?;

@@ -33,13 +33,14 @@ pub(crate) struct SignedIn {
     pub(crate) id: SessionId,
     pub(crate) method: Method,
     pub(crate) identity: Option<IdentityId>,
+    pub(crate) proved_at: Option<Timestamp>,
     pub(crate) kept: Kept,
 }
 
 impl SignedIn {
-    /// Without a provider.
-    pub(crate) fn by(id: SessionId, method: Method) -> Self {
-        Self { id, method, identity: None, kept: Kept::default() }
+    /// Without a provider, at this moment.
+    pub(crate) fn by(visit: &Visit, method: Method) -> Self {
+        Self { id: visit.new_id(), method, identity: None, proved_at: Some(visit.now()), kept: Kept::default() }
     }
 }
 
@@ -63,6 +64,7 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
         method: how.method,
         user_agent: visit.caller().user_agent.clone(),
         address: visit.caller().address.clone(),
+        proved_at: how.proved_at,
         created_at: now,
         last_seen_at: now,
         expires_at: now.saturating_add(limits.absolute).map_err(Error::internal)?,

@@ -222,6 +222,7 @@ mod tests {
             method: Method::Oidc,
             user_agent: String::new(),
             address: String::new(),
+            proved_at: None,
             created_at: now,
             last_seen_at: now,
             expires_at: now,

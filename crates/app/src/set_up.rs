@@ -156,7 +156,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<&C
     let mut batch = Batch::default();
     users::insert_with(&visit.tenant(), &mut batch, &user, Some(credential.address.key()));
     credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit.new_id(), Method::Link))?;
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Link))?;
     visit.store.write(batch).await?;
     taken.link = None;
     session::replace(current).await;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::arrival::Arrival;
 use crate::auth::SignInProvider;
 use crate::session::Opened;
-use crate::{App, Context, Visit};
+use crate::{App, Context, Visit, proof};
 
 /// What the browser keeps of a sign-in is encrypted for.
 const PURPOSE: &str = "sign-in at a provider";
@@ -58,6 +58,9 @@ struct Sealed {
     pending: Pending,
     /// Who adds an identity, if that is what this is for.
     for_user: Option<UserId>,
+    /// Whether they are to show anew who they are.
+    #[serde(default)]
+    anew: bool,
     began_at: Timestamp,
 }
 
@@ -66,24 +69,48 @@ fn id_of_state(state: &str) -> String {
     state.chars().filter(char::is_ascii_alphanumeric).take(12).collect()
 }
 
-/// Begins a sign-in at a provider; the first one if none is named. Whoever is signed in already adds an identity.
+/// What somebody wants at a provider.
+#[derive(Clone, Copy, Debug)]
+pub enum Wish<'a> {
+    /// To sign in.
+    SignIn,
+    /// To sign in, and to show anew who they are, though they may be signed in there.
+    Anew,
+    /// To add an identity to those by which they sign in.
+    Add(&'a Context),
+}
+
+impl Wish<'_> {
+    fn options(self, return_to: &ReturnTo) -> Options {
+        let (prompt, max_age) = match self {
+            Self::SignIn => (None, None),
+            Self::Anew => (Some(Prompt::Login), Some(proof::RECENT.unsigned_abs())),
+            // Or else whoever is signed in there too would add, unasked, the account that they use already.
+            Self::Add(_) => (Some(Prompt::SelectAccount), None),
+        };
+        Options { return_path: return_to.as_str().to_owned(), prompt, max_age, ..Options::default() }
+    }
+}
+
+/// Begins a sign-in at a provider; the first one if none is named.
 ///
 /// # Errors
-/// `provider_unknown`, or why the provider can't be used.
-pub async fn begin(
-    visit: &Visit,
-    provider: Option<&str>,
-    return_to: &ReturnTo,
-    adding: Option<&Context>,
-) -> Result<Begun> {
+/// `provider_unknown`, `sign_in_again`, or why the provider can't be used.
+pub async fn begin(visit: &Visit, provider: Option<&str>, return_to: &ReturnTo, wish: Wish<'_>) -> Result<Begun> {
     let SignInProvider { provider, .. } = visit.auth.provider(provider)?;
-    // Or else whoever is signed in there too would add, unasked, the account that they use already.
-    let prompt = adding.map(|_| Prompt::SelectAccount);
-    let options = Options { return_path: return_to.as_str().to_owned(), prompt, ..Options::default() };
+    let for_user = match wish {
+        Wish::Add(ctx) => {
+            proof::require(ctx)?;
+            Some(ctx.principal().user_id())
+        }
+        Wish::SignIn | Wish::Anew => None,
+    };
+    let options = wish.options(return_to);
     let (random, began_at) = (|bytes: &mut [u8]| visit.rng.fill(bytes), visit.now());
     let begun = provider.begin(Moment { now: began_at, random: &random }, options).await?;
     let id = id_of_state(&begun.pending.state);
-    let sealed = Sealed { pending: begun.pending, for_user: adding.map(|ctx| ctx.principal().user_id()), began_at };
+    let anew = matches!(wish, Wish::Anew);
+    let sealed = Sealed { pending: begun.pending, for_user, anew, began_at };
     let text = serde_json::to_string(&sealed).map_err(Error::internal)?;
     Ok(Begun { url: begun.url, id, kept: visit.keys().seal(&*visit.rng, PURPOSE, &text)? })
 }
@@ -163,14 +190,14 @@ impl Underway {
     }
 
     async fn end(self, visit: &Visit, returned: Returned, current: Option<&Context>) -> Result<Finished> {
-        let (return_to, Sealed { pending, for_user, began_at }) = (self.return_to(), self.0);
+        let (return_to, Sealed { pending, for_user, anew, began_at }) = (self.return_to(), self.0);
         let configured = visit.auth.provider(Some(&pending.provider))?;
         let place = visit.exchanges.begin(&pending.state).await?;
         let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
         let moment = Moment { now: visit.now(), random: &random };
         let signed_in = configured.provider.finish(moment, returned.0, pending).await?;
         drop(place);
-        let arrival = Arrival { visit, configured, signed_in: &signed_in, began_at };
+        let arrival = Arrival { visit, configured, signed_in: &signed_in, began_at, asked_anew: anew };
         let opened = match for_user {
             Some(user) => {
                 let same = current.filter(|ctx| ctx.principal().user_id() == user).ok_or_else(other_person)?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
-use retinue_model::{Email, Error, Result};
+use retinue_model::{Email, Error, Result, UserId};
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +35,12 @@ impl Key {
     #[must_use]
     pub fn account(address: &Email) -> Self {
         Self::new(Of::Account, address.key().as_bytes())
+    }
+
+    /// Somebody who is signed in, and shows that it is still them.
+    #[must_use]
+    pub fn user(user: UserId) -> Self {
+        Self::new(Of::Account, user.uuid().as_bytes())
     }
 
     /// Where a request comes from, whichever account it tries. Of IPv6 it is the /64: whoever has one address has all of

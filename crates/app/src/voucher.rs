@@ -22,7 +22,7 @@ pub(crate) async fn vouches_for(app: &App, user: UserId, key: &str) -> Result<bo
         return Ok(true);
     }
     let found = credential::of_user(&app.tenant(), &app.store, user).await?;
-    Ok(found.is_some_and(|found| found.email_verified && found.credential.address.key() == key))
+    Ok(found.is_some_and(|found| found.address_verified && found.credential.address.key() == key))
 }
 
 fn is_good(app: &App, identity: &Identity, key: &str) -> bool {
@@ -31,5 +31,7 @@ fn is_good(app: &App, identity: &Identity, key: &str) -> bool {
     let is_trusted = providers
         .iter()
         .any(|known| known.name() == identity.provider && (known.link_by_email || providers.len() == 1));
-    has_address && identity.email_verified && is_trusted
+    // What a provider said that had the same name before counts no more.
+    let is_known = app.auth.has_provider(&identity.provider, &identity.issuer);
+    has_address && identity.email_verified && is_trusted && is_known
 }

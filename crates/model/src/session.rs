@@ -61,6 +61,8 @@ pub struct Session {
     pub user_agent: String,
     /// Where it came from, at sign-in.
     pub address: String,
+    /// When they showed last who they are, with a password, a mail or at their provider; none if their provider did not say.
+    pub proved_at: Option<Timestamp>,
     /// When they signed in.
     pub created_at: Timestamp,
     /// When it was last used, to the minute.

@@ -144,8 +144,6 @@ reasons! {
     TokenNonceMissing = Invalid "oidc_token_nonce_missing", TOKEN, AGAIN;
     /// With the nonce of another sign-in.
     TokenNonce = Invalid "oidc_token_nonce", TOKEN, AGAIN;
-    /// It was asked how long ago the person signed in, and there is no answer.
-    TokenAuthTimeMissing = Invalid "oidc_token_auth_time_missing", TOKEN, AGAIN;
     /// The person signed in longer ago than was asked for.
     TokenAuthTime = Invalid "oidc_token_auth_time", "The identity provider did not ask you to sign in anew.", AGAIN;
     /// The access token is not the one that belongs to this ID token.

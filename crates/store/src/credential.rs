@@ -12,9 +12,9 @@ use crate::{Store, Tenant};
 
 pub(crate) mod sql {
     super::statements! {
-        BY_ADDRESS = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, u.email_verified, u.disabled_at \
+        BY_ADDRESS = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, c.address_verified_at, u.disabled_at \
             FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 AND c.address = $2";
-        OF_USER = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, u.email_verified, u.disabled_at \
+        OF_USER = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, c.address_verified_at, u.disabled_at \
             FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.user_id = $1 AND c.organization_id = $2";
         // A user of another organization is not there.
         SET_PASSWORD = "INSERT INTO credentials (user_id, organization_id, address, password_hash, updated_at) \
@@ -25,7 +25,11 @@ pub(crate) mod sql {
             WHERE user_id = $2 AND organization_id = $3 AND password_hash IN ($4, $1)";
         LETS_IN = "SELECT c.user_id FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 \
             AND u.disabled_at IS NULL AND (c.password_hash IS NOT NULL OR CAST($2 AS BIGINT) = 1) LIMIT 1";
-        CHANGE_ADDRESS = "UPDATE credentials SET address = $1, updated_at = $2 WHERE user_id = $3 AND organization_id = $4";
+        // Only a mail that went there leads to it.
+        CHANGE_ADDRESS = "UPDATE credentials SET address = $1, address_verified_at = $2, updated_at = $2 \
+            WHERE user_id = $3 AND organization_id = $4";
+        VERIFY = "UPDATE credentials SET address_verified_at = $1 \
+            WHERE user_id = $2 AND organization_id = $3 AND address = $4";
     }
 }
 
@@ -34,8 +38,8 @@ pub(crate) mod sql {
 pub struct Found {
     /// The credential.
     pub credential: Credential,
-    /// Whether somebody has shown that the user's address is theirs.
-    pub email_verified: bool,
+    /// Whether the user has opened a mail that went to its address.
+    pub address_verified: bool,
     /// When the user was disabled, if they are.
     pub disabled_at: Option<Timestamp>,
 }
@@ -48,7 +52,8 @@ fn read(row: &Row<'_>) -> Result<Found> {
         password_hash: columns.take::<Option<String>>()?.map(PasswordHash::new),
         updated_at: columns.take()?,
     };
-    Ok(Found { credential, email_verified: columns.take()?, disabled_at: columns.take()? })
+    let verified_at: Option<Timestamp> = columns.take()?;
+    Ok(Found { credential, address_verified: verified_at.is_some(), disabled_at: columns.take()? })
 }
 
 fn no_user() -> Error {
@@ -105,7 +110,13 @@ pub async fn lets_anybody_in(tenant: &Tenant, store: &Store, by_link: bool) -> R
     Ok(found.is_some())
 }
 
-/// Lets a user sign in with another address, when the batch is written. Requires that they have a credential:
+/// Notes that a user has opened a mail that went to an address, as it is compared, when the batch is written, if it is the
+/// one that they sign in with.
+pub(crate) fn verify_with(tenant: &Tenant, batch: &mut Batch, user: UserId, key: String, now: Timestamp) {
+    batch.write(&sql::VERIFY, params![now, user, tenant.id(), key]);
+}
+
+/// Lets a user sign in with another address, to which a mail went that they opened, when the batch is written. Requires that they have a credential:
 /// `not_found`; and that the address is nobody else's: `address_taken`.
 pub fn change_address_with(tenant: &Tenant, batch: &mut Batch, user: UserId, address: &Email, now: Timestamp) {
     batch.require(&sql::CHANGE_ADDRESS, params![address.key(), now, user, tenant.id()], no_credential);

@@ -35,11 +35,12 @@ pub(crate) mod sql {
             EXISTS (SELECT 1 FROM identities o WHERE o.id = $3 AND o.user_id = $2 AND o.id <> $1) \
             OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $2 AND (\
             CAST($4 AS BIGINT) = 1 AND c.password_hash IS NOT NULL OR CAST($5 AS BIGINT) = 1)))";
-        // Unless another identity says the same, or they sign in with that very address.
+        // Unless another identity says the same, or a mail that went there was opened.
         DOUBT = "UPDATE users SET email_verified = $1, updated_at = $2 \
             WHERE id = $3 AND organization_id = $4 AND email_key = $5 AND NOT EXISTS (SELECT 1 FROM identities i \
             WHERE i.user_id = $3 AND i.email_verified = $6 AND LOWER(i.email) = $5) \
-            AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $3 AND c.address = $5)";
+            AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $3 AND c.address = $5 \
+            AND c.address_verified_at IS NOT NULL)";
     }
 }
 

@@ -14,17 +14,17 @@ use crate::{Scope, Store, System, Tenant, user};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO sessions (id, organization_id, user_id, identity_id, method, user_agent, address, created_at, \
-            last_seen_at, expires_at, provider_session, id_token, refresh_token, refresh_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING";
-        GET = "SELECT s.id, s.organization_id, s.user_id, s.identity_id, s.method, s.user_agent, s.address, s.created_at, \
-            s.last_seen_at, s.expires_at, s.refresh_at, u.id, u.organization_id, u.name, u.email, u.email_verified, \
+        INSERT = "INSERT INTO sessions (id, organization_id, user_id, identity_id, method, user_agent, address, proved_at, \
+            created_at, last_seen_at, expires_at, provider_session, id_token, refresh_token, refresh_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING";
+        GET = "SELECT s.id, s.organization_id, s.user_id, s.identity_id, s.method, s.user_agent, s.address, s.proved_at, \
+            s.created_at, s.last_seen_at, s.expires_at, s.refresh_at, u.id, u.organization_id, u.name, u.email, u.email_verified, \
             u.organization_admin, u.disabled_at, u.created_at, i.provider, i.issuer \
             FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN identities i ON i.id = s.identity_id \
             WHERE s.id = $1 AND s.user_id = $2 AND s.organization_id = $3 AND s.ended_at IS NULL AND u.disabled_at IS NULL";
         ENDED_AT = "SELECT ended_at FROM sessions WHERE id = $1 AND user_id = $2";
-        LIST = "SELECT id, organization_id, user_id, identity_id, method, user_agent, address, created_at, last_seen_at, \
-            expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3 \
+        LIST = "SELECT id, organization_id, user_id, identity_id, method, user_agent, address, proved_at, created_at, \
+            last_seen_at, expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3 \
             ORDER BY created_at DESC, id DESC LIMIT 200";
         TOUCH = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
         END = "UPDATE sessions SET ended_at = COALESCE(ended_at, $1), id_token = NULL, refresh_token = NULL \
@@ -96,6 +96,7 @@ fn read(columns: &mut Columns<'_>) -> Result<Session> {
         method: columns.take::<String>()?.parse()?,
         user_agent: columns.take()?,
         address: columns.take()?,
+        proved_at: columns.take()?,
         created_at: columns.take()?,
         last_seen_at: columns.take()?,
         expires_at: columns.take()?,
@@ -118,6 +119,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, session: &Session, kept: 
             session.method.as_str(),
             session.user_agent.clone(),
             session.address.clone(),
+            session.proved_at,
             session.created_at,
             session.last_seen_at,
             session.expires_at,

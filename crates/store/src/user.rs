@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::row::{Columns, Row};
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Scope, Store, Tenant};
+use crate::{Scope, Store, Tenant, credential};
 
 pub(crate) mod sql {
     super::statements! {
@@ -173,9 +173,10 @@ pub fn address_with(tenant: &Tenant, batch: &mut Batch, id: UserId, address: Add
     batch.require(&sql::ADDRESS, params![email, key, verified, now, id, tenant.id()], missing);
 }
 
-/// Notes that somebody has shown that an address is theirs, when the batch is written, if it is the one they are described
-/// with.
+/// Notes that somebody has opened a mail that went to an address, when the batch is written, if it is the one they are
+/// described with, and if it is the one they sign in with.
 pub fn verify_with(tenant: &Tenant, batch: &mut Batch, id: UserId, email_key: String, now: Timestamp) {
+    credential::verify_with(tenant, batch, id, email_key.clone(), now);
     batch.write(&sql::VERIFY, params![true, now, id, tenant.id(), email_key]);
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use retinue_model::Email;
 use retinue_model::one_time_token::Purpose;
 
+use crate::notice::Change;
 use crate::secret::ShortCode;
 
 /// What a mail is about. Links are whole URLs.
@@ -38,6 +39,11 @@ pub enum Letter {
     EmailChanged {
         /// The new address, which is shown in part.
         to: Email,
+    },
+    /// Another way to sign in is there, or one is not any more.
+    WaysChanged {
+        /// Which.
+        change: Change,
     },
     /// Somebody asks one to come in.
     Invitation {
@@ -73,6 +79,7 @@ impl Letter {
             Self::PasswordReset { .. } => Purpose::PasswordReset.as_str(),
             Self::EmailChange { .. } => Purpose::EmailChange.as_str(),
             Self::EmailChanged { .. } => "email_changed",
+            Self::WaysChanged { .. } => "ways_changed",
             Self::Invitation { .. } => Purpose::Invitation.as_str(),
             Self::AlreadyRegistered { .. } => "already_registered",
         }
@@ -86,7 +93,7 @@ impl Letter {
             | Self::EmailChange { link, .. }
             | Self::Invitation { link, .. }
             | Self::AlreadyRegistered { link } => Some(link),
-            Self::EmailChanged { .. } => None,
+            Self::EmailChanged { .. } | Self::WaysChanged { .. } => None,
         }
     }
 
@@ -97,6 +104,7 @@ impl Letter {
             Self::PasswordReset { .. } => "Set another password for Retinue",
             Self::EmailChange { .. } => "Confirm your new address for Retinue",
             Self::EmailChanged { .. } => "Your address for Retinue was changed",
+            Self::WaysChanged { .. } => "How you sign in to Retinue was changed",
             Self::Invitation { .. } => "You are invited to Retinue",
             Self::AlreadyRegistered { .. } => "You have an account at Retinue already",
         }
@@ -109,6 +117,7 @@ impl Letter {
             Self::PasswordReset { link, good_for } => password_reset(link, *good_for, site),
             Self::EmailChange { link, good_for } => email_change(link, *good_for, site),
             Self::EmailChanged { to } => email_changed(to, site),
+            Self::WaysChanged { change } => ways_changed(change, site),
             Self::Invitation { link, by, team, good_for } => invitation(link, (by, team), *good_for, site),
             Self::AlreadyRegistered { link } => already_registered(link, site),
         }
@@ -153,6 +162,23 @@ fn email_changed(to: &Email, site: &str) -> String {
         Mails to you go there from now on, and not to this address any more.\n\n\
         Was it not you? Then somebody else has your account: tell whoever runs {site} at once.\n",
         to.masked()
+    )
+}
+
+fn ways_changed(change: &Change, site: &str) -> String {
+    let what = match change {
+        Change::PasswordSet => "A password was set for your Retinue account".to_owned(),
+        Change::IdentityAdded(label) => {
+            format!("One can sign in to your Retinue account with an identity of {} now", name(label))
+        }
+        Change::IdentityRemoved(label) => {
+            format!("An identity of {} was removed from your Retinue account", name(label))
+        }
+    };
+    format!(
+        "{what}, at {site}.\n\n\
+        Was it you? Then all is well.\n\
+        Was it not? Then somebody else has been in your account: tell whoever runs {site} at once.\n"
     )
 }
 

@@ -4,6 +4,7 @@ use retinue_model::Email;
 
 use super::stub::{Fate, Stub};
 use super::*;
+use crate::notice::Change;
 use crate::scratch::{CountingRng, Fixed, Standing};
 use crate::secret::ShortCode;
 
@@ -48,13 +49,16 @@ fn mail() -> Mail {
     Mail { to: email("ada@example.com"), letter: magic_link() }
 }
 
-fn letters() -> [Letter; 6] {
+fn letters() -> [Letter; 9] {
     let (link, good_for) = ("https://retinue.example.com/x".to_owned(), Duration::from_hours(1));
     [
         magic_link(),
         Letter::PasswordReset { link: link.clone(), good_for },
         Letter::EmailChange { link: link.clone(), good_for },
         Letter::EmailChanged { to: email("lovelace@example.net") },
+        Letter::WaysChanged { change: Change::PasswordSet },
+        Letter::WaysChanged { change: Change::IdentityAdded("Example SSO".to_owned()) },
+        Letter::WaysChanged { change: Change::IdentityRemoved("Example SSO".to_owned()) },
         Letter::Invitation {
             link: link.clone(),
             by: "Ada Lovelace".to_owned(),

@@ -50,6 +50,7 @@ fn adas() -> KnownSession {
         method: Method::Password,
         user_agent: String::new(),
         address: String::new(),
+        proved_at: None,
         created_at: NOW,
         last_seen_at: NOW,
         expires_at: NOW + SignedDuration::from_hours(1),

@@ -118,5 +118,10 @@ async fn a_provider_that_vouches_for_an_address_leads_to_whoever_showed_that_it_
     assert_ne!(stranger.id().await, user.id.to_string(), "nobody has shown that it is hers");
     let grace = app.add_user("grace@example.com", Some(PASSWORD)).await;
     app.database.ask("UPDATE users SET email_verified = (1 = 1) WHERE name = 'grace'").await;
+    let unproved = Person::signed_in(&app, &provider, "grace").await;
+    assert_ne!(unproved.id().await, grace.id.to_string(), "somebody else said so");
+    app.database.ask("DELETE FROM users WHERE id IN (SELECT user_id FROM identities WHERE subject = 'grace')").await;
+    let mail = "UPDATE credentials SET address_verified_at = updated_at WHERE address = 'grace@example.com'";
+    app.database.ask(mail).await;
     assert_eq!(Person::signed_in(&app, &provider, "grace").await.id().await, grace.id.to_string());
 }

@@ -43,6 +43,7 @@ with_mail! {
     a_link_sets_another_password_and_ends_all_sessions: Closed,
     whoever_registers_exists_when_the_link_is_opened: Open,
     an_address_is_changed_when_its_link_is_opened: Closed,
+    whose_password_is_set_is_told: Closed,
     who_asks_for_many_mails_is_slowed_down: Closed,
 }
 
@@ -129,6 +130,30 @@ async fn a_code_is_typed_on_another_device(app: &TestApp, sink: &SmtpSink) {
     for mail in [&first, &second] {
         assert_eq!(verify(&elsewhere, &json!({"token": link(app, mail).1})).await.0, 409, "all of them are used up");
     }
+}
+
+/// And whoever has none sets one only after opening a mail.
+async fn whose_password_is_set_is_told(app: &TestApp, sink: &SmtpSink) {
+    app.add_user(ADA, None).await;
+    let ada = Person::stranger(app);
+    let come = async || {
+        ask(app, "/auth/magic-link", ADA).await;
+        let token = link(app, &sink.next().await).1;
+        assert_eq!(verify(&ada, &json!({"token": token})).await.0, 200);
+    };
+    come().await;
+    app.clock.advance(std::time::Duration::from_mins(16));
+    let set = async || ada.submit("/account/password", &[("password", PASSWORD)]).await;
+    assert_eq!(retinue_testkit::location(&set().await), "/sign-in?return_to=%2Faccount&again=1");
+    assert_eq!(sink.waiting(), 0);
+    come().await;
+    assert_eq!(retinue_testkit::location(&set().await), "/account");
+    let mail = sink.next().await;
+    assert_eq!(
+        (mail.to.as_slice(), mail.subject().as_str()),
+        (&[ADA.to_owned()][..], "How you sign in to Retinue was changed")
+    );
+    assert!(mail.text().contains("A password was set") && !mail.text().contains(PASSWORD), "{}", mail.text());
 }
 
 async fn a_code_may_be_tried_five_times(app: &TestApp, sink: &SmtpSink) {

@@ -12,6 +12,7 @@ on_both_databases! {
     an_address_leads_to_nobody_unless_it_is_verified_on_both_sides,
     an_address_that_two_people_have_leads_to_neither,
     an_address_leads_to_nobody_who_took_it_where_that_proves_nothing,
+    an_address_leads_to_nobody_whose_provider_was_another_one,
     an_address_leads_to_nobody_from_where_that_is_not_allowed,
     an_address_that_only_looks_alike_leads_to_nobody,
     an_address_leads_to_nobody_who_is_known_there_as_somebody_else,
@@ -41,6 +42,16 @@ async fn an_address_leads_to_nobody_who_took_it_where_that_proves_nothing(databa
     assert_ne!(victim.id().await, attacker.id().await);
     let thread = victim.thread().await;
     assert_eq!(attacker.status(Method::GET, &format!("/api/threads/{thread}")).await, 404);
+}
+
+/// What was a provider of this name before said things that nobody stands for any more.
+async fn an_address_leads_to_nobody_whose_provider_was_another_one(database: Database) {
+    let (app, sso, other) = start(database).await;
+    let before = comes(&app, ("sso", &sso), "before", has("ceo@example.com", true)).await;
+    app.database.ask("UPDATE identities SET issuer = 'https://before.example.com'").await;
+    let ceo = comes(&app, ("other", &other), "ceo", has("ceo@example.com", true)).await;
+    assert_eq!(app.database.ask("SELECT COUNT(*) FROM users WHERE email_key = 'ceo@example.com'").await, ["2"]);
+    drop((before, ceo));
 }
 
 async fn an_address_leads_to_nobody_from_where_that_is_not_allowed(database: Database) {

@@ -25,6 +25,7 @@ mod password;
 mod place;
 mod postgres_fault;
 mod program;
+mod proof;
 mod refresh;
 mod run;
 mod session;

@@ -42,6 +42,8 @@ CREATE TABLE credentials (
   user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
   organization_id uuid NOT NULL REFERENCES organizations (id),
   address text NOT NULL,
+  -- When somebody opened a mail that went there; null if nobody has shown that it is theirs.
+  address_verified_at timestamptz,
   password_hash text,
   updated_at timestamptz NOT NULL
 );
@@ -62,6 +64,8 @@ CREATE TABLE sessions (
   refreshed_at timestamptz,
   user_agent text NOT NULL,
   address text NOT NULL,
+  -- When they showed last who they are.
+  proved_at timestamptz,
   created_at timestamptz NOT NULL,
   last_seen_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,

@@ -42,6 +42,8 @@ CREATE TABLE credentials (
   user_id BLOB NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
   organization_id BLOB NOT NULL REFERENCES organizations (id),
   address TEXT NOT NULL,
+  -- When somebody opened a mail that went there; null if nobody has shown that it is theirs.
+  address_verified_at INTEGER,
   password_hash TEXT,
   updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -62,6 +64,8 @@ CREATE TABLE sessions (
   refreshed_at INTEGER,
   user_agent TEXT NOT NULL,
   address TEXT NOT NULL,
+  -- When they showed last who they are.
+  proved_at INTEGER,
   created_at INTEGER NOT NULL,
   last_seen_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,

@@ -44,6 +44,7 @@ async fn insert(store: &Store) {
         method: Method::Oidc,
         user_agent: String::new(),
         address: String::new(),
+        proved_at: None,
         created_at: at(0),
         last_seen_at: at(0),
         expires_at: at(1_000),

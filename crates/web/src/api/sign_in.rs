@@ -5,7 +5,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Json};
-use retinue_app::sign_in::{self, Begun, Finished, Returned, Underway};
+use retinue_app::sign_in::{self, Begun, Finished, Returned, Underway, Wish};
 use retinue_app::{App, Visit, sign_out};
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
@@ -16,7 +16,7 @@ use crate::asked::Asked;
 use crate::cookie::{self, SetCookie};
 use crate::extract::{Ctx, Param, Params, Perhaps, Visitor, form};
 use crate::guard::Public;
-use crate::page::sign_in::{Aim, failed, lead_on};
+use crate::page::sign_in::{Aim, failed, is_to_sign_in_again, lead_on, sign_in_again};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// How people sign in here.
@@ -71,6 +71,8 @@ pub(crate) struct Login {
     /// A path of this server to come back to.
     #[serde(default)]
     return_to: String,
+    /// `1`: the provider is to ask who it is, though somebody may be signed in there.
+    again: Option<String>,
 }
 
 /// Begin to sign in at an identity provider: leads a browser there.
@@ -86,7 +88,8 @@ pub(crate) async fn login(
     headers: HeaderMap,
 ) -> Response {
     let return_to = ReturnTo::new(&query.return_to);
-    match sign_in::begin(&visit, query.provider.as_deref(), &return_to, None).await {
+    let wish = if query.again.is_some() { Wish::Anew } else { Wish::SignIn };
+    match sign_in::begin(&visit, query.provider.as_deref(), &return_to, wish).await {
         Ok(begun) => lead_away(Redirect::to(&begun.url).into_response(), (visit.app(), &headers), &begun),
         Err(error) => failed(&visit, &asked, error, &Aim::SignIn(return_to)),
     }
@@ -119,10 +122,11 @@ pub(crate) async fn add(
     let visit = ctx.as_visit();
     let begun = async {
         let AddForm { provider } = form(request).await?;
-        sign_in::begin(&visit, Some(&provider), &ReturnTo::new("/account"), Some(&ctx)).await
+        sign_in::begin(&visit, Some(&provider), &ReturnTo::new("/account"), Wish::Add(&ctx)).await
     };
     match begun.await {
         Ok(begun) => lead_away(lead_on(&begun.url), (ctx.app(), &headers), &begun),
+        Err(error) if is_to_sign_in_again(&error) => sign_in_again(),
         Err(error) => failed(&visit, &asked, error, &Aim::AddIdentity),
     }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::account_password::{self, LocalPart, LocalSaid};
 use super::rail::{Rail, View};
+use super::sign_in::{is_to_sign_in_again, sign_in_again};
 use super::{OnPage, Page, VERSION, html};
 use crate::extract::{Ctx, Param, form};
 use crate::problem;
@@ -182,6 +183,9 @@ pub(crate) fn back() -> Response {
 
 pub(crate) async fn refused(ctx: &Context, error: &Error, mut said: Said) -> Page {
     problem::log(error, ctx.request_id());
+    if is_to_sign_in_again(error) {
+        return Ok(sign_in_again());
+    }
     if said.name.is_none() && said.local.is_none() {
         said.notice = Some(error.detail().to_owned());
     }

@@ -21,9 +21,20 @@ use crate::problem::{self, Failed};
 struct SignInPage {
     title: &'static str,
     assets: &'static str,
-    ended: bool,
+    why: Why,
     providers: Vec<Way>,
     local: Option<LocalForm>,
+}
+
+/// Why somebody is asked to sign in who did so already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Why {
+    #[default]
+    Nothing,
+    /// Their session is over.
+    Ended,
+    /// They are to show that it is still them.
+    Again,
 }
 
 /// The form for an address and a password.
@@ -117,6 +128,27 @@ pub(crate) struct SignInQuery {
     #[serde(default)]
     return_to: String,
     ended: Option<String>,
+    again: Option<String>,
+}
+
+impl SignInQuery {
+    const fn why(&self) -> Why {
+        match (&self.again, &self.ended) {
+            (Some(_), _) => Why::Again,
+            (None, Some(_)) => Why::Ended,
+            (None, None) => Why::Nothing,
+        }
+    }
+}
+
+/// Whether somebody must show first that it is still them.
+pub(crate) fn is_to_sign_in_again(error: &Error) -> bool {
+    error.code() == "sign_in_again"
+}
+
+/// Leads somebody who is signed in to where they do so once more, and to their account then.
+pub(crate) fn sign_in_again() -> Response {
+    Redirect::to(&href("/sign-in", &[("return_to", "/account"), ("again", "1")])).into_response()
 }
 
 /// A path with a query.
@@ -137,24 +169,27 @@ pub(crate) fn redirect(return_to: &ReturnTo, ended: bool) -> Response {
 /// `GET /sign-in`
 pub(crate) async fn show(Visitor(visit): Visitor, Perhaps(known): Perhaps, Params(query): Params<SignInQuery>) -> Page {
     let return_to = ReturnTo::new(&query.return_to);
-    if known.is_some() {
+    let why = query.why();
+    if known.is_some() && why != Why::Again {
         return Ok(Redirect::to(return_to.as_str()).into_response());
     }
     let form = LocalForm { return_to: return_to.to_string(), ..LocalForm::default() };
-    render(&visit, StatusCode::OK, query.ended.is_some(), form).on_page(&visit)
+    render(&visit, StatusCode::OK, why, form).on_page(&visit)
 }
 
-fn render(visit: &Visit, status: StatusCode, ended: bool, form: LocalForm) -> Result<Response> {
+fn render(visit: &Visit, status: StatusCode, why: Why, form: LocalForm) -> Result<Response> {
     let auth = visit.app().auth();
     let return_to = form.return_to.as_str();
-    let providers = auth.providers.iter().map(|provider| Way {
-        label: provider.label.clone(),
-        href: href("/auth/login", &[("provider", provider.name()), ("return_to", return_to)]),
+    let again = (why == Why::Again).then_some(("again", "1"));
+    let providers = auth.providers.iter().map(|provider| {
+        let query = [("provider", provider.name()), ("return_to", return_to)];
+        let query: Vec<_> = query.into_iter().chain(again).collect();
+        Way { label: provider.label.clone(), href: href("/auth/login", &query) }
     });
     let page = SignInPage {
         title: "Sign in · Retinue",
         assets: crate::assets::BASE,
-        ended,
+        why,
         providers: providers.collect(),
         local: auth.local.as_ref().map(|local| LocalForm {
             links: auth.sends_links(),
@@ -170,7 +205,7 @@ pub(crate) fn again(visit: &Visit, error: &Error, form: LocalForm) -> Response {
     problem::log(error, visit.request_id());
     let form = LocalForm { error: Some(error.detail().to_owned()), ..form };
     let status = problem::status(error);
-    let mut response = render(visit, status, false, form).unwrap_or_else(|_| status.into_response());
+    let mut response = render(visit, status, Why::Nothing, form).unwrap_or_else(|_| status.into_response());
     problem::add_headers(error, response.headers_mut());
     response
 }

@@ -71,6 +71,9 @@ impl Cast {
         for (actor, subject) in [(Actor::Owner, "ada"), (Actor::Other, "other"), (Actor::Admin, "admin")] {
             if !self.is_in(actor).await {
                 self.enter(actor, Person::signed_in(app, provider, subject).await);
+            } else if self.clock.is_some() {
+                // It is long ago for them that they showed who they are.
+                assert_eq!(self.person(actor).sign_in(provider, subject, "/").await.status(), 303);
             }
         }
         let cut = Person::stranger(app);

@@ -69,7 +69,7 @@ fn content(route: &Route) -> Content {
 
 /// The queries to ask a route with besides none.
 pub(super) fn queries(route: &Route) -> &'static [&'static str] {
-    let known = ["limit", "cursor", "q", "provider", "return_to", "rendered", "last_event_id"];
+    let known = ["limit", "cursor", "q", "provider", "return_to", "again", "rendered", "last_event_id"];
     for name in &route.query {
         assert!(
             known.contains(&name.as_str()),

@@ -37,6 +37,7 @@ fn session_of(id: SessionId, user_id: UserId) -> Session {
         method: Method::Oidc,
         user_agent: String::new(),
         address: String::new(),
+        proved_at: None,
         created_at: NOW,
         last_seen_at: NOW,
         expires_at: LATER,
