@@ -3,9 +3,9 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use retinue_app::Visit;
 use retinue_app::local::Registration;
 use retinue_app::sign_in::Underway;
+use retinue_app::{Context, Visit};
 use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
@@ -173,7 +173,8 @@ pub(crate) async fn show(Visitor(visit): Visitor, Perhaps(known): Perhaps, Param
     if known.is_some() && why != Why::Again {
         return Ok(Redirect::to(return_to.as_str()).into_response());
     }
-    let form = LocalForm { return_to: return_to.to_string(), ..LocalForm::default() };
+    let email = known.as_ref().and_then(Context::known_user).and_then(|user| user.email.clone());
+    let form = LocalForm { return_to: return_to.to_string(), email: email.unwrap_or_default(), ..LocalForm::default() };
     render(&visit, StatusCode::OK, why, form).on_page(&visit)
 }
 
@@ -193,7 +194,7 @@ fn render(visit: &Visit, status: StatusCode, why: Why, form: LocalForm) -> Resul
         providers: providers.collect(),
         local: auth.local.as_ref().map(|local| LocalForm {
             links: auth.sends_links(),
-            registers: local.registration == Registration::Open,
+            registers: local.registration == Registration::Open && why != Why::Again,
             ..form
         }),
     };

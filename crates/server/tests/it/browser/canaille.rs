@@ -29,6 +29,10 @@ async fn enter(browser: &Browser, login: &str) {
     write_in(browser, "[name=password]", login).await;
 }
 
+async fn again(browser: &Browser, login: &str) {
+    write_in(browser, "[name=password]", login).await;
+}
+
 /// It does not ask back: it was told whose session it is.
 async fn leave(_browser: &Browser) {}
 
@@ -36,5 +40,5 @@ async fn two_people(database: Database) {
     let port = Port::take();
     let provider = RealProvider::canaille(wishes(&port)).await;
     let app = server(database, port, &provider).await;
-    two_people_share_nothing(&app, enter, leave).await;
+    two_people_share_nothing(&app, enter, again, leave).await;
 }

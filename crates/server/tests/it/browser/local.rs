@@ -177,7 +177,7 @@ async fn account(browser: &Browser, look: &mut impl AsyncFnMut(&Browser, &str)) 
     browser.sees(".rail .person", ADA).await;
     show(browser, ("account-address", "/account"), look).await;
     show(browser, ("sign-in-again", "/sign-in?return_to=%2Faccount&again=1"), look).await;
-    show(browser, ("account-address", "/account"), look).await;
+    browser.open("/account").await;
     browser.view(1280, Scheme::Light).await;
     send(browser, &[("#current_password", "something else"), ("#password", NEW)]).await;
     browser.sees("#current-password-error", "").await;

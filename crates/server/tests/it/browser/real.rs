@@ -37,10 +37,11 @@ pub(super) async fn server(database: Database, port: Port, provider: &RealProvid
 }
 
 /// Two people have conversations of their own, and one of them leaves. `enter` signs somebody in on the provider's pages,
-/// `leave` is what a browser does there once one has signed out here.
+/// `again` does so where the provider knows who they are, `leave` is what a browser does there once one has signed out here.
 pub(super) async fn two_people_share_nothing(
     app: &TestApp,
     enter: impl AsyncFn(&Browser, &str),
+    again: impl AsyncFn(&Browser, &str),
     leave: impl AsyncFn(&Browser),
 ) {
     let (ada, grace) = (Browser::start(&app.url("")).await, Browser::start(&app.url("")).await);
@@ -67,6 +68,7 @@ pub(super) async fn two_people_share_nothing(
     grace.open(&thread).await;
     grace.sees("h1", "Nothing is here").await;
 
+    shows_anew(&grace, again).await;
     ada.open(&thread).await;
     ada.click(".rail .person").await;
     ada.click("[action='/auth/logout'] button").await;
@@ -82,6 +84,19 @@ pub(super) async fn two_people_share_nothing(
     ada.sees("h1", "Sign in").await;
     grace.open("/").await;
     grace.sees(".rail .threads", "A secret of grace").await;
+}
+
+/// Grace changes how she signs in: the provider asks who she is, though she is signed in there.
+async fn shows_anew(grace: &Browser, again: impl AsyncFn(&Browser, &str)) {
+    grace.open("/sign-in?return_to=%2Faccount&again=1").await;
+    grace.sees(".callout", "Show once more that it is you").await;
+    grace.click("a.button").await;
+    again(grace, "grace").await;
+    grace.sees("h1", "Your account").await;
+    grace.click("[action$='/remove'] button, [action='/account/identities/add'] button").await;
+    grace.until("location.pathname !== '/account'").await;
+    assert_ne!(grace.path().await, "/sign-in", "she has shown it");
+    grace.open("/").await;
 }
 
 /// Writes a login where the provider asks for it, and goes on.
