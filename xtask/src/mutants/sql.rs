@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Change, Mutant, noun};
 
 /// What such a condition looks like; `$` stands for any parameter.
-const CONDITIONS: [&str; 22] = [
+const CONDITIONS: [&str; 25] = [
     // Whose.
     "owner_user_id = $",
     "user_id = $",
@@ -29,6 +29,9 @@ const CONDITIONS: [&str; 22] = [
     "disabled_at IS NULL",
     "ended_at IS NULL",
     "used_at IS NULL",
+    "used_by = $",
+    "token_hash = $",
+    "code_hash IS NOT NULL",
     "expires_at > $",
     "attempts < $",
     "last_seen_at > $",
@@ -142,6 +145,7 @@ mod tests {
                 "thing::MOVE: owner_user_id = $12",
                 "thing::MOVE: used_at IS NULL",
                 "thing::MOVE: expires_at > $2",
+                "thing::MOVE: used_by = $3",
                 "thing::FIND: user_id = $1",
                 "thing::LAST: user_id = $1",
                 "thing::LAST: id <> $2",

@@ -49,7 +49,7 @@ const CRATES: [&str; 4] = ["store", "app", "web", "model"];
 enum Verdict {
     /// By this test of this binary.
     Killed(String, String),
-    /// Nothing ended any more.
+    /// Nothing ended any more, which may have another cause than the mutant.
     Hung,
     Survived,
 }
@@ -140,16 +140,16 @@ impl Tally {
         let (number, name) = (mutant.number, &mutant.name);
         let told = match (verdict, is_equivalent) {
             (Verdict::Killed(binary, test), false) => format!("killed by {binary} {test}"),
-            (Verdict::Hung, false) => "killed: nothing ends any more".to_owned(),
+            (Verdict::Hung, _) => "HUNG: no test failed, but one did not end".to_owned(),
             (Verdict::Survived, true) => "equivalent".to_owned(),
             (Verdict::Survived, false) => "SURVIVED".to_owned(),
-            (_, true) => format!("KILLED, and yet it is in {}", equivalent::FILE),
+            (Verdict::Killed(..), true) => format!("KILLED, and yet it is in {}", equivalent::FILE),
         };
         println!("{number:4}  {name}\n      {told} ({seconds:.1} s)");
         match (verdict, is_equivalent) {
             (Verdict::Survived, true) => self.equivalent += 1,
-            (Verdict::Survived, false) | (_, true) => self.wrong.push(format!("{number:4}  {name}: {told}")),
-            _ => self.killed += 1,
+            (Verdict::Killed(..), false) => self.killed += 1,
+            _ => self.wrong.push(format!("{number:4}  {name}: {told}")),
         }
         Ok(())
     }
@@ -206,6 +206,17 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_test_that_fails_kills() {
+        let (name, file) = ("session: a mutant".to_owned(), "crates/app/src/session.rs".to_owned());
+        let mutant = Mutant { number: 1, name, file, at: 0..1, change: super::super::Change::Everything };
+        let mut tally = Tally::default();
+        for verdict in [Verdict::Hung, Verdict::Survived, Verdict::Killed("it".to_owned(), "x".to_owned())] {
+            tally.count(&mutant, &verdict, 0.0).expect("the list can be read");
+        }
+        assert_eq!((tally.killed, tally.equivalent, tally.wrong.len()), (1, 0, 2), "{:?}", tally.wrong);
+    }
 
     #[test]
     fn what_is_remembered_is_read_again() {
