@@ -187,7 +187,11 @@ impl Administration {
         self.store.write(batch).await
     }
 
+    /// Ends all sessions of a user, and makes every link worthless that they have, when the batch is written.
     fn end_sessions_with(&self, batch: &mut Batch, user: UserId) {
+        for purpose in [Purpose::EmailChange, Purpose::PasswordReset, Purpose::MagicLink] {
+            one_time_token::close_of_user_with(&Self::tenant(), batch, (purpose, user), (None, self.now()));
+        }
         let revocation = Revocation { id: crate::context::new_uuid(&*self.rng, &*self.clock), user, session: None };
         session::end_others_with(&Self::tenant(), batch, user, (None, self.now()));
         session::revoke_with(&Self::tenant(), batch, &revocation, self.now());

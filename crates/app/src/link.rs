@@ -101,6 +101,10 @@ pub(crate) async fn issue(visit: &Visit, purpose: Purpose, user: Option<UserId>,
     };
     let mut batch = Batch::default();
     rows::insert_with(&visit.tenant(), &mut batch, &row);
+    if let (Purpose::EmailChange, Some(user)) = (purpose, user) {
+        // Of those that somebody asked for the newest counts, whichever address the others went to.
+        rows::close_of_user_with(&visit.tenant(), &mut batch, (purpose, user), (Some(row.id), now));
+    }
     visit.store.write(batch).await?;
     Ok(Issued { token, code })
 }

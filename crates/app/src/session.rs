@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use retinue_model::error::Kind;
+use retinue_model::one_time_token::Purpose;
 use retinue_model::principal::Via;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
 use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
 use retinue_store::session::{self as rows, Kept, Revocation};
-use retinue_store::{Batch, System, user as users};
+use retinue_store::{Batch, System, one_time_token, user as users};
 
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
@@ -228,9 +229,11 @@ pub async fn end_others(ctx: &Context) -> Result<()> {
     .await
 }
 
-/// Ends all sessions of a user but one, when the batch is written. Then comes [`look_again`].
+/// Ends all sessions of a user but one, with the links to another address that were asked for in them, when the batch is
+/// written. Then comes [`look_again`].
 pub(crate) fn end_all_with(app: &App, batch: &mut Batch, user: UserId, but: Option<SessionId>) {
     rows::end_others_with(&app.tenant(), batch, user, (but, app.now()));
+    one_time_token::close_of_user_with(&app.tenant(), batch, (Purpose::EmailChange, user), (None, app.now()));
     revoke_with(app, batch, user, None);
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use retinue_model::one_time_token::{MAX_CODE_ATTEMPTS, OneTimeToken, Purpose};
-use retinue_model::{Email, Error, OneTimeTokenId, Result};
+use retinue_model::{Email, Error, OneTimeTokenId, Result, UserId};
 use uuid::Uuid;
 
 use crate::batch::Batch;
@@ -27,6 +27,8 @@ pub(crate) mod sql {
             AND used_at IS NULL AND expires_at > $3 AND code_hash IS NOT NULL AND attempts < $4";
         CLOSE = "UPDATE one_time_tokens SET used_at = $1 WHERE address = $2 AND purpose = $3 AND organization_id = $4 \
             AND used_at IS NULL";
+        CLOSE_OF_USER = "UPDATE one_time_tokens SET used_at = $1 WHERE user_id = $2 AND purpose = $3 \
+            AND organization_id = $4 AND id <> $5 AND used_at IS NULL";
         DELETE_EXPIRED = "DELETE FROM one_time_tokens WHERE id IN \
             (SELECT id FROM one_time_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
     }
@@ -120,6 +122,18 @@ pub fn try_code_with(tenant: &Tenant, batch: &mut Batch, id: OneTimeTokenId, now
 /// uses itself come before.
 pub fn close_with(tenant: &Tenant, batch: &mut Batch, purpose: Purpose, address: &Email, now: Timestamp) {
     batch.write(&sql::CLOSE, params![now, address.key(), purpose.as_str(), tenant.id()]);
+}
+
+/// Makes all open tokens of a purpose worthless that are for a user, whichever address they went to, but for one if there is
+/// to be one, when the batch is written. Those that the batch uses itself come before.
+pub fn close_of_user_with(
+    tenant: &Tenant,
+    batch: &mut Batch,
+    (purpose, user): (Purpose, UserId),
+    (but, now): (Option<OneTimeTokenId>, Timestamp),
+) {
+    let but = but.unwrap_or(OneTimeTokenId::new(Uuid::nil()));
+    batch.write(&sql::CLOSE_OF_USER, params![now, user, purpose.as_str(), tenant.id(), but]);
 }
 
 /// Deletes tokens that are too old, some at a time, when the batch is written.

@@ -151,6 +151,33 @@ async fn is_not_closed_with_others(store: &Store) {
     assert_eq!(get(store, 1).await.unwrap().used_at, Some(at(2)), "when it was closed first");
 }
 
+/// What is closed with its user is of one purpose and one organization, whichever address it went to, and may leave one.
+async fn is_closed_with_those_of_its_user(store: &Store) {
+    let strangers = OneTimeToken { user_id: None, ..token(3, 0) };
+    for token in [token(1, 0), OneTimeToken { address: email("lovelace@example.com"), ..token(2, 0) }, strangers] {
+        insert(store, token).await;
+    }
+    let close = async |tenant: Tenant, what, how| {
+        assert_eq!(write(store, |batch| close_of_user_with(&tenant, batch, what, how)).await, None);
+    };
+    let open = async || {
+        join_all((1..=3).map(|number| get(store, number)))
+            .await
+            .iter()
+            .flatten()
+            .map(|token| token.used_at.is_none())
+            .collect::<Vec<_>>()
+    };
+    close(THEM, (Purpose::MagicLink, LOCAL_USER), (None, at(1))).await;
+    close(US, (Purpose::EmailChange, LOCAL_USER), (None, at(1))).await;
+    assert_eq!(open().await, [true; 3]);
+    close(US, (Purpose::MagicLink, LOCAL_USER), (Some(id(1)), at(2))).await;
+    assert_eq!(open().await, [true, false, true]);
+    close(US, (Purpose::MagicLink, LOCAL_USER), (None, at(3))).await;
+    assert_eq!(open().await, [false, false, true]);
+    assert_eq!(get(store, 2).await.unwrap().used_at, Some(at(2)), "when it was closed first");
+}
+
 async fn is_closed_and_deleted(store: &Store) {
     for token in [token(1, 0), token(2, 0), OneTimeToken { address: email("eve@example.com"), ..token(3, 0) }] {
         insert(store, token).await;
@@ -180,5 +207,6 @@ on_both! {
     has_five_attempts_at_its_code
     has_no_attempt_at_what_is_not_open
     is_not_closed_with_others
+    is_closed_with_those_of_its_user
     is_closed_and_deleted
 }
