@@ -2,10 +2,10 @@
 
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
-use retinue_model::one_time_token::Purpose;
+use retinue_model::one_time_token::{OneTimeToken, Purpose};
 use retinue_model::{Email, Error, NewPassword, Password, Result};
 use retinue_store::credential::{self as rows, Found};
-use retinue_store::user::{self as users, Description};
+use retinue_store::user::{self as users, Address};
 use retinue_store::{Batch, one_time_token as tokens};
 
 use crate::link::{self, GOOD_FOR};
@@ -13,6 +13,7 @@ use crate::mail::Letter;
 use crate::notice::Change;
 use crate::throttle::Key;
 use crate::{Context, Visit, proof, session};
+use crate::user::me;
 
 /// One's own way in by address, if one has one here.
 ///
@@ -99,7 +100,12 @@ pub async fn ask_to_change_address(ctx: &Context, typed: Password, new: Email) -
         let issued = link::issue(&visit, Purpose::EmailChange, Some(credential.user_id), &new).await?;
         let letter = match taken.filter(|found| found.credential.user_id != credential.user_id) {
             Some(_) => Letter::AlreadyRegistered { link: format!("{}/sign-in", ctx.auth.public_url) },
-            None => Letter::EmailChange { link: issued.link(&visit, "/auth/email-change/verify"), good_for: GOOD_FOR },
+            None => Letter::EmailChange {
+                link: issued.link(&visit, "/auth/email-change/verify"),
+                name: me(&ctx).await?.name,
+                from: credential.address,
+                good_for: GOOD_FOR,
+            },
         };
         visit.send(mailer, new, letter);
         Ok(())
@@ -107,37 +113,66 @@ pub async fn ask_to_change_address(ctx: &Context, typed: Password, new: Email) -
     .await
 }
 
-/// Lets whoever got the mail sign in with its address from now on, and tells the old one.
+/// Another address that somebody is about to sign in with.
+#[derive(Debug)]
+pub struct Change {
+    /// Whose it will be, by name.
+    pub name: String,
+    /// The address until now.
+    pub from: Email,
+    /// The address from then on.
+    pub to: Email,
+}
+
+fn of_another() -> Error {
+    Error::conflict(
+        "link_of_other_account",
+        "This link is for another account than the one you are signed in with here. Sign in with that one, and open the link again. Did you not ask for it? Then leave it: nothing is changed.",
+    )
+}
+
+/// The open token of this text, if it is for whoever asks: whoever merely got the mail gives nobody their address.
+async fn find_mine(ctx: &Context, token: &str) -> Result<OneTimeToken> {
+    let row = link::find(&ctx.as_visit(), Purpose::EmailChange, token).await?;
+    if row.user_id == Some(ctx.principal().user_id()) { Ok(row) } else { Err(of_another()) }
+}
+
+/// What an open link to another address would change, for the page to which it leads. Looking uses nothing up.
 ///
 /// # Errors
-/// `token_spent`, `address_taken`, `too_many_attempts`.
-pub async fn change_address(visit: &Visit, token: &str) -> Result<()> {
-    let row = link::find(visit, Purpose::EmailChange, token).await?;
-    let (tenant, store, now) = (visit.tenant(), &visit.store, visit.now());
-    let id = row.user_id.ok_or_else(link::dead)?;
-    let before = rows::of_user(&tenant, store, id).await?.filter(|found| found.disabled_at.is_none());
-    let old = before.ok_or_else(link::dead)?.credential.address;
-    let user = users::get(&tenant, store, id).await?.ok_or_else(link::dead)?;
-    let mut batch = Batch::default();
-    link::spend_with(visit, &mut batch, &row);
-    rows::change_address_with(&tenant, &mut batch, id, &row.address, now);
-    let described = Description {
-        name: user.name,
-        email: Some(row.address.as_str().to_owned()),
-        email_key: Some(row.address.key()),
-        email_verified: true,
-    };
-    users::describe_with(&tenant, &mut batch, id, &described, now);
-    // What went to the old address opens nothing any more.
-    for purpose in [Purpose::MagicLink, Purpose::PasswordReset] {
-        tokens::close_with(&tenant, &mut batch, purpose, &old, now);
-    }
-    session::revoke_with(visit.app(), &mut batch, id, None);
-    store.write(batch).await?;
-    session::look_again(visit.app(), id).await;
-    if let Ok(mailer) = visit.mailer() {
-        visit.send(mailer, old, Letter::EmailChanged { to: row.address });
-    }
-    tracing::info!(user = %id, request_id = visit.request_id(), "an address was changed");
-    Ok(())
+/// `local_disabled`, `token_spent`, `link_of_other_account`.
+pub async fn look_at_change(ctx: &Context, token: &str) -> Result<Change> {
+    let row = find_mine(ctx, token).await?;
+    Ok(Change { name: me(ctx).await?.name, from: mine(ctx).await?.address, to: row.address })
+}
+
+/// Lets oneself sign in with the address that a mail went to from now on, and tells the old one.
+///
+/// # Errors
+/// `local_disabled`, `token_spent`, `link_of_other_account`, `address_taken`.
+pub async fn change_address(ctx: &Context, token: &str) -> Result<()> {
+    let token = token.to_owned();
+    ctx.detached(|ctx| async move {
+        let (row, visit) = (find_mine(&ctx, &token).await?, ctx.as_visit());
+        let (tenant, now, mut batch) = (visit.tenant(), ctx.now(), Batch::default());
+        let Credential { user_id: id, address: old, .. } = mine(&ctx).await?;
+        link::spend_with(&visit, &mut batch, &row);
+        rows::change_address_with(&tenant, &mut batch, id, &row.address, now);
+        let address = Address { email: Some(row.address.to_string()), key: Some(row.address.key()), verified: true };
+        users::address_with(&tenant, &mut batch, id, address, now);
+        // What went to the old address opens nothing any more.
+        for purpose in [Purpose::MagicLink, Purpose::PasswordReset] {
+            tokens::close_with(&tenant, &mut batch, purpose, &old, now);
+        }
+        tokens::close_of_user_with(&tenant, &mut batch, (Purpose::EmailChange, id), (None, now));
+        session::revoke_with(ctx.app(), &mut batch, id, None);
+        ctx.store.write(batch).await?;
+        session::look_again(ctx.app(), id).await;
+        if let Ok(mailer) = visit.mailer() {
+            visit.send(mailer, old, Letter::EmailChanged { to: row.address });
+        }
+        tracing::info!(user = %id, request_id = ctx.request_id(), "an address was changed");
+        Ok(())
+    })
+    .await
 }

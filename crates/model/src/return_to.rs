@@ -44,10 +44,13 @@ fn is_path(text: &str) -> bool {
     is_plain && text.len() <= MAX_LEN && text.starts_with('/') && !text.starts_with("//")
 }
 
+/// What somebody confirms who is signed in.
+const CONFIRM: &str = "/auth/email-change/verify";
+
 /// Back to where one signs in or out would go round in circles.
 fn is_sign_in(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or_default();
-    path.starts_with("/auth/") || matches!(path, "/sign-in" | "/signed-out")
+    (path.starts_with("/auth/") && path != CONFIRM) || matches!(path, "/sign-in" | "/signed-out")
 }
 
 #[cfg(test)]
@@ -58,7 +61,14 @@ mod tests {
 
     #[test]
     fn paths_stay_and_all_else_leads_home() {
-        for path in ["/", "/threads/thr_01?x=1#end", "/account", "/?q=a%20b", "/signed-out-of-here"] {
+        for path in [
+            "/",
+            "/threads/thr_01?x=1#end",
+            "/account",
+            "/?q=a%20b",
+            "/signed-out-of-here",
+            "/auth/email-change/verify?token=x",
+        ] {
             assert_eq!(ReturnTo::new(path).as_str(), path);
         }
         for other in [
@@ -74,6 +84,7 @@ mod tests {
             "/a b",
             "/ä",
             "/auth/logout",
+            "/auth/email-change/verify/../../logout",
             "/sign-in?return_to=/sign-in",
             "/signed-out",
             &format!("/{}", "a".repeat(2_000)),

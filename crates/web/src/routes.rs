@@ -28,6 +28,7 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::provider::list)) // /api/models
         .routes(routes!(api::session::list)) // /api/sessions
         .routes(routes!(api::session::end)) // /api/sessions/{id}
+        .routes(routes!(api::link::change_address)) // /auth/email-change/verify
         .routes(routes!(api::identity::list)) // /api/identities
         .routes(routes!(api::identity::remove)) // /api/identities/{id}
 }
@@ -41,7 +42,6 @@ fn public_api() -> OpenApiRouter<Public> {
         .routes(routes!(api::link::verify)) // /auth/magic-link/verify
         .routes(routes!(api::link::ask_to_reset)) // /auth/password-reset
         .routes(routes!(api::link::reset)) // /auth/password-reset/verify
-        .routes(routes!(api::link::change_address)) // /auth/email-change/verify
         .routes(routes!(api::register::register)) // /auth/register
         .routes(routes!(api::sign_in::callback)) // /auth/callback
         .routes(routes!(api::sign_in::logout)) // /auth/logout
@@ -79,6 +79,7 @@ fn pages() -> Router<SignedIn> {
         .route("/account/identities/{id}/remove", post(page::account::remove_identity))
         .route("/account/sessions/{id}/end", post(page::account::end_session))
         .route("/account/sessions/end-others", post(page::account::end_other_sessions))
+        .route("/auth/email-change/verify", get(page::link::change_address))
         .route("/account/take-over", post(page::account::take_over))
 }
 
@@ -90,7 +91,6 @@ fn public_pages() -> Router<Public> {
         .route("/auth/magic-link/verify", get(page::link::verify))
         .route("/auth/password-reset", get(page::link::ask_to_reset))
         .route("/auth/password-reset/verify", get(page::link::reset))
-        .route("/auth/email-change/verify", get(page::link::change_address))
         .route("/auth/register", get(page::link::register))
         .route("/set-up", get(page::set_up::show).post(api::set_up::finish))
         .route("/signed-out", get(page::sign_in::signed_out))

@@ -32,6 +32,10 @@ pub enum Letter {
     EmailChange {
         /// The link.
         link: String,
+        /// Whose address it would be, by name.
+        name: String,
+        /// The address that they have now.
+        from: Email,
         /// How long it is good.
         good_for: Duration,
     },
@@ -115,7 +119,7 @@ impl Letter {
         match self {
             Self::MagicLink { link, code, good_for } => magic_link((link, &code.expose()), *good_for, site),
             Self::PasswordReset { link, good_for } => password_reset(link, *good_for, site),
-            Self::EmailChange { link, good_for } => email_change(link, *good_for, site),
+            Self::EmailChange { link, name, from, good_for } => email_change(link, (name, from), *good_for, site),
             Self::EmailChanged { to } => email_changed(to, site),
             Self::WaysChanged { change } => ways_changed(change, site),
             Self::Invitation { link, by, team, good_for } => invitation(link, (by, team), *good_for, site),
@@ -146,13 +150,14 @@ fn password_reset(link: &str, good_for: Duration, site: &str) -> String {
     )
 }
 
-fn email_change(link: &str, good_for: Duration, site: &str) -> String {
-    let time = span(good_for);
+fn email_change(link: &str, (whose, from): (&str, &Email), good_for: Duration, site: &str) -> String {
+    let (whose, time) = (name(whose), span(good_for));
     format!(
-        "Open this link to use this address for your Retinue account at {site}:\n\n\
+        "{whose}, who signs in to Retinue at {site} as {from}, wants to do so with this address. \
+        Is that you? Then open this link where you are signed in:\n\n\
         {link}\n\n\
         It is good for {time}, and once.\n\
-        Did you not ask for this? Then leave it: nothing is changed.\n"
+        Is this not your account, or did you not ask for this? Then leave it: nothing is changed, and nobody gets in.\n"
     )
 }
 

@@ -54,7 +54,12 @@ fn letters() -> [Letter; 9] {
     [
         magic_link(),
         Letter::PasswordReset { link: link.clone(), good_for },
-        Letter::EmailChange { link: link.clone(), good_for },
+        Letter::EmailChange {
+            link: link.clone(),
+            name: "Ada Lovelace".to_owned(),
+            from: email("ada@example.com"),
+            good_for,
+        },
         Letter::EmailChanged { to: email("lovelace@example.net") },
         Letter::WaysChanged { change: Change::PasswordSet },
         Letter::WaysChanged { change: Change::IdentityAdded("Example SSO".to_owned()) },

@@ -29,7 +29,6 @@ const REASONS: &[(&str, &str)] = &[
     ("GET /readyz", "For whatever sends requests to the server; says whether it can take some."),
     ("GET /sign-in", "The way in."),
     ("GET /signed-out", "Shown to whoever has just signed out."),
-    ("GET /auth/email-change/verify", "The page of a link by mail; spends nothing."),
     ("GET /auth/magic-link", "Where a link is asked for."),
     (
         "GET /auth/magic-link/verify",
@@ -39,7 +38,6 @@ const REASONS: &[(&str, &str)] = &[
     ("GET /auth/password-reset/verify", "The page of a link by mail; spends nothing."),
     ("GET /auth/register", "Where one registers, if that is open or one is invited."),
     ("GET /set-up", "The page of the link on the console; without the link it shows no form."),
-    ("POST /auth/email-change/verify", "Takes the token of a link that only the address got."),
     ("POST /auth/login", "Takes address and password; guesses are slowed down."),
     ("POST /auth/magic-link", "Sends a link; answers everybody alike."),
     ("POST /auth/magic-link/verify", "Takes the token of a link, or its code, once."),

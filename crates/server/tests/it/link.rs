@@ -1,5 +1,6 @@
 //! Links and codes that come by mail, through the doors, and by a mail server that others wrote.
 
+mod another_address;
 mod without_mail;
 
 use reqwest::Method;

@@ -15,7 +15,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::api::credential::{SignedInAs, signed_in};
 use crate::asked::Asked;
-use crate::extract::{Perhaps, Visitor, form_or_json};
+use crate::extract::{Ctx, Perhaps, Visitor, form_or_json};
 use crate::page::gate_form::GateForm;
 use crate::page::link as page;
 use crate::problem::{Answer, InRequest, Problem};
@@ -223,25 +223,27 @@ pub(crate) struct TokenForm {
     token: String,
 }
 
-/// Confirm the address that one wants to sign in with from now on. The old one is told.
+/// Confirm the address that one wants to sign in with from now on, signed in as whoever asked for that. The old one is told.
 #[utoipa::path(post, path = "/auth/email-change/verify", tag = "sign-in",
     request_body(content((TokenForm = "application/json"), (TokenForm = "application/x-www-form-urlencoded"))),
     responses(
         (status = 204, description = "For programs"),
         (status = 303, description = "For browsers"),
-        (status = 403, body = Problem, description = "`local_disabled`"),
-        (status = 409, body = Problem, description = "`token_spent`, `address_taken`"),
-        (status = 429, body = Problem, description = "`too_many_attempts`"),
+        (status = 403, body = Problem, description = "`local_disabled`, `no_address`"),
+        (status = 409, body = Problem, description = "`token_spent`, `link_of_other_account`, `address_taken`"),
     ))]
 pub(crate) async fn change_address(
-    Visitor(visit): Visitor,
+    Ctx(ctx): Ctx,
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let TokenForm { token } = form_or_json(request).await.in_request(&visit)?;
-    match own_credential::change_address(&visit, &token).await {
+    let TokenForm { token } = form_or_json(request).await.in_request(&ctx)?;
+    match own_credential::change_address(&ctx, &token).await {
         Ok(()) if asked.wants_page => Ok(Redirect::to("/account").into_response()),
         Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Err(error) => refused(&visit, &asked, error, page::change_address_form(&token)),
+        Err(error) => {
+            let seen = own_credential::look_at_change(&ctx, &token).await;
+            refused(&ctx.as_visit(), &asked, error, page::change_address_form(&token, seen.ok()))
+        }
     }
 }

@@ -157,7 +157,7 @@ fn way_on(
         if visit.app().auth().is_single_user() { ("/", "Go to the start") } else { ("/sign-in", "Go to sign-in") };
     match (error.kind(), error.code()) {
         (Kind::Forbidden, _) | (_, "set_up_spent") => Some(start),
-        (_, "token_spent") => Some(more.unwrap_or(start)),
+        (_, "token_spent" | "link_of_other_account") => Some(more.unwrap_or(start)),
         _ => None,
     }
 }

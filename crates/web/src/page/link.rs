@@ -1,5 +1,6 @@
 //! The pages around links that come by mail. Looking at one uses nothing up: mail scanners open every link.
 
+use retinue_app::own_credential::{self, Change};
 use retinue_app::{Context, link};
 use retinue_model::one_time_token::Purpose;
 use retinue_model::{Email, Result};
@@ -7,7 +8,7 @@ use retinue_model::{Email, Result};
 use super::Page;
 use super::gate_form::{Field, GateForm};
 use super::set_up::TokenQuery;
-use crate::extract::{Params, Perhaps, Visitor};
+use crate::extract::{Ctx, Params, Perhaps, Visitor};
 
 /// Asks for the address that a link to sign in goes to.
 pub(crate) fn ask_form(email: &str) -> GateForm {
@@ -74,10 +75,15 @@ pub(crate) fn reset_form((token, address): (&str, &str), current: Option<&Contex
         .more("/auth/password-reset", "Ask for another link")
 }
 
-/// One button, which changes the address.
-pub(crate) fn change_address_form(token: &str) -> GateForm {
+/// One button, which changes the address; a form of a dead link is not shown.
+pub(crate) fn change_address_form(token: &str, change: Option<Change>) -> GateForm {
+    let lead = change.map(|Change { name, from, to }| {
+        format!(
+            "{name}, who signs in as {from}, does so as {to} from now on. Is this not your account? Then leave it: nothing is changed."
+        )
+    });
     GateForm::new("Confirm your new address", "/auth/email-change/verify", "Use this address")
-        .lead("You sign in with it from now on.")
+        .lead(lead.unwrap_or_default())
         .hidden("token", token)
         .more("/account", "To your account")
 }
@@ -136,9 +142,12 @@ pub(crate) async fn reset(
 }
 
 /// `GET /auth/email-change/verify`
-pub(crate) async fn change_address(Visitor(visit): Visitor, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
-    let seen = link::look(&visit, Purpose::EmailChange, &token).await;
-    change_address_form(&token).show_if(&visit, seen.map(drop))
+pub(crate) async fn change_address(Ctx(ctx): Ctx, Params(TokenQuery { token }): Params<TokenQuery>) -> Page {
+    let (change, may) = match own_credential::look_at_change(&ctx, &token).await {
+        Ok(change) => (Some(change), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    change_address_form(&token, change).show_if(&ctx.as_visit(), may)
 }
 
 /// `GET /auth/register`: with the token of an invitation, or without where everybody may.
