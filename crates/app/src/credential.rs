@@ -33,23 +33,27 @@ fn wrong() -> Error {
 ///
 /// # Errors
 /// `wrong_credentials`, `too_many_attempts`, `too_busy`.
-pub async fn sign_in(visit: &Visit, typed: &Typed, current: Option<&Context>) -> Result<(User, Opened)> {
-    let attempt = visit.begin_guess(Some(&typed.email))?;
-    match open(visit, typed).await {
-        Ok(signed_in) => {
-            attempt.succeeded();
-            session::replace(current).await;
-            log(visit, &signed_in.0, Method::Password);
-            Ok(signed_in)
-        }
-        Err(error) => {
-            visit.note_refused("nobody was signed in", &error, Some(&typed.email.masked()));
-            if error.kind() != Kind::Unauthenticated {
-                attempt.withdraw();
+pub async fn sign_in(visit: &Visit, typed: Typed, current: Option<Context>) -> Result<(User, Opened)> {
+    visit
+        .to_its_end(|visit| async move {
+            let attempt = visit.begin_guess(Some(&typed.email))?;
+            match open(&visit, &typed).await {
+                Ok(signed_in) => {
+                    attempt.succeeded();
+                    session::replace(current.as_ref()).await;
+                    log(&visit, &signed_in.0, Method::Password);
+                    Ok(signed_in)
+                }
+                Err(error) => {
+                    visit.note_refused("nobody was signed in", &error, Some(&typed.email.masked()));
+                    if error.kind() != Kind::Unauthenticated {
+                        attempt.withdraw();
+                    }
+                    Err(error)
+                }
             }
-            Err(error)
-        }
-    }
+        })
+        .await
 }
 
 async fn open(visit: &Visit, typed: &Typed) -> Result<(User, Opened)> {

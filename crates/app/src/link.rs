@@ -209,26 +209,20 @@ pub fn may_accept(visit: &Visit) -> Result<()> {
     }
 }
 
-/// The open token of this text.
+/// The open token of this text. It is no guess: of 2²⁵⁶ there is one.
 pub(crate) async fn find(visit: &Visit, purpose: Purpose, text: &str) -> Result<OneTimeToken> {
-    let attempt = visit.begin_guess(None)?;
+    visit.local()?;
     let token = Token::parse(text).ok_or_else(dead)?;
     let found = rows::by_hash(&visit.tenant(), &visit.store, purpose, &token.hash()).await?;
-    let open = found.filter(|row| row.is_open(visit.now())).ok_or_else(dead)?;
-    attempt.succeeded();
-    Ok(open)
+    found.filter(|row| row.is_open(visit.now())).ok_or_else(dead)
 }
 
-/// The address that an open link went to, for the page to which it leads. Looking uses nothing up, and is no guess: of 2²⁵⁶
-/// there is one.
+/// The address that an open link went to, for the page to which it leads. Looking uses nothing up.
 ///
 /// # Errors
 /// `local_disabled`, `token_spent`.
 pub async fn look(visit: &Visit, purpose: Purpose, text: &str) -> Result<Email> {
-    visit.local()?;
-    let token = Token::parse(text).ok_or_else(dead)?;
-    let found = rows::by_hash(&visit.tenant(), &visit.store, purpose, &token.hash()).await?;
-    found.filter(|row| row.is_open(visit.now())).map(|row| row.address).ok_or_else(dead)
+    Ok(find(visit, purpose, text).await?.address)
 }
 
 async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTimeToken> {
@@ -254,28 +248,37 @@ async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTim
 ///
 /// # Errors
 /// `token_spent`, `code_wrong`, `signed_in_as_other`, `user_disabled`, `too_many_attempts`.
-pub async fn sign_in(visit: &Visit, proof: &Proof, place: Place<'_>) -> Result<(User, Opened)> {
-    let row = match proof {
-        Proof::Token(text) => find(visit, Purpose::MagicLink, text).await?,
-        Proof::Code(email, code) => find_by_code(visit, email, code).await?,
-    };
-    place.admit(row.user_id)?;
-    let mut batch = Batch::default();
-    spend_with(visit, &mut batch, &row);
-    let user = match row.user_id {
-        Some(user) => known(visit, &row, user).await?,
-        None if visit.local()?.registration == Registration::Open => {
-            let new = Newcomer { name: row.address.local_part().to_owned(), verified: true, password: None };
-            new.add_with(visit, &mut batch, &row.address)
-        }
-        None => return Err(dead()),
-    };
-    users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
-    if !user.email_verified {
-        session::revoke_with(visit.app(), &mut batch, user.id, None);
-    }
-    rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Link))?;
+pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User, Opened)> {
+    visit
+        .to_its_end(|visit| async move {
+            let row = match &proof {
+                Proof::Token(text) => find(&visit, Purpose::MagicLink, text).await?,
+                Proof::Code(email, code) => find_by_code(&visit, email, code).await?,
+            };
+            place.admit(row.user_id)?;
+            let mut batch = Batch::default();
+            spend_with(&visit, &mut batch, &row);
+            let user = match row.user_id {
+                Some(user) => known(&visit, &row, user).await?,
+                None if visit.local()?.registration == Registration::Open => {
+                    let new = Newcomer { name: row.address.local_part().to_owned(), verified: true, password: None };
+                    new.add_with(&visit, &mut batch, &row.address)
+                }
+                None => return Err(dead()),
+            };
+            users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
+            if !user.email_verified {
+                session::revoke_with(visit.app(), &mut batch, user.id, None);
+            }
+            rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
+            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
+            enter(&visit, batch, (user, opened), &place).await
+        })
+        .await
+}
+
+/// Writes down that somebody comes in by a link, and what else belongs to it.
+async fn enter(visit: &Visit, batch: Batch, (user, opened): (User, Opened), place: &Place) -> Result<(User, Opened)> {
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
     place.take().await;
@@ -302,34 +305,34 @@ async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> 
 /// Sets another password for whoever got the mail, ends all their sessions, and signs them in.
 ///
 /// # Errors
-/// `token_spent`, `signed_in_as_other`, `password_too_short`, `password_common`, `user_disabled`, `too_many_attempts`,
-/// `too_busy`.
-pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place<'_>) -> Result<(User, Opened)> {
-    let row = find(visit, Purpose::PasswordReset, token).await?;
-    place.admit(row.user_id)?;
-    let user = known(visit, &row, row.user_id.ok_or_else(dead)?).await?;
-    let new = NewPassword::new(new, Some(&row.address))?;
-    let credential = Credential {
-        user_id: user.id,
-        address: row.address.clone(),
-        password_hash: Some(visit.local()?.passwords.hash(&new).await?),
-        updated_at: visit.now(),
-    };
-    let (mut batch, how) = (Batch::default(), SignedIn::by(visit, Method::Link));
-    spend_with(visit, &mut batch, &row);
-    credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
-    users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
-    for purpose in [Purpose::PasswordReset, Purpose::MagicLink] {
-        rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
-    }
-    // Written twice, it must leave the new one.
-    session::end_all_with(visit.app(), &mut batch, user.id, Some(how.id));
-    let opened = session::open_with(visit, &mut batch, &user, how)?;
-    visit.store.write(batch).await?;
-    session::look_again(visit.app(), user.id).await;
-    place.take().await;
-    log(visit, &user, Method::Link);
-    Ok((user, opened))
+/// `token_spent`, `signed_in_as_other`, `password_too_short`, `password_common`, `user_disabled`, `too_busy`.
+pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> Result<(User, Opened)> {
+    let token = token.to_owned();
+    visit
+        .to_its_end(|visit| async move {
+            let row = find(&visit, Purpose::PasswordReset, &token).await?;
+            place.admit(row.user_id)?;
+            let user = known(&visit, &row, row.user_id.ok_or_else(dead)?).await?;
+            let new = NewPassword::new(new, Some(&row.address))?;
+            let credential = Credential {
+                user_id: user.id,
+                address: row.address.clone(),
+                password_hash: Some(visit.local()?.passwords.hash(&new).await?),
+                updated_at: visit.now(),
+            };
+            let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link));
+            spend_with(&visit, &mut batch, &row);
+            credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
+            users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
+            for purpose in [Purpose::PasswordReset, Purpose::MagicLink] {
+                rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
+            }
+            // Written twice, it must leave the new one.
+            session::end_all_with(visit.app(), &mut batch, user.id, Some(how.id));
+            let opened = session::open_with(&visit, &mut batch, &user, how)?;
+            enter(&visit, batch, (user, opened), &place).await
+        })
+        .await
 }
 
 /// What somebody says of themselves who was invited.
@@ -346,23 +349,24 @@ pub struct Accepted {
 /// # Errors
 /// `registration_closed`, `token_spent`, `signed_in_as_other`, `invalid_name`, `password_too_short`, `password_common`,
 /// `address_taken`.
-pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place<'_>) -> Result<(User, Opened)> {
+pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) -> Result<(User, Opened)> {
     may_accept(visit)?;
-    let row = find(visit, Purpose::Invitation, token).await?;
-    place.admit(None)?;
-    let name = Name::new(&said.name)?.into();
-    let password = NewPassword::new(said.password, Some(&row.address))?;
-    let hash = visit.local()?.passwords.hash(&password).await?;
-    let mut batch = Batch::default();
-    spend_with(visit, &mut batch, &row);
-    let new = Newcomer { name, verified: false, password: Some(hash) };
-    let user = new.add_with(visit, &mut batch, &row.address);
-    rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Link))?;
-    visit.store.write(batch).await?;
-    place.take().await;
-    log(visit, &user, Method::Link);
-    Ok((user, opened))
+    let (token, name) = (token.to_owned(), Name::new(&said.name)?.into());
+    visit
+        .to_its_end(|visit| async move {
+            let row = find(&visit, Purpose::Invitation, &token).await?;
+            place.admit(None)?;
+            let password = NewPassword::new(said.password, Some(&row.address))?;
+            let hash = visit.local()?.passwords.hash(&password).await?;
+            let mut batch = Batch::default();
+            spend_with(&visit, &mut batch, &row);
+            let new = Newcomer { name, verified: false, password: Some(hash) };
+            let user = new.add_with(&visit, &mut batch, &row.address);
+            rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
+            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
+            enter(&visit, batch, (user, opened), &place).await
+        })
+        .await
 }
 
 /// Somebody who becomes a user.

@@ -5,21 +5,21 @@ use retinue_model::{Error, Result, UserId};
 use crate::{Context, session};
 
 /// Who a browser is signed in as.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Place<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Place {
     /// Who that is, if anybody.
-    pub current: Option<&'a Context>,
+    pub current: Option<Context>,
     /// Who agreed that somebody else takes it: the one who was shown on the page with the button.
     pub instead_of: Option<UserId>,
 }
 
-impl Place<'_> {
+impl Place {
     /// Links come from elsewhere: whoever is signed in and opens one must not go on as somebody else without knowing.
     ///
     /// # Errors
     /// `signed_in_as_other` if it is somebody else's, who has not agreed. Somebody new is none.
     pub(crate) fn admit(&self, user: Option<UserId>) -> Result<()> {
-        let Some(known) = self.current.and_then(Context::known_user) else { return Ok(()) };
+        let Some(known) = self.current.as_ref().and_then(Context::known_user) else { return Ok(()) };
         if user == Some(known.id) || self.instead_of == Some(known.id) {
             return Ok(());
         }
@@ -34,6 +34,6 @@ impl Place<'_> {
 
     /// Whoever had it is signed out.
     pub(crate) async fn take(&self) {
-        session::replace(self.current).await;
+        session::replace(self.current.as_ref()).await;
     }
 }

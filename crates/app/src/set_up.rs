@@ -125,41 +125,47 @@ pub struct First {
 /// Makes whoever has the link the first administrator, and signs them in.
 ///
 /// # Errors
-/// `set_up_spent`, `invalid_name`, `password_too_short`, `password_common`, `too_many_attempts`.
-pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<&Context>) -> Result<Opened> {
-    let local = visit.local()?;
-    let name = Name::new(&first.name)?.into();
-    let password = NewPassword::new(first.password, Some(&first.email))?;
-    let attempt = visit.begin_guess(None)?;
-    let mut taken = Token::parse(shown).and_then(|shown| local.set_up.take(&shown, visit.now())).ok_or_else(spent)?;
-    attempt.withdraw();
-    if !is_needed(visit.app()).await? {
-        return Err(spent());
-    }
-    let now = visit.now();
-    let user = User {
+/// `local_disabled`, `set_up_spent`, `invalid_name`, `password_too_short`, `password_common`, `too_busy`.
+pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Context>) -> Result<Opened> {
+    visit.local()?;
+    let (shown, name) = (Token::parse(shown), Name::new(&first.name)?.into());
+    visit
+        .to_its_end(|visit| async move {
+            let local = visit.local()?;
+            let password = NewPassword::new(first.password, Some(&first.email))?;
+            let mut taken = shown.and_then(|shown| local.set_up.take(&shown, visit.now())).ok_or_else(spent)?;
+            if !is_needed(visit.app()).await? {
+                return Err(spent());
+            }
+            let user = administrator(&visit, name, &first.email);
+            let credential = Credential {
+                user_id: user.id,
+                password_hash: Some(local.passwords.hash(&password).await?),
+                updated_at: user.created_at,
+                address: first.email,
+            };
+            let mut batch = Batch::default();
+            users::insert_with(&visit.tenant(), &mut batch, &user, Some(credential.address.key()));
+            credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
+            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
+            visit.store.write(batch).await?;
+            taken.link = None;
+            session::replace(current.as_ref()).await;
+            tracing::info!(user = %user.id, request_id = visit.request_id(), "the first administrator was set up");
+            Ok(opened)
+        })
+        .await
+}
+
+fn administrator(visit: &Visit, name: String, email: &Email) -> User {
+    User {
         id: visit.new_id(),
         organization_id: DEFAULT_ORGANIZATION,
         name,
-        email: Some(first.email.as_str().to_owned()),
+        email: Some(email.as_str().to_owned()),
         email_verified: false,
         organization_admin: true,
         disabled_at: None,
-        created_at: now,
-    };
-    let credential = Credential {
-        user_id: user.id,
-        password_hash: Some(local.passwords.hash(&password).await?),
-        updated_at: now,
-        address: first.email,
-    };
-    let mut batch = Batch::default();
-    users::insert_with(&visit.tenant(), &mut batch, &user, Some(credential.address.key()));
-    credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Link))?;
-    visit.store.write(batch).await?;
-    taken.link = None;
-    session::replace(current).await;
-    tracing::info!(user = %user.id, request_id = visit.request_id(), "the first administrator was set up");
-    Ok(opened)
+        created_at: visit.now(),
+    }
 }

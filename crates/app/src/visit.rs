@@ -49,6 +49,16 @@ impl Visit {
         &self.app
     }
 
+    /// Runs work to its end even when the client hangs up: a transaction and what follows from it belong together.
+    pub(crate) async fn to_its_end<T, F, W>(&self, work: F) -> retinue_model::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> W,
+        W: Future<Output = retinue_model::Result<T>> + Send + 'static,
+    {
+        self.app.detached(work(self.clone())).await
+    }
+
     /// The same request, of somebody who is known.
     pub(crate) fn known_as(self, known: Arc<KnownSession>) -> Context {
         Context::of_session(self, known)

@@ -63,7 +63,7 @@ pub(crate) async fn sign_in(
 ) -> Answer<Response> {
     let PasswordLogin { email, password, return_to } = form_or_json(request).await.in_request(&visit)?;
     let return_to = ReturnTo::new(&return_to);
-    match by_password(&visit, &email, password, current.as_ref()).await {
+    match by_password(&visit, &email, password, current).await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &return_to))),
         Err(error) if asked.wants_page && !visit.app().auth().takes_addresses() => Ok(asked.refuse(error)),
         Err(error) if asked.wants_page => {
@@ -73,14 +73,9 @@ pub(crate) async fn sign_in(
     }
 }
 
-async fn by_password(
-    visit: &Visit,
-    email: &str,
-    password: String,
-    current: Option<&Context>,
-) -> Result<(User, Opened)> {
+async fn by_password(visit: &Visit, email: &str, password: String, current: Option<Context>) -> Result<(User, Opened)> {
     let typed = Typed { email: Email::new(email)?, password: Password::new(password)? };
-    credential::sign_in(visit, &typed, current).await
+    credential::sign_in(visit, typed, current).await
 }
 
 /// What whoever signed in is told, with their cookie.

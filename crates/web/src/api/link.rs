@@ -152,8 +152,8 @@ pub(crate) async fn verify(
     request: Request,
 ) -> Answer<Response> {
     let form: VerifyForm = form_or_json(request).await.in_request(&visit)?;
-    let place = Place { current: current.as_ref(), instead_of: form.instead_of };
-    let done = async { link::sign_in(&visit, &form.proof()?, place).await };
+    let place = Place { current: current.clone(), instead_of: form.instead_of };
+    let done = async { link::sign_in(&visit, form.proof()?, place).await };
     match done.await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
         Err(error) => refused(&visit, &asked, error, form.page(current.as_ref())),
@@ -205,7 +205,7 @@ pub(crate) async fn reset(
     request: Request,
 ) -> Answer<Response> {
     let ResetForm { token, password, instead_of } = form_or_json(request).await.in_request(&visit)?;
-    let place = Place { current: current.as_ref(), instead_of };
+    let place = Place { current: current.clone(), instead_of };
     let done = async { link::reset(&visit, &token, Password::new(password)?, place).await };
     match done.await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),

@@ -71,7 +71,7 @@ pub(crate) async fn register(
             Err(error) => refused(&visit, &asked, error, page::register_form(&email)),
         };
     }
-    let place = Place { current: current.as_ref(), instead_of };
+    let place = Place { current: current.clone(), instead_of };
     match accept(&visit, (&token, &name), password, place).await {
         Ok((user, opened)) => Ok(made(&visit, &asked, user, &opened)),
         Err(error) => {
@@ -81,12 +81,7 @@ pub(crate) async fn register(
     }
 }
 
-async fn accept(
-    visit: &Visit,
-    (token, name): (&str, &str),
-    password: String,
-    place: Place<'_>,
-) -> Result<(User, Opened)> {
+async fn accept(visit: &Visit, (token, name): (&str, &str), password: String, place: Place) -> Result<(User, Opened)> {
     let said = Accepted { name: name.to_owned(), password: Password::new(password)? };
     link::accept(visit, token, said, place).await
 }

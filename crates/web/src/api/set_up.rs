@@ -25,13 +25,13 @@ struct SetUpForm {
 pub(crate) async fn finish(Visitor(visit): Visitor, Perhaps(current): Perhaps, request: Request) -> Page {
     let SetUpForm { token, name, email, password } = form(request).await.on_page(&visit)?;
     let typed = Typed { token, name, email };
-    Ok(match make(&visit, &typed, password, current.as_ref()).await {
+    Ok(match make(&visit, &typed, password, current).await {
         Ok(response) => response,
         Err(error) => again(&visit, &error, &typed),
     })
 }
 
-async fn make(visit: &Visit, typed: &Typed, password: String, current: Option<&Context>) -> Result<Response> {
+async fn make(visit: &Visit, typed: &Typed, password: String, current: Option<Context>) -> Result<Response> {
     let (email, password) = (Email::new(&typed.email)?, Password::new(password)?);
     let first = First { name: typed.name.clone(), email, password };
     let opened = set_up::finish(visit, &typed.token, first, current).await?;

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{ADA, PASSWORD};
 
-const NEW: &str = "lovelace@example.com";
+pub(super) const NEW: &str = "lovelace@example.com";
 const VERIFY: &str = "/auth/email-change/verify";
 
 on_both_databases! {
@@ -26,14 +26,15 @@ on_both_databases! {
     of_several_links_the_newest_counts,
 }
 
-struct Story {
-    app: TestApp,
-    ada: Person,
+pub(super) struct Story {
+    pub(super) app: TestApp,
+    pub(super) ada: Person,
     user: UserId,
 }
 
-async fn begin(database: Database) -> Story {
-    let app = TestApp::local_with(database, Registration::Closed, Some(1)).await;
+/// Ada is signed in; mail goes to this port.
+pub(super) async fn begin(database: Database, mails: u16) -> Story {
+    let app = TestApp::local_with(database, Registration::Closed, Some(mails)).await;
     let user = app.add_user(ADA, Some(PASSWORD)).await.id;
     app.add_user("grace@example.com", Some(PASSWORD)).await;
     let ada = enters(&app, ADA, PASSWORD).await;
@@ -47,7 +48,7 @@ async fn enters(app: &TestApp, email: &str, password: &str) -> Person {
 }
 
 /// The token of a link that went out a moment ago.
-async fn sent(story: &Story, purpose: Purpose, address: &str) -> String {
+pub(super) async fn sent(story: &Story, purpose: Purpose, address: &str) -> String {
     static WRITTEN: AtomicU64 = AtomicU64::new(1);
     let (token, now) = (Token::new(&CountingRng::apart()), story.app.clock.now());
     let row = OneTimeToken {
@@ -79,7 +80,7 @@ async fn address_of(person: &Person) -> String {
 
 /// Somebody asks for a change to an address that is not theirs: its owner opens the mail, and presses the button.
 async fn whoever_merely_gets_the_mail_gives_nobody_an_address(database: Database) {
-    let story = begin(database).await;
+    let story = begin(database, 1).await;
     let token = sent(&story, Purpose::EmailChange, NEW).await;
     let path = format!("{VERIFY}?token={token}");
     let stranger = Person::stranger(&story.app);
@@ -100,7 +101,7 @@ async fn whoever_merely_gets_the_mail_gives_nobody_an_address(database: Database
 }
 
 async fn whoever_asked_signs_in_and_comes_back_to_the_link(database: Database) {
-    let story = begin(database).await;
+    let story = begin(database, 1).await;
     let token = sent(&story, Purpose::EmailChange, NEW).await;
     let (path, phone) = (format!("{VERIFY}?token={token}"), Person::stranger(&story.app));
     let led = phone.open(&path).await;
@@ -119,7 +120,7 @@ async fn whoever_asked_signs_in_and_comes_back_to_the_link(database: Database) {
 /// Whoever asked for it may be somebody who found a browser open, or had the password.
 async fn a_link_counts_until_the_account_is_taken_back(database: Database) {
     const OTHER: &str = "another good one";
-    let story = begin(database).await;
+    let story = begin(database, 1).await;
     let (app, ada) = (&story.app, &story.ada);
     let spent = async |person: &Person, token: &str, what: &str| {
         assert_eq!(confirms(person, token).await, (409, "token_spent".to_owned()), "{what}");
@@ -156,7 +157,7 @@ async fn a_link_counts_until_the_account_is_taken_back(database: Database) {
 }
 
 async fn of_several_links_the_newest_counts(database: Database) {
-    let story = begin(database).await;
+    let story = begin(database, 1).await;
     let token = sent(&story, Purpose::EmailChange, "typo@example.com").await;
     let form = [("email", "ada@example.org"), ("current_password", PASSWORD)];
     assert_eq!(story.ada.submit("/account/email", &form).await.status(), 200);
