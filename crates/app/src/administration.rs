@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use retinue_model::credential::{Credential, PasswordHash};
+use retinue_model::error::Kind;
 use retinue_model::id::{Id, Noun};
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
 use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
@@ -17,7 +18,7 @@ use crate::secret::Token;
 use crate::{Clock, Rng};
 
 /// How long an invitation is good.
-const INVITATION_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub const INVITATION_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How many users are listed at once.
 const PAGE: i64 = 200;
 
@@ -96,7 +97,8 @@ impl Administration {
         Ok(user)
     }
 
-    /// Who has this id, or signs in with this address, or is the only one whose address it is.
+    /// Who has this id, or is the only one who signs in with this address, or has shown that it is theirs. Whoever merely
+    /// says that an address is theirs must be named by id.
     ///
     /// # Errors
     /// `not_found`, `user_ambiguous`.
@@ -113,21 +115,23 @@ impl Administration {
     }
 
     async fn find_by_address(&self, email: &Email) -> Result<User> {
-        match credentials::by_address(&Self::tenant(), &self.store, email).await? {
-            Some(found) => self.get(found.credential.user_id).await,
-            None => self.find_described(email).await,
+        let mut found = users::by_verified_email(&Self::tenant(), &self.store, &email.key()).await?;
+        if let Some(way_in) = credentials::by_address(&Self::tenant(), &self.store, email).await? {
+            let user = self.get(way_in.credential.user_id).await?;
+            found.retain(|other| other.id != user.id);
+            found.push(user);
         }
-    }
-
-    async fn find_described(&self, email: &Email) -> Result<User> {
-        let mut users = users::by_email(&Self::tenant(), &self.store, &email.key()).await?;
-        match (users.pop(), users.is_empty()) {
+        match (found.pop(), found.is_empty()) {
             (Some(user), true) => Ok(user),
             (Some(_), false) => Err(Error::conflict(
                 "user_ambiguous",
                 "Several users have this address. Name one by id: `retinue user list` shows them.",
             )),
-            (None, _) => Err(Error::not_found("user")),
+            (None, _) => Err(Error::new(
+                Kind::NotFound,
+                "not_found",
+                "There is no such user: nobody signs in with this address, or has shown that it is theirs. `retinue user list` shows everybody: name them by id.",
+            )),
         }
     }
 
@@ -187,13 +191,52 @@ impl Administration {
         self.store.write(batch).await
     }
 
+    /// Lets somebody run the installation.
+    ///
+    /// # Errors
+    /// What keeps that from being written.
+    pub async fn grant_admin(&self, user: &User) -> Result<()> {
+        let mut batch = Batch::default();
+        self.make_admin_with(&mut batch, user.id, true);
+        self.store.write(batch).await
+    }
+
+    /// Lets somebody run the installation no longer; `declared` says whether the configuration declares others who do.
+    ///
+    /// # Errors
+    /// `not_admin`; `last_admin` if nobody else runs the installation.
+    pub async fn revoke_admin(&self, user: &User, declared: bool) -> Result<()> {
+        if !user.organization_admin {
+            return Err(Error::conflict(
+                "not_admin",
+                "Nobody made this user an administrator here. Whoever `auth.admins` declares is one for as long as it does.",
+            ));
+        }
+        let mut batch = Batch::default();
+        if !declared {
+            users::require_other_admin_with(&Self::tenant(), &mut batch, user.id);
+        }
+        self.make_admin_with(&mut batch, user.id, false);
+        self.store.write(batch).await
+    }
+
+    fn make_admin_with(&self, batch: &mut Batch, user: UserId, admin: bool) {
+        users::make_admin_with(&Self::tenant(), batch, user, (admin, self.now()));
+        self.revoke_with(batch, user);
+    }
+
     /// Ends all sessions of a user, and makes every link worthless that they have, when the batch is written.
     fn end_sessions_with(&self, batch: &mut Batch, user: UserId) {
         for purpose in [Purpose::EmailChange, Purpose::PasswordReset, Purpose::MagicLink] {
             one_time_token::close_of_user_with(&Self::tenant(), batch, (purpose, user), (None, self.now()));
         }
-        let revocation = Revocation { id: crate::context::new_uuid(&*self.rng, &*self.clock), user, session: None };
         session::end_others_with(&Self::tenant(), batch, user, (None, self.now()));
+        self.revoke_with(batch, user);
+    }
+
+    /// Tells a running server that something of a user is another now, when the batch is written.
+    fn revoke_with(&self, batch: &mut Batch, user: UserId) {
+        let revocation = Revocation { id: crate::context::new_uuid(&*self.rng, &*self.clock), user, session: None };
         session::revoke_with(&Self::tenant(), batch, &revocation, self.now());
     }
 
@@ -227,10 +270,17 @@ impl Administration {
     /// Gives the conversations from before people signed in to somebody; how many those were.
     ///
     /// # Errors
-    /// What keeps that from being written.
+    /// `user_disabled`; `run_in_progress` while an answer is under way in one of them.
     pub async fn transfer_threads(&self, to: &User) -> Result<i64> {
+        if to.disabled_at.is_some() {
+            return Err(Error::conflict(
+                "user_disabled",
+                "This user is shut out. Let them in first: `retinue user enable`.",
+            ));
+        }
         let count = users::count_threads(&Self::tenant(), &self.store, LOCAL_USER).await?;
         let mut batch = Batch::default();
+        users::require_idle_with(&Self::tenant(), &mut batch, LOCAL_USER);
         users::hand_over_with(&Self::tenant(), &mut batch, LOCAL_USER, to.id);
         self.store.write_alone(batch).await?;
         Ok(count)

@@ -190,6 +190,17 @@ impl Mailer {
         });
     }
 
+    /// Sends a mail while somebody waits for it: one attempt.
+    ///
+    /// # Errors
+    /// `mail_not_sent`, with what the mail server said.
+    pub async fn send_now(&self, mail: &Mail) -> Result<()> {
+        let inner = &self.0;
+        let envelope = message::build(mail, (&inner.from, &inner.site), inner.clock.now(), &*inner.rng)?;
+        let sent = inner.smtp.send(&envelope, inner.patience.attempt).await;
+        sent.map_err(|fault| Error::unavailable("mail_not_sent", format!("The mail was not sent: {fault}.")))
+    }
+
     /// Takes no more mails, and gives those under way so long.
     pub async fn close(&self, grace: Duration) {
         self.0.tasks.close();

@@ -46,7 +46,7 @@ enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Add people, shut them out, give them passwords; also beside a running server
+    /// Add people, shut them out, give them passwords, let them run the installation; also beside a running server
     User {
         /// Print JSON
         #[arg(long, global = true)]

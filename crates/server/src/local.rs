@@ -135,7 +135,8 @@ impl Config {
         Passwords::new(settings, Arc::new(SystemRng::new()))
     }
 
-    fn mailer(&self, public_url: &str) -> Result<Option<Mailer>, ConfigError> {
+    /// What sends mail, if some is sent.
+    pub(crate) fn mailer(&self, public_url: &str) -> Result<Option<Mailer>, ConfigError> {
         let Mail { host, port, tls, username, password, from } = &self.mail;
         if host.is_empty() {
             return Ok(None);

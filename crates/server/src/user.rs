@@ -5,7 +5,8 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use retinue_app::administration::{Administration, NewUser};
+use retinue_app::administration::{Administration, INVITATION_LASTS, NewUser};
+use retinue_app::mail::{Letter, Mail};
 use retinue_model::credential::PasswordHash;
 use retinue_model::user::User;
 use retinue_model::{Email, NewPassword, Password};
@@ -47,12 +48,25 @@ pub(crate) enum UserCommand {
         /// Their address or id
         user: String,
     },
+    /// Let somebody run the installation
+    GrantAdmin {
+        /// Their address or id
+        user: String,
+    },
+    /// Let somebody run the installation no longer
+    RevokeAdmin {
+        /// Their address or id
+        user: String,
+    },
     /// List everybody
     List,
-    /// Print a link by which somebody may become a user, once, within a week
+    /// Send somebody a link by which they may become a user, once, within a week; print it where no mail is sent
     Invite {
         /// The address they will sign in with
         email: String,
+        /// Print the link, and send no mail
+        #[arg(long)]
+        no_mail: bool,
     },
 }
 
@@ -98,7 +112,8 @@ fn view(user: &User) -> Value {
 }
 
 fn called(user: &User) -> String {
-    format!("{} ({})", user.name, user.email.clone().unwrap_or_else(|| user.id.to_string()))
+    let email = user.email.as_ref().map(|email| format!("{email}, ")).unwrap_or_default();
+    format!("{} ({email}{})", user.name, user.id)
 }
 
 /// Does it, and says what was done.
@@ -111,18 +126,20 @@ pub(crate) async fn run(config: &Config, command: UserCommand, as_json: bool) ->
             Ok(said(as_json, &view(&user), format!("Added {}.\n", called(&user)) + hint(config)))
         }
         UserCommand::Disable { user } => {
-            let people = open(config).await?;
-            let user = people.find(&user).await?;
-            people.disable(&user).await?;
-            let done = format!("{} is shut out, and their sessions have ended.\n", called(&user));
-            Ok(said(as_json, &view(&people.find(&user.id.to_string()).await?), done))
+            let done = "is shut out, and their sessions have ended";
+            change(config, (&user, as_json), async |people, user| people.disable(user).await, done).await
         }
         UserCommand::Enable { user } => {
-            let people = open(config).await?;
-            let user = people.find(&user).await?;
-            people.enable(&user).await?;
-            let done = format!("{} may come in again.\n", called(&user));
-            Ok(said(as_json, &view(&people.find(&user.id.to_string()).await?), done))
+            let done = "may come in again";
+            change(config, (&user, as_json), async |people, user| people.enable(user).await, done).await
+        }
+        UserCommand::GrantAdmin { user } => {
+            let done = "runs the installation now";
+            change(config, (&user, as_json), async |people, user| people.grant_admin(user).await, done).await
+        }
+        UserCommand::RevokeAdmin { user } => {
+            let (declared, done) = (!config.auth.admins.is_empty(), "is no administrator any more");
+            change(config, (&user, as_json), async |people, user| people.revoke_admin(user, declared).await, done).await
         }
         UserCommand::SetPassword { user } => {
             let people = open(config).await?;
@@ -133,23 +150,47 @@ pub(crate) async fn run(config: &Config, command: UserCommand, as_json: bool) ->
             Ok(said(as_json, &view(&user), done + hint(config)))
         }
         UserCommand::List => Ok(list(&open(config).await?.list().await?, as_json)),
-        UserCommand::Invite { email } => invite(config, &Email::new(&email)?, as_json).await,
+        UserCommand::Invite { email, no_mail } => invite(config, &Email::new(&email)?, (no_mail, as_json)).await,
     }
 }
 
-async fn invite(config: &Config, email: &Email, as_json: bool) -> anyhow::Result<String> {
+/// Changes somebody, and says what they are now.
+async fn change(
+    config: &Config,
+    (named, as_json): (&str, bool),
+    work: impl AsyncFnOnce(&Administration, &User) -> retinue_model::Result<()>,
+    done: &str,
+) -> anyhow::Result<String> {
+    let people = open(config).await?;
+    let user = people.find(named).await?;
+    work(&people, &user).await?;
+    let done = format!("{} {done}.\n", called(&user));
+    Ok(said(as_json, &view(&people.find(&user.id.to_string()).await?), done))
+}
+
+async fn invite(config: &Config, email: &Email, (no_mail, as_json): (bool, bool)) -> anyhow::Result<String> {
     let token = open(config).await?.invite(email).await?;
-    let link = format!("{}/auth/register?token={token}", config.public_url(config.server.listen.0));
+    let public_url = config.public_url(config.server.listen.0);
+    let link = format!("{public_url}/auth/register?token={token}");
     let note = if config.takes_invitations() {
-        String::new()
+        ""
     } else {
-        "It does not work yet: set auth.local.registration to `invite`, and start the server again.\n".to_owned()
+        "It does not work yet: set auth.local.registration to `invite`, and start the server again.\n"
     };
-    Ok(said(
-        as_json,
-        &json!({ "link": link }),
-        format!("Give this link to {email}. It is good for a week, and once.\n{link}\n{note}"),
-    ))
+    let mailer = if no_mail { None } else { config.mailer(&public_url)? };
+    let failed = match mailer {
+        Some(mailer) => {
+            let letter = Letter::Invitation { link: link.clone(), good_for: INVITATION_LASTS.unsigned_abs() };
+            let Err(error) = mailer.send_now(&Mail { to: email.clone(), letter }).await else {
+                let done = format!("A mail to {email} has the link. It is good for a week, and once.\n{note}");
+                return Ok(said(as_json, &json!({ "sent_to": email.as_str() }), done));
+            };
+            format!("{}\n", error.detail())
+        }
+        None => String::new(),
+    };
+    let done = format!("{failed}Give this link to {email}. It is good for a week, and once.\n{link}\n{note}");
+    Ok(said(as_json, &json!({ "link": link }), done))
 }
 
 /// `retinue thread transfer`

@@ -45,12 +45,6 @@ impl Tenant {
         Self(DEFAULT_ORGANIZATION)
     }
 
-    /// The organization that whoever is known acts in.
-    #[must_use]
-    pub const fn of(principal: &Principal) -> Self {
-        Self(principal.organization_id())
-    }
-
     #[cfg(test)]
     pub(crate) const fn of_organization(id: OrganizationId) -> Self {
         Self(id)

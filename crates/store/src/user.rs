@@ -19,8 +19,6 @@ pub(crate) mod sql {
             FROM users WHERE id = $1 AND organization_id = $2";
         BY_VERIFIED_EMAIL = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE organization_id = $1 AND email_key = $2 AND email_verified = $3 ORDER BY created_at, id LIMIT 2";
-        BY_EMAIL = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
-            FROM users WHERE organization_id = $1 AND email_key = $2 ORDER BY created_at, id LIMIT 20";
         LIST = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE organization_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4";
         RENAME = "UPDATE users SET name = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
@@ -34,6 +32,13 @@ pub(crate) mod sql {
         REQUIRE_ENABLED = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND organization_id = $2 AND disabled_at IS NULL";
         ENABLE = "UPDATE users SET disabled_at = NULL, updated_at = $1 WHERE id = $2 AND organization_id = $3";
         MAKE_ADMIN = "UPDATE users SET organization_admin = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
+        REQUIRE_OTHER_ADMIN = "UPDATE users SET organization_admin = organization_admin WHERE organization_id = $1 \
+            AND id <> $2 AND disabled_at IS NULL AND organization_admin = $3";
+        // Who begins an answer holds its conversation: one of the two waits for the other.
+        HOLD_THREADS = "UPDATE threads SET owner_user_id = owner_user_id WHERE owner_user_id = $1 AND organization_id = $2";
+        REQUIRE_IDLE = "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2 \
+            AND NOT EXISTS (SELECT 1 FROM threads t JOIN runs r ON r.thread_id = t.id \
+            WHERE t.owner_user_id = $1 AND r.status IN ('queued', 'running'))";
         HAND_OVER = "UPDATE threads SET owner_user_id = $1 WHERE owner_user_id = $2 AND organization_id = $3";
         COUNT_THREADS = "SELECT COUNT(*) FROM threads WHERE owner_user_id = $1 AND organization_id = $2";
     }
@@ -138,14 +143,6 @@ pub async fn by_verified_email(tenant: &Tenant, store: &Store, email_key: &str) 
     store.query(&sql::BY_VERIFIED_EMAIL, &params![tenant.id(), email_key, true], read_row).await
 }
 
-/// Users whose address this is, verified or not; 20 at most.
-///
-/// # Errors
-/// What the engine says.
-pub async fn by_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result<Vec<User>> {
-    store.query(&sql::BY_EMAIL, &params![tenant.id(), email_key], read_row).await
-}
-
 /// Users, the oldest first, after one of them.
 ///
 /// # Errors
@@ -199,6 +196,32 @@ pub fn enable_with(tenant: &Tenant, batch: &mut Batch, id: UserId, now: Timestam
 /// is such a user: `not_found`.
 pub fn make_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId, (admin, now): (bool, Timestamp)) {
     batch.require(&sql::MAKE_ADMIN, params![admin, now, id, tenant.id()], missing);
+}
+
+fn last_admin() -> Error {
+    Error::conflict(
+        "last_admin",
+        "Nobody else runs the installation. Make somebody else an administrator first: `retinue user grant-admin`.",
+    )
+}
+
+/// Refuses the batch if nobody else of the organization is an administrator who may come in: `last_admin`.
+pub fn require_other_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    batch.require(&sql::REQUIRE_OTHER_ADMIN, params![tenant.id(), id, true], last_admin);
+}
+
+fn under_way() -> Error {
+    Error::conflict(
+        "run_in_progress",
+        "An answer is under way in one of these conversations. Wait until it is there, or stop the server, and try again.",
+    )
+}
+
+/// Refuses the batch if an answer is under way in a conversation of a user: `run_in_progress`. Until it is written none
+/// begins.
+pub fn require_idle_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    batch.write(&sql::HOLD_THREADS, params![id, tenant.id()]);
+    batch.require(&sql::REQUIRE_IDLE, params![id, tenant.id()], under_way);
 }
 
 /// Gives all conversations of one user to another, when the batch is written.

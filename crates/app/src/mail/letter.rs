@@ -49,14 +49,10 @@ pub enum Letter {
         /// Which.
         change: Change,
     },
-    /// Somebody asks one to come in.
+    /// Whoever runs the installation asks one to come in.
     Invitation {
         /// The link.
         link: String,
-        /// Who asks, by name.
-        by: String,
-        /// The team that one would belong to.
-        team: String,
         /// How long the link is good.
         good_for: Duration,
     },
@@ -122,7 +118,7 @@ impl Letter {
             Self::EmailChange { link, name, from, good_for } => email_change(link, (name, from), *good_for, site),
             Self::EmailChanged { to } => email_changed(to, site),
             Self::WaysChanged { change } => ways_changed(change, site),
-            Self::Invitation { link, by, team, good_for } => invitation(link, (by, team), *good_for, site),
+            Self::Invitation { link, good_for } => invitation(link, *good_for, site),
             Self::AlreadyRegistered { link } => already_registered(link, site),
         }
     }
@@ -187,13 +183,13 @@ fn ways_changed(change: &Change, site: &str) -> String {
     )
 }
 
-fn invitation(link: &str, (by, team): (&str, &str), good_for: Duration, site: &str) -> String {
-    let (by, team, time) = (name(by), name(team), span(good_for));
+fn invitation(link: &str, good_for: Duration, site: &str) -> String {
+    let time = span(good_for);
     format!(
-        "{by} invites you to the team {team} at Retinue at {site}. Open this link to come in:\n\n\
+        "You are invited to Retinue at {site}. Open this link to make your account:\n\n\
         {link}\n\n\
         It is good for {time}, and once.\n\
-        Do you not know them? Then leave it: nothing happens.\n"
+        Do you know nobody there? Then leave it: nothing happens.\n"
     )
 }
 

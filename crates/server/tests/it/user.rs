@@ -87,7 +87,7 @@ async fn people_are_kept_beside_a_running_server(typed: Typed) {
     assert_eq!((&ada["name"], &ada["organization_admin"]), (&json!("Ada"), &json!(true)));
     let server = typed.serve("local").await;
     let said = typed.said(&["user", "add", "grace@example.com"], &format!("{PASSWORD}\r\n"));
-    assert!(said.starts_with("Added grace (grace@example.com)."), "{said}");
+    assert!(said.starts_with("Added grace (grace@example.com, usr_"), "{said}");
     let grace = login(&server, "grace@example.com", PASSWORD).await.unwrap();
     assert_eq!(threads(&server, &grace).await.0, 200);
     typed.said(&["user", "disable", "grace@example.com"], "");
@@ -100,6 +100,12 @@ async fn people_are_kept_beside_a_running_server(typed: Typed) {
     assert!(listed.contains("administrator") && listed.contains("disabled"), "{listed}");
     assert!(!listed.contains("Local user"), "{listed}");
     let grace = typed.json(&["user", "enable", "grace@example.com"], "");
+    let granted = typed.json(&["user", "grant-admin", "grace@example.com"], "");
+    assert_eq!(granted["organization_admin"], json!(true));
+    let said = typed.said(&["user", "revoke-admin", "grace@example.com"], "");
+    let id = grace["id"].as_str().unwrap();
+    assert_eq!(said, format!("grace (grace@example.com, {id}) is no administrator any more.\n"));
+    assert!(typed.complaint(&["user", "revoke-admin", "ada@example.com"], "").contains("Nobody else"));
     typed.said(&["user", "set-password", grace["id"].as_str().unwrap()], "another good one");
     assert_eq!(login(&server, "grace@example.com", PASSWORD).await, Err(401));
     assert!(login(&server, "grace@example.com", "another good one").await.is_ok());
@@ -118,6 +124,45 @@ async fn people_are_kept_beside_a_running_server(typed: Typed) {
     assert!(server.stop().await.success());
 }
 
+/// In a folder where mail goes to this port.
+fn inviting(port: u16) -> Typed {
+    let typed = Typed::on(None);
+    let mail = format!(
+        "[mail]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nfrom = \"Retinue <retinue@example.com>\"\n"
+    );
+    std::fs::write(typed.folder.path().join("retinue.toml"), mail).unwrap();
+    typed
+}
+
+#[test]
+fn an_invitation_that_can_t_be_sent_is_shown() {
+    let typed = inviting(1);
+    let said = typed.said(&["user", "invite", "ada@example.com"], "");
+    assert!(said.starts_with("The mail was not sent: ") && said.contains("/auth/register?token="), "{said}");
+    let said = typed.said(&["user", "invite", "ada@example.com", "--no-mail"], "");
+    assert!(said.starts_with("Give this link to ada@example.com.") && said.contains("/auth/register?token="), "{said}");
+    assert!(typed.json(&["user", "invite", "ada@example.com", "--no-mail"], "")["link"].is_string());
+}
+
+mod smtp_sink {
+    use retinue_testkit::SmtpSink;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs the SMTP sink"]
+    async fn an_invitation_is_sent() {
+        let sink = SmtpSink::start().await;
+        let typed = super::inviting(sink.port());
+        let said = typed.said(&["user", "invite", "ada@example.com"], "");
+        assert!(said.starts_with("A mail to ada@example.com has the link.") && !said.contains("token="), "{said}");
+        let mail = sink.next().await;
+        assert_eq!(
+            (mail.to.as_slice(), mail.subject().as_str()),
+            (&["ada@example.com".to_owned()][..], "You are invited to Retinue")
+        );
+        assert!(mail.text().contains("/auth/register?token="), "{}", mail.text());
+    }
+}
+
 async fn conversations_from_before_are_handed_over(typed: Typed) {
     let server = typed.serve("single_user").await;
     for _ in 0..2 {
@@ -131,7 +176,7 @@ async fn conversations_from_before_are_handed_over(typed: Typed) {
     let ada = login(&server, "ada@example.com", PASSWORD).await.unwrap();
     assert_eq!(threads(&server, &ada).await.1["data"], json!([]));
     let said = typed.said(&["thread", "transfer", "--from", "local", "--to", "ada@example.com"], "");
-    assert_eq!(said, "2 conversations belong to ada (ada@example.com) now.\n");
+    assert!(said.starts_with("2 conversations belong to ada (ada@example.com, usr_"), "{said}");
     assert_eq!(threads(&server, &ada).await.1["data"].as_array().unwrap().len(), 2);
     let again = typed.json(&["thread", "transfer", "--from", "local", "--to", "ada@example.com"], "");
     assert_eq!(again["threads"], json!(0));

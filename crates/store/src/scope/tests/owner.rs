@@ -23,6 +23,7 @@ on_both! {
     a_run_is_its_owner_s
     events_are_their_owner_s
     a_search_finds_one_s_own
+    conversations_do_not_change_hands_while_an_answer_is_under_way
     conversations_change_hands_by_their_owner
 }
 
@@ -156,6 +157,16 @@ async fn a_search_finds_one_s_own(store: &Store) {
         let found = async |scope: &Scope| search::threads(scope, store, &words, None, 10).await.unwrap().len();
         assert_eq!((found(&BOBS).await, found(&ADAS).await), (0, 1), "{words:?}");
     }
+}
+
+/// Whoever says something in a conversation has it until the answer is there.
+async fn conversations_do_not_change_hands_while_an_answer_is_under_way(store: &Store) {
+    talk(store).await;
+    let idle =
+        async |tenant: crate::Tenant, id| write(store, |batch| user::require_idle_with(&tenant, batch, id)).await;
+    assert_eq!((idle(US, ADA).await, idle(US, BOB).await), (Some("run_in_progress"), None));
+    assert_eq!(idle(THEM, BOB).await, Some("run_in_progress"), "nobody of theirs");
+    assert_eq!(listed(&ADAS, store, None).await, [ADAS_THREAD]);
 }
 
 async fn conversations_change_hands_by_their_owner(store: &Store) {

@@ -1,0 +1,96 @@
+//! What whoever has the machine does beside a running server: whom they mean, and what they may not do.
+
+use std::time::Duration;
+
+use retinue_app::administration::NewUser;
+use retinue_model::Email;
+use retinue_testkit::{Database, Person, TestApp, on_both_databases, until};
+use serde_json::json;
+
+on_both_databases! {
+    an_address_is_whose_it_was_shown_to_be,
+    conversations_are_handed_over_to_whoever_may_come_in,
+    conversations_are_handed_over_between_answers,
+    whoever_is_made_an_administrator_is_one_until_that_is_taken_back,
+}
+
+const PASSWORD: &str = "correct horse battery staple";
+const CORPORATE: &str = "alice@corp.example";
+
+async fn an_address_is_whose_it_was_shown_to_be(database: Database) {
+    let app = TestApp::local(database).await;
+    let mallory = app.add_user("mallory@example.com", None).await;
+    let administration = app.administration().await;
+    let found = async |named: &str| administration.find(named).await.map(|user| user.id).map_err(|error| error.code());
+    let says =
+        format!("UPDATE users SET email = '{CORPORATE}', email_key = '{CORPORATE}' WHERE email_key LIKE 'mallory%'");
+    app.database.ask(&says).await;
+    assert_eq!(found(CORPORATE).await, Err("not_found"), "whoever merely says so");
+    assert_eq!(found(&mallory.id.to_string()).await, Ok(mallory.id));
+    assert_eq!(found("Mallory@example.com").await, Ok(mallory.id), "who signs in with it");
+
+    let alice = app.add_user(CORPORATE, None).await;
+    assert_eq!(found(CORPORATE).await, Ok(alice.id));
+    app.database.ask(&format!("UPDATE users SET email_verified = TRUE WHERE email_key = '{CORPORATE}'")).await;
+    assert_eq!(found(CORPORATE).await, Err("user_ambiguous"), "one signs in with it, and the other has shown it");
+    assert_eq!(found(&alice.id.to_string()).await, Ok(alice.id));
+}
+
+async fn conversations_are_handed_over_to_whoever_may_come_in(database: Database) {
+    let app = TestApp::local(database).await;
+    let ada = app.add_user("ada@example.com", None).await;
+    let administration = app.administration().await;
+    administration.disable(&ada).await.unwrap();
+    let ada = administration.find("ada@example.com").await.unwrap();
+    assert_eq!(administration.transfer_threads(&ada).await.unwrap_err().code(), "user_disabled");
+    administration.enable(&ada).await.unwrap();
+    let ada = administration.find("ada@example.com").await.unwrap();
+    assert_eq!(administration.transfer_threads(&ada).await.unwrap(), 0);
+}
+
+async fn conversations_are_handed_over_between_answers(database: Database) {
+    let app = TestApp::start(database).await;
+    let administration = app.administration().await;
+    let email = Email::new("ada@example.com").unwrap();
+    let ada = administration.add(NewUser { name: None, email, admin: false, password: None }).await.unwrap();
+    let (idle, busy) = (app.thread().await, app.thread().await);
+    let run = app.say(&busy, "How many?").await;
+    assert_eq!(administration.transfer_threads(&ada).await.unwrap_err().code(), "run_in_progress");
+    app.get(&format!("/api/threads/{idle}")).await;
+    app.model.next().await.answer("Seven.").await;
+    assert_eq!(app.ended(&run).await["status"], json!("completed"));
+    assert_eq!(administration.transfer_threads(&ada).await.unwrap(), 2);
+    app.send(reqwest::Method::GET, &format!("/api/threads/{idle}"), &json!({}), 404).await;
+}
+
+async fn whoever_is_made_an_administrator_is_one_until_that_is_taken_back(database: Database) {
+    let app = TestApp::local(database).await;
+    let administration = app.administration().await;
+    app.add_user("ada@example.com", Some(PASSWORD)).await;
+    let (ada, grace) = (Person::stranger(&app), app.add_user("grace@example.com", None).await);
+    assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+    let is = async |admin: bool| {
+        until(&format!("she runs the installation: {admin}"), Duration::from_secs(5), async || {
+            let me = ada.get("/auth/me").await;
+            (me["principal"]["organization_admin"] == json!(admin)).then_some(())
+        })
+        .await;
+    };
+    let now = async || administration.find("ada@example.com").await.unwrap();
+    let revoke =
+        async |declared| administration.revoke_admin(&now().await, declared).await.map_err(|error| error.code());
+    is(false).await;
+    assert_eq!(revoke(false).await, Err("not_admin"));
+    administration.grant_admin(&now().await).await.unwrap();
+    is(true).await;
+    assert_eq!(revoke(false).await, Err("last_admin"));
+    administration.grant_admin(&grace).await.unwrap();
+    administration.disable(&grace).await.unwrap();
+    assert_eq!(revoke(false).await, Err("last_admin"), "the other one is shut out");
+    administration.enable(&grace).await.unwrap();
+    assert_eq!(revoke(false).await, Ok(()));
+    is(false).await;
+    administration.grant_admin(&now().await).await.unwrap();
+    administration.disable(&grace).await.unwrap();
+    assert_eq!(revoke(true).await, Ok(()), "the configuration declares others");
+}
