@@ -2,7 +2,7 @@
 //!
 //! Attempts that are under way count too: of an account as if they had failed, so that of a hundred guesses that come at
 //! once only the free ones are looked at; of a network, behind which a whole office may sign in at the same minute, as one
-//! in all, up to a bound. What is refused is not counted, or somebody could be kept out for ever. All is kept in memory,
+//! in all, up to a bound. Whoever got in from there lately and mistypes counts for the account alone. What is refused is not counted, or somebody could be kept out for ever. All is kept in memory,
 //! and of keys only hashes.
 
 use std::collections::HashMap;
@@ -14,6 +14,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use retinue_model::{Email, Error, Result, UserId};
 
+use familiar::Familiar;
+
+mod familiar;
 #[cfg(test)]
 mod tests;
 
@@ -129,9 +132,10 @@ impl Limit {
         doubled.map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds).min(self.longest))
     }
 
-    /// More failures than these change nothing, and would only take longer to be forgotten.
+    /// More failures than these are not remembered: those of a flood take their time to be forgotten, but not for ever.
     fn most(&self) -> u32 {
-        self.free.saturating_add(self.longest.as_secs().max(1).ilog2() + 1)
+        let longest_from = self.free.saturating_add(self.longest.as_secs().max(1).ilog2() + 1);
+        longest_from.max(self.free.saturating_mul(10))
     }
 
     /// For how many failures attempts under way count.
@@ -196,13 +200,14 @@ fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
 pub struct Throttle {
     settings: Settings,
     entries: Arc<Mutex<HashMap<Key, Entry>>>,
+    familiar: Familiar,
 }
 
 impl Throttle {
     /// Nobody has failed yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, entries: Arc::default() }
+        Self { settings, entries: Arc::default(), familiar: Familiar::new(settings.capacity) }
     }
 
     /// Begins an attempt, which has failed for each of the keys unless it says something else.
@@ -228,12 +233,17 @@ impl Throttle {
     }
 
     fn end(&self, attempt: &Attempt) {
+        let is_familiar = self.familiar.knows(&attempt.keys, attempt.began);
+        if matches!(attempt.end, End::Succeeded) {
+            self.familiar.note(&attempt.keys, attempt.began);
+        }
         let mut entries = self.lock();
         for key in &attempt.keys {
             let limit = self.settings.limit(*key);
             let entry = self.entry(&mut entries, *key, attempt.began);
             entry.under_way = entry.under_way.saturating_sub(1);
             match attempt.end {
+                End::Failed if key.of == Of::Network && is_familiar => {}
                 End::Failed => entry.fail(limit, attempt.began),
                 End::Succeeded if key.of == Of::Account => entry.failures = 0,
                 End::Succeeded | End::Withdrawn => {}

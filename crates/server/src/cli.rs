@@ -140,7 +140,10 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
 
 fn check(config: &Config, environment: &Environment) -> ExitCode {
     match crate::wiring::catalog(config, environment) {
-        Ok(_) => print("The configuration is fine.\n"),
+        Ok(_) => {
+            let warning = config.warning().map(|text| format!("Note: {text}\n")).unwrap_or_default();
+            print(&format!("The configuration is fine.\n{warning}"))
+        }
         Err(error) => complain(&format!("The configuration is wrong.\n  {}", error.detail()), 2),
     }
 }

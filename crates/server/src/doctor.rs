@@ -80,6 +80,7 @@ fn of_server(config: &Config, auth: &Auth) -> Vec<Finding> {
         )];
     }
     let mut findings = vec![public_url(config, auth), keys(config)];
+    findings.extend(config.warning().map(|text| finding(Level::Note, "reverse proxy", text)));
     findings.extend(auth.admins.iter().filter_map(|declared| admin(auth, declared)));
     if auth.admins.is_empty() {
         findings.push(finding(

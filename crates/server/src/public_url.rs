@@ -21,6 +21,16 @@ impl Config {
         }
     }
 
+    /// What works, and is hardly meant so.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        let is_behind_a_proxy = self.server.public_url.starts_with("https://");
+        let is_blind = is_behind_a_proxy && !self.auth.is_single_user() && self.server.trusted_proxies.is_empty();
+        is_blind.then_some(
+            "server.public_url is https and server.trusted_proxies is empty: all people seem to come from the reverse proxy, \
+             so that whoever guesses passwords keeps everybody out. Name the proxy's address there.",
+        )
+    }
+
     /// Where people sign in, passwords and cookies go over the wire.
     pub(crate) fn check_public_url(&self) -> Result<(), ConfigError> {
         let url = self.server.public_url.as_str();

@@ -158,6 +158,9 @@ fn greet(config: &Config, app: &App, address: SocketAddr, location: &Location) {
     } else {
         tracing::info!(%address, url, mode = app.auth().mode.as_str(), database = location.engine(), "ready");
     }
+    if let Some(warning) = config.warning() {
+        tracing::warn!("{warning}");
+    }
     let (app, config) = (app.clone(), config.clone());
     tokio::spawn(async move {
         provider::heard_from_all(&app).await;

@@ -162,6 +162,49 @@ fn of_a_flood_of_guesses_from_one_address_few_are_looked_at() {
     assert_eq!(flood(1_799_999).len(), 0);
 }
 
+/// However many were looked at, all of them have failed.
+#[test]
+fn a_flood_is_remembered_as_what_it_was() {
+    let (throttle, home) = (Throttle::new(SETTINGS), network("192.0.2.1"));
+    let begin = |number| throttle.begin(at(0), &[account(&format!("p{number}")), home]).ok();
+    let flood: Vec<_> = (0..100).filter_map(begin).collect();
+    assert_eq!(flood.len(), 25);
+    drop(flood);
+    // Fifteen of them are forgotten, and ten are not: the next wait is that of eleven.
+    assert_eq!(fail(&throttle, 15 * 900_000, &[home]), None);
+    assert_eq!(fail(&throttle, 15 * 900_000, &[home]), Some(32_000));
+}
+
+/// Those who work there mistype in the morning, each at the own account.
+#[test]
+fn an_office_that_mistypes_is_not_locked() {
+    const DAY: i64 = 86_400_000;
+    let (throttle, office) = (Throttle::new(SETTINGS), network("192.0.2.1"));
+    let refused = |millis: i64, network| {
+        (0..20).filter(|number| fail(&throttle, millis, &[account(&format!("p{number}")), network]).is_some()).count()
+    };
+    for number in 0..20 {
+        throttle.begin(at(0), &[account(&format!("p{number}")), office]).unwrap().succeeded();
+    }
+    assert_eq!(refused(28 * DAY, office), 0);
+    assert_eq!(fail(&throttle, 28 * DAY, &[account("p0")]), None, "it counts for the account");
+    assert_eq!(fail(&throttle, 28 * DAY, &[account("p0")]), None);
+    assert_eq!(fail(&throttle, 28 * DAY, &[account("p0")]), Some(1_000));
+    assert_eq!(refused(29 * DAY, network("198.51.100.7")), 14, "from elsewhere they are not known");
+    assert_eq!(refused(31 * DAY, office), 14, "it is long ago");
+}
+
+#[test]
+fn those_who_are_familiar_are_no_more_than_there_is_room_for() {
+    let (throttle, office) = (Throttle::new(SETTINGS), network("192.0.2.1"));
+    for number in 0..1_000 {
+        throttle.begin(at(number), &[account(&format!("p{number}")), office]).unwrap().succeeded();
+        assert!(throttle.familiar.len() <= SETTINGS.capacity);
+    }
+    let knows = |number: i64| throttle.familiar.knows(&[account(&format!("p{number}")), office], at(1_000));
+    assert!(knows(999) && knows(950) && !knows(0), "the oldest are forgotten first");
+}
+
 /// Whoever is slow holds up nobody who comes later, but keeps counting until the end.
 #[test]
 fn what_is_under_way_counts_when_it_has_failed() {

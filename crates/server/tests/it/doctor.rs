@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use retinue_app::Clock;
-use retinue_testkit::{FakeClock, IdentityProvider};
+use retinue_testkit::{FakeClock, IdentityProvider, Program};
 use serde_json::json;
 
 /// Exit code, and everything that was said.
@@ -59,6 +59,27 @@ fn it_knows_administrators_whom_nobody_could_vouch_for() {
     let (code, said) = retinue(folder.path(), &["doctor"], &settings("http://127.0.0.1:1"));
     assert_eq!(code, Some(1));
     assert!(said.contains("PROBLEM  administrators: https://idp.example/|alice can never be anybody"), "{said}");
+}
+
+/// All people seem to come from one place.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_forgets_the_reverse_proxy_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = async |proxies: &str, mode: &str| {
+        let file = format!("[server]\npublic_url = \"https://retinue.example.com\"\ntrusted_proxies = {proxies}\n");
+        fs::write(folder.path().join("retinue.toml"), file).unwrap();
+        let environment = [("AUTH_MODE", mode)];
+        let (_, checked) = retinue(folder.path(), &["config", "check"], &environment);
+        let (_, found) = retinue(folder.path(), &["doctor"], &environment);
+        let program = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path()).environment("AUTH_MODE", mode);
+        let server = program.start().await;
+        server.signal("TERM").await;
+        let (_, log) = server.ended().await;
+        [checked, found, log].map(|said| said.contains("server.trusted_proxies is empty"))
+    };
+    assert_eq!(told("[]", "local").await, [true; 3]);
+    assert_eq!(told("[\"10.0.0.1\"]", "local").await, [false; 3]);
+    assert_eq!(told("[]", "single_user").await, [false; 3]);
 }
 
 #[test]
