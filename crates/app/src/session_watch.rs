@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use retinue_model::Result;
 use retinue_store::session as rows;
-use retinue_store::{Batch, System};
+use retinue_store::{Batch, System, one_time_token};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -115,12 +116,22 @@ async fn read_again(app: App, old: Vec<Arc<KnownSession>>) {
 }
 
 async fn tidy(app: &App) {
-    let now = app.now();
-    let mut batch = Batch::default();
-    rows::forget_with(&System::in_background(), &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
-    retinue_store::one_time_token::delete_expired_with(&System::in_background(), &mut batch, now);
-    retinue_store::logout_token::forget_with(&System::in_background(), &mut batch, now);
-    if let Err(error) = app.store.write(batch).await {
+    if let Err(error) = forget(app).await {
         tracing::debug!(?error, "can_fail(session): what is over was not deleted");
     }
+}
+
+/// Deletes what is over; of tokens, which strangers can have written, all there are, some at a time.
+async fn forget(app: &App) -> Result<()> {
+    let (system, now) = (System::in_background(), app.now());
+    let mut batch = Batch::default();
+    rows::forget_with(&system, &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
+    retinue_store::logout_token::forget_with(&system, &mut batch, now);
+    app.store.write(batch).await?;
+    while one_time_token::has_expired(&system, &app.store, now).await? {
+        let mut batch = Batch::default();
+        one_time_token::delete_expired_with(&system, &mut batch, now);
+        app.store.write(batch).await?;
+    }
+    Ok(())
 }

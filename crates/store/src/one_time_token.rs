@@ -29,6 +29,7 @@ pub(crate) mod sql {
             AND used_at IS NULL";
         CLOSE_OF_USER = "UPDATE one_time_tokens SET used_at = $1 WHERE user_id = $2 AND purpose = $3 \
             AND organization_id = $4 AND id <> $5 AND used_at IS NULL";
+        EXPIRED = "SELECT attempts FROM one_time_tokens WHERE expires_at <= $1 LIMIT 1";
         DELETE_EXPIRED = "DELETE FROM one_time_tokens WHERE id IN \
             (SELECT id FROM one_time_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
     }
@@ -134,6 +135,15 @@ pub fn close_of_user_with(
 ) {
     let but = but.unwrap_or(OneTimeTokenId::new(Uuid::nil()));
     batch.write(&sql::CLOSE_OF_USER, params![now, user, purpose.as_str(), tenant.id(), but]);
+}
+
+/// Whether there are tokens that are too old.
+///
+/// # Errors
+/// What the engine says.
+pub async fn has_expired(_system: &System, store: &Store, now: Timestamp) -> Result<bool> {
+    let found: Option<i64> = store.query_one(&sql::EXPIRED, &params![now], |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }
 
 /// Deletes tokens that are too old, some at a time, when the batch is written.

@@ -1,5 +1,7 @@
 //! Links and codes that somebody has and that must not count. Their rows are written by the test, so that no mail is needed.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use reqwest::Method;
 use retinue_app::Clock as _;
@@ -8,7 +10,7 @@ use retinue_app::secret::Token;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
 use retinue_model::{Email, UserId};
 use retinue_store::{Batch, Store, Tenant, one_time_token};
-use retinue_testkit::{CountingRng, Database, Person, TestApp, with_addresses_on_both_engines};
+use retinue_testkit::{CountingRng, Database, Person, TestApp, until, with_addresses_on_both_engines};
 use serde_json::{Value, json};
 
 use super::{ADA, PASSWORD};
@@ -22,6 +24,7 @@ with_addresses_on_both_engines! {
     a_code_that_is_wrong_lets_nobody_in,
     a_password_set_by_a_link_ends_all_sessions,
     another_password_ends_other_sessions_and_older_links,
+    all_that_is_too_old_is_deleted,
 }
 
 /// The token of a link that went out a moment ago.
@@ -127,6 +130,36 @@ async fn another_password_ends_other_sessions_and_older_links(app: TestApp) {
     assert_eq!(desk.status(Method::GET, "/api/threads").await, 200);
     assert_eq!(phone.status(Method::GET, "/api/threads").await, 401);
     assert_eq!(resets(&app, &reset).await, spent());
+}
+
+/// However many strangers had written down.
+async fn all_that_is_too_old_is_deleted(app: TestApp) {
+    let (rng, now) = (CountingRng::apart(), app.clock.now());
+    let store = Store::open_beside(app.database.location()).await.unwrap();
+    let mut batch = Batch::default();
+    for number in 0..2_100 {
+        let row = OneTimeToken {
+            id: format!("ott_{number:026}").parse().unwrap(),
+            user_id: None,
+            purpose: Purpose::MagicLink,
+            token_hash: Token::new(&rng).hash(),
+            code_hash: None,
+            attempts: 0,
+            address: Email::new("nobody@example.com").unwrap(),
+            created_at: now - SignedDuration::from_mins(20),
+            expires_at: now - SignedDuration::from_mins(5),
+            used_at: None,
+        };
+        one_time_token::insert_with(&Tenant::default_organization(), &mut batch, &row);
+    }
+    store.write(batch).await.unwrap();
+    drop(store);
+    // Each start begins with it.
+    let app = app.restart().await;
+    until("all of them are gone", Duration::from_secs(10), async || {
+        (app.database.ask("SELECT COUNT(*) FROM one_time_tokens").await == ["0"]).then_some(())
+    })
+    .await;
 }
 
 /// Nothing listens at this port: that a mail would go out is enough to know.
