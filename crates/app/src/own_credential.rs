@@ -10,10 +10,9 @@ use retinue_store::{Batch, one_time_token as tokens};
 
 use crate::link::{self, GOOD_FOR};
 use crate::mail::Letter;
-use crate::notice::Change;
 use crate::throttle::Key;
-use crate::{Context, Visit, proof, session};
 use crate::user::me;
+use crate::{Context, notice, proof, session};
 
 /// One's own way in by address, if one has one here.
 ///
@@ -79,7 +78,7 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
         written.map_err(|error| if error.kind() == Kind::NotFound { wrong_password() } else { error })?;
         session::look_again(ctx.app(), changed.user_id).await;
         tracing::info!(user = %changed.user_id, request_id = ctx.request_id(), "a password was changed");
-        visit.tell(changed.user_id, Change::PasswordSet).await;
+        visit.tell(changed.user_id, notice::Change::PasswordSet).await;
         Ok(())
     })
     .await
