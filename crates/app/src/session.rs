@@ -12,6 +12,7 @@ use retinue_model::user::User;
 use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
 use retinue_store::session::{self as rows, Kept, Revocation};
 use retinue_store::{Batch, System, one_time_token, user as users};
+use uuid::Uuid;
 
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
@@ -221,20 +222,23 @@ pub async fn end_others(ctx: &Context) -> Result<()> {
     ctx.detached(|ctx| async move {
         let mut batch = Batch::default();
         let user = ctx.principal().user_id();
-        end_all_with(ctx.app(), &mut batch, user, current(&ctx));
+        let told = end_all_with(ctx.app(), &mut batch, user, current(&ctx));
         ctx.store.write(batch).await?;
-        look_again(ctx.app(), user).await;
+        look_after(ctx.app(), user, told).await;
         Ok(())
     })
     .await
 }
 
 /// Ends all sessions of a user but one, with the links to another address that were asked for in them, when the batch is
-/// written. Then comes [`look_again`].
-pub(crate) fn end_all_with(app: &App, batch: &mut Batch, user: UserId, but: Option<SessionId>) {
+/// written. Then comes [`look_again`], or [`look_after`] with what this gives: the id under which other processes are told,
+/// if a session ends.
+pub(crate) fn end_all_with(app: &App, batch: &mut Batch, user: UserId, but: Option<SessionId>) -> Uuid {
+    let revocation = Revocation { id: app.new_uuid(), user, session: None };
+    rows::revoke_others_with(&app.tenant(), batch, &revocation, (but, app.now()));
     rows::end_others_with(&app.tenant(), batch, user, (but, app.now()));
     one_time_token::close_of_user_with(&app.tenant(), batch, (Purpose::EmailChange, user), (None, app.now()));
-    revoke_with(app, batch, user, None);
+    revocation.id
 }
 
 /// Ends these sessions, at once, together with what is in the batch.
@@ -251,9 +255,17 @@ pub(crate) async fn end_these(app: &App, mut batch: Batch, sessions: &[(UserId, 
 }
 
 /// Tells other processes that a session ended, or else that something of a user is another now, when the batch is written.
-pub(crate) fn revoke_with(app: &App, batch: &mut Batch, user: UserId, session: Option<SessionId>) {
+/// Gives the id under which they are told.
+pub(crate) fn revoke_with(app: &App, batch: &mut Batch, user: UserId, session: Option<SessionId>) -> Uuid {
     let revocation = Revocation { id: app.new_uuid(), user, session };
     rows::revoke_with(&app.tenant(), batch, &revocation, app.now());
+    revocation.id
+}
+
+/// The same as [`look_again`], after what this process told others was written: it need not hear that from itself.
+pub(crate) async fn look_after(app: &App, user: UserId, told: Uuid) {
+    look_again(app, user).await;
+    app.sessions.looked(told);
 }
 
 /// Reads again what is known of a user, and lets go of what is over.

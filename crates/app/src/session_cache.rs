@@ -3,7 +3,7 @@
 //! An entry counts only while this process hears what ended elsewhere, and for a minute: see [`crate::session_watch`]. What
 //! holds on to an entry, as a stream does, hears of its end by [`KnownSession::ended`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use retinue_model::{Principal, SessionId, UserId};
 use retinue_store::session::Found;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Sessions that are kept, at most, but for those that something holds on to.
 const MAX: usize = 50_000;
@@ -87,6 +88,8 @@ struct Inner {
     epoch: u64,
     /// The last ends, the newest at the back: what `epoch` counted last.
     recent: VecDeque<End>,
+    /// What this process told others, and has looked at itself; since it was last asked for.
+    looked: HashSet<Uuid>,
     /// When it was last heard what ended.
     heard_at: Option<Instant>,
 }
@@ -166,6 +169,16 @@ impl SessionCache {
     /// All that is known.
     pub(crate) fn all(&self) -> Vec<Arc<KnownSession>> {
         self.lock().sessions.values().cloned().collect()
+    }
+
+    /// What this process told others under this id was looked at.
+    pub(crate) fn looked(&self, told: Uuid) {
+        self.lock().looked.insert(told);
+    }
+
+    /// What was looked at since this was last asked.
+    pub(crate) fn take_looked(&self) -> HashSet<Uuid> {
+        std::mem::take(&mut self.lock().looked)
     }
 
     /// It was heard what ended until `asked_at`.

@@ -1,18 +1,20 @@
 //! Watching over sessions, for as long as the program runs: what ended in other processes is heard, what is over by time
 //! ends, and what nobody can use any more is deleted.
 //!
-//! An end that another process wrote is read four times a second. One that was written long after it was dated, or while
-//! this process could not read, may be missed by that: so nothing in memory counts for more than a minute, and what a
-//! stream holds on to is read again after that time.
+//! An end that another process wrote is read four times a second, and whom it concerns is looked at once each time. One
+//! that was written long after it was dated, or while this process could not read, may be missed by that: so nothing in
+//! memory counts for more than a minute, and what a stream holds on to is read again after that time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use retinue_model::Result;
 use retinue_store::session as rows;
 use retinue_store::{Batch, System, one_time_token};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -23,6 +25,8 @@ use crate::{App, refresh, session};
 const WATCH: Duration = Duration::from_millis(250);
 /// After how many rounds of that everything in memory is looked through.
 const LOOK_THROUGH_EVERY: u32 = 4;
+/// How many questions about people are under way at once.
+const AT_ONCE: usize = 8;
 /// How far back is looked, for clocks that differ.
 const LOOK_BACK: SignedDuration = SignedDuration::from_secs(60);
 /// More than this at once: then everything is looked at again.
@@ -40,11 +44,12 @@ pub async fn keep_watch(app: App) {
         return;
     }
     let (mut seen, mut tidied_at, mut round) = (HashSet::new(), None::<Instant>, 0_u32);
+    let reading = Arc::default();
     loop {
         watch_once(&app, &mut seen).await;
         round = round.wrapping_add(1);
         if round.is_multiple_of(LOOK_THROUGH_EVERY) {
-            look_through(&app);
+            look_through(&app, &reading);
         }
         if tidied_at.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
             tidied_at = Some(Instant::now());
@@ -62,30 +67,37 @@ pub async fn keep_watch(app: App) {
 async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
     let (asked_at, now) = (Instant::now(), app.now());
     let since = now.saturating_sub(LOOK_BACK).unwrap_or(now);
+    // Each of these is written down already: it is among what is read.
+    let looked = app.sessions.take_looked();
     let revoked = match rows::revoked_since(&System::in_background(), &app.store, since, MOST_REVOCATIONS).await {
         Ok(revoked) => revoked,
         Err(error) => {
             tracing::debug!(?error, "can_fail(session): what ended elsewhere could not be read");
+            seen.extend(looked);
             return;
         }
     };
-    if i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= MOST_REVOCATIONS {
-        for known in app.sessions.all() {
-            session::recheck(app, &known).await;
-        }
+    // The newest come first: if one of them was there before, none that is older was left out.
+    let has_gap = !revoked.iter().any(|revocation| seen.contains(&revocation.id));
+    if has_gap && i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= MOST_REVOCATIONS {
+        let all = stream::iter(app.sessions.all());
+        all.for_each_concurrent(AT_ONCE, async |known| session::recheck(app, &known).await).await;
     }
-    for revocation in revoked.iter().filter(|revocation| !seen.contains(&revocation.id)) {
+    let mut people = HashSet::new();
+    for revocation in revoked.iter().filter(|one| !seen.contains(&one.id) && !looked.contains(&one.id)) {
         match revocation.session {
             Some(id) => app.sessions.end(id),
-            None => session::look_again(app, revocation.user).await,
+            None => _ = people.insert(revocation.user),
         }
     }
+    stream::iter(people).for_each_concurrent(AT_ONCE, |user| session::look_again(app, user)).await;
     *seen = revoked.into_iter().map(|revocation| revocation.id).collect();
     app.sessions.heard(asked_at);
 }
 
-/// Ends what is over by time, and sees to what only streams use.
-fn look_through(app: &App) {
+/// Ends what is over by time, and sees to what only streams use. Whoever is `reading` what is old goes on: while the
+/// database is slow nobody else begins.
+fn look_through(app: &App, reading: &Arc<Mutex<()>>) {
     let now = app.now();
     let mut held = Vec::new();
     for known in app.sessions.all() {
@@ -97,8 +109,8 @@ fn look_through(app: &App) {
         }
     }
     let old: Vec<_> = held.iter().filter(|known| known.is_old(now)).take(READ_AGAIN).cloned().collect();
-    if !old.is_empty() {
-        tokio::spawn(read_again(app.clone(), old));
+    if let (false, Ok(turn)) = (old.is_empty(), Arc::clone(reading).try_lock_owned()) {
+        tokio::spawn(read_again(app.clone(), old, turn));
     }
     for known in held {
         refresh::beside_streams(app, known, now);
@@ -106,7 +118,7 @@ fn look_through(app: &App) {
 }
 
 /// Reads what is old again. While that can't be done nobody is signed out for it: an end that is heard still counts.
-async fn read_again(app: App, old: Vec<Arc<KnownSession>>) {
+async fn read_again(app: App, old: Vec<Arc<KnownSession>>, _turn: OwnedMutexGuard<()>) {
     for known in old {
         if let Err(error) = session::load(&app, known.session.id, known.session.user_id).await {
             tracing::debug!(?error, "can_fail(session): a session could not be read again");

@@ -25,13 +25,17 @@ pub async fn me(ctx: &Context) -> Result<User> {
 /// # Errors
 /// `invalid_name`
 pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
-    let name = Name::new(name)?.into();
+    let name: String = Name::new(name)?.into();
     ctx.detached(|ctx| async move {
-        let mut batch = Batch::default();
+        let (mut batch, id) = (Batch::default(), ctx.principal().user_id());
+        let user = rows::get(&ctx.tenant(), &ctx.store, id).await?.ok_or_else(rows::missing)?;
+        if user.name == name {
+            return Ok(());
+        }
         rows::rename_with(&ctx.scope(), &mut batch, name, ctx.now());
-        session::revoke_with(ctx.app(), &mut batch, ctx.principal().user_id(), None);
+        let told = session::revoke_with(ctx.app(), &mut batch, id, None);
         ctx.store.write(batch).await?;
-        session::look_again(ctx.app(), ctx.principal().user_id()).await;
+        session::look_after(ctx.app(), id, told).await;
         Ok(())
     })
     .await

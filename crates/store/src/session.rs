@@ -35,11 +35,22 @@ pub(crate) mod sql {
             JOIN identities i ON i.id = s.identity_id WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL";
         REVOKE = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) VALUES ($1, $2, $3, $4, $5) \
             ON CONFLICT (id) DO NOTHING";
+        // Of what does not end nothing is told.
+        REVOKE_OTHERS = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) \
+            SELECT $1, u.organization_id, u.id, NULL, $2 FROM users u WHERE u.id = $3 AND u.organization_id = $4 \
+            AND EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = $3 AND s.id <> $5 AND s.ended_at IS NULL) \
+            ON CONFLICT (id) DO NOTHING";
+        // What is told of a user says what was told of them before.
+        SUPERSEDE = "DELETE FROM revocations WHERE user_id = $1 AND session_id IS NULL AND id <> $2 \
+            AND EXISTS (SELECT 1 FROM revocations r WHERE r.id = $2)";
         REVOKED = "SELECT id, user_id, session_id FROM revocations WHERE created_at >= $1 ORDER BY created_at DESC, id DESC LIMIT $2";
         FORGET_REVOCATIONS = "DELETE FROM revocations WHERE created_at < $1";
         FORGET_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1";
     }
 }
+
+/// No session has this id.
+const NONE: SessionId = SessionId::new(Uuid::nil());
 
 /// What an identity provider gave out with a session, encrypted; and its own name for it.
 #[derive(Clone, Debug, Default)]
@@ -181,8 +192,20 @@ pub fn end_for_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, SessionI
 
 /// Ends all sessions of a user but one, when the batch is written.
 pub fn end_others_with(_: &Tenant, batch: &mut Batch, user: UserId, (but, now): (Option<SessionId>, Timestamp)) {
-    let but = but.unwrap_or_else(|| SessionId::new(Uuid::nil()));
-    batch.write(&sql::END_OTHERS, params![now, user, but]);
+    batch.write(&sql::END_OTHERS, params![now, user, but.unwrap_or(NONE)]);
+}
+
+/// Tells all who keep sessions in memory that all of a user but one end, if any does, when the batch is written. To come
+/// before [`end_others_with`].
+pub fn revoke_others_with(
+    tenant: &Tenant,
+    batch: &mut Batch,
+    revocation: &Revocation,
+    (but, now): (Option<SessionId>, Timestamp),
+) {
+    let Revocation { id, user, .. } = *revocation;
+    batch.write(&sql::REVOKE_OTHERS, params![id, now, user, tenant.id(), but.unwrap_or(NONE)]);
+    batch.write(&sql::SUPERSEDE, params![user, id]);
 }
 
 /// What a provider gave out with a session; nothing if that is over, or was not begun at a provider.
@@ -197,10 +220,13 @@ pub async fn tokens(_: &Tenant, store: &Store, id: SessionId, user: UserId) -> R
     store.query_one(&sql::TOKENS, &params![id, user], read).await
 }
 
-/// Tells all who keep sessions in memory, when the batch is written.
+/// Tells all who keep sessions in memory, when the batch is written. Of a user there is one row at most: the newest.
 pub fn revoke_with(tenant: &Tenant, batch: &mut Batch, revocation: &Revocation, now: Timestamp) {
     let Revocation { id, user, session } = *revocation;
     batch.write(&sql::REVOKE, params![id, tenant.id(), user, session, now]);
+    if session.is_none() {
+        batch.write(&sql::SUPERSEDE, params![user, id]);
+    }
 }
 
 /// What ended since then, the newest first.

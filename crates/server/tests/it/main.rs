@@ -28,6 +28,7 @@ mod postgres_fault;
 mod program;
 mod proof;
 mod refresh;
+mod revocation;
 mod run;
 mod session;
 mod sign_in;

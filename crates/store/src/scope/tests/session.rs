@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{ADA, ADAS, BOB, BOBS, LATER, NOW, THEM, US, on_both, statement, write};
 use crate::logout_token::{self, Opening, Taken, Whom};
 use crate::refresh::{self, Answered, Claim};
-use crate::session::{self, Kept};
+use crate::session::{self, Kept, Revocation};
 use crate::value::params;
 use crate::{Statement, Store, System, identity, user};
 
@@ -23,6 +23,7 @@ on_both! {
     a_session_is_its_user_s
     a_session_is_nobody_s_once_it_is_over
     others_sessions_go_on
+    what_ends_is_told_once
     a_provider_means_its_own_sessions
     whoever_is_signed_out_meanwhile_stays_out
     what_a_provider_gave_out_is_one_session_s
@@ -134,6 +135,32 @@ async fn others_sessions_go_on(store: &Store) {
     assert_eq!(end_others(None, LATER).await, None);
     assert_eq!(state(store, DESK).await, (Some(LATER), false));
     assert_eq!(state(store, tablet).await, (Some(NOW), false), "it had ended before");
+}
+
+async fn what_ends_is_told_once(store: &Store) {
+    sign_in(store).await;
+    let told = async || {
+        let told = session::revoked_since(&System::in_background(), store, BEFORE, 10).await.unwrap();
+        told.into_iter().map(|told| told.id.as_u128()).collect::<Vec<_>>()
+    };
+    let told_of = |number, user, session| Revocation { id: Uuid::from_u128(number), user, session };
+    let tell = async |revocation| write(store, |batch| session::revoke_with(&US, batch, &revocation, NOW)).await;
+    let tell_if = async |tenant, number, but| {
+        let revocation = told_of(number, ADA, None);
+        write(store, |batch| session::revoke_others_with(tenant, batch, &revocation, (but, NOW))).await
+    };
+    assert_eq!(tell(told_of(1, ADA, Some(DESK))).await, None);
+    assert_eq!(tell(told_of(2, ADA, None)).await, None);
+    assert_eq!(tell(told_of(3, BOB, None)).await, None);
+    assert_eq!(tell_if(&US, 4, Some(DESK)).await, None);
+    assert_eq!(told().await, [3, 2, 1], "no other session of hers is there, and what was told stays");
+    assert_eq!(tell_if(&THEM, 5, None).await, None);
+    assert_eq!(told().await, [3, 2, 1], "she is not theirs");
+    assert_eq!(tell_if(&US, 6, None).await, None);
+    assert_eq!(told().await, [6, 3, 1], "it says what was told of her before, and nothing of a session or of him");
+    assert_eq!(write(store, |batch| session::end_for_with(&US, batch, (ADA, DESK), NOW)).await, None);
+    assert_eq!(tell_if(&US, 7, None).await, None);
+    assert_eq!(told().await, [6, 3, 1], "nothing is left that could end");
 }
 
 fn token(number: u128, (provider, issuer): (&str, &str), whom: Whom) -> Taken {
