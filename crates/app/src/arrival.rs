@@ -11,7 +11,7 @@ use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId};
 use retinue_oidc::SignIn;
 use retinue_store::logout_token::{self, Opening};
-use retinue_store::session::Kept;
+use retinue_store::session::{self as sessions, Kept};
 use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::ExposeSecret;
 
@@ -84,7 +84,7 @@ impl Arrival<'_> {
         }
         if let Some((user, key)) = self.same_address().await? {
             let identity = self.new_identity(user.id, Origin::Email);
-            identities::link_with(&tenant, batch, &identity, &key);
+            identities::link_with(&tenant, batch, &identity, (&key, &self.visit.auth.trusted_with_addresses()));
             return Ok((user, identity));
         }
         if self.configured.provision == Provision::Never {
@@ -141,26 +141,29 @@ impl Arrival<'_> {
             return Ok(None);
         };
         let (tenant, store) = (self.visit.tenant(), &self.visit.store);
-        let mut users = users::by_verified_email(&tenant, store, &key).await?;
+        // Anybody could have come by another provider, with this address, to wait for its owner: they count for nothing.
+        let trusted = self.visit.auth.trusted_with_addresses();
+        let mut users = users::by_vouched_email(&tenant, store, &key, &trusted).await?;
         let (Some(user), true) = (users.pop(), users.is_empty()) else { return Ok(None) };
         if user.disabled_at.is_some() {
             return Err(users::disabled());
         }
         let others = identities::of_user(&tenant, store, user.id).await?;
         let has_other_subject = others.iter().any(|other| other.issuer == self.signed_in.issuer);
-        // Anybody could have come by another provider, with this address, to wait for its owner.
-        let is_theirs = voucher::vouches_for(self.visit.app(), user.id, &key).await?;
-        Ok(Some((user, key)).filter(|_| is_theirs && !has_other_subject))
+        Ok(Some((user, key)).filter(|_| !has_other_subject))
     }
 
-    /// Gives this identity to somebody who is signed in.
+    /// Gives this identity to somebody who is signed in, and still is when it is written down.
     pub(crate) async fn add_to(&self, ctx: &Context) -> Result<()> {
         let mine = ctx.principal().user_id();
+        let asking = session::current(ctx).ok_or_else(session::over)?;
         if let Some((identity, _)) = self.find().await? {
             return if identity.user_id == mine { Ok(()) } else { Err(taken()) };
         }
-        let mut batch = Batch::default();
-        identities::insert_with(&self.visit.tenant(), &mut batch, &self.new_identity(mine, Origin::User));
+        let (tenant, mut batch) = (self.visit.tenant(), Batch::default());
+        sessions::require_open_with(&ctx.scope(), &mut batch, asking);
+        users::require_enabled_with(&tenant, &mut batch, mine);
+        identities::insert_with(&tenant, &mut batch, &self.new_identity(mine, Origin::User));
         let written = self.visit.store.write(batch).await;
         written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
         session::look_again(self.visit.app(), mine).await;

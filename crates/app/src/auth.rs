@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use retinue_model::session::Method;
 use retinue_model::{Error, Result};
 use retinue_oidc::Provider;
+use retinue_store::identity::Trusted;
 
 use crate::admin::Declared;
 use crate::local::Local;
@@ -130,6 +131,13 @@ impl Auth {
     /// Whether people sign in at a provider of this name and issuer.
     pub(crate) fn has_provider(&self, name: &str, issuer: &str) -> bool {
         self.providers.iter().any(|known| known.name() == name && known.provider.config().issuer.as_str() == issuer)
+    }
+
+    /// The providers whose word on addresses is taken: the only one there is, or those with `link_by_email`.
+    pub(crate) fn trusted_with_addresses(&self) -> Trusted {
+        let is_alone = self.providers.len() == 1;
+        let trusted = self.providers.iter().filter(|known| is_alone || known.link_by_email);
+        Trusted::new(trusted.map(|known| (known.name(), known.provider.config().issuer.as_str())))
     }
 
     /// Whether people get links by mail.

@@ -10,6 +10,7 @@ use retinue_model::principal::Via;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
 use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
+pub(crate) use retinue_store::session::over;
 use retinue_store::session::{self as rows, Kept, Revocation};
 use retinue_store::{Batch, System, one_time_token, user as users};
 use uuid::Uuid;
@@ -88,11 +89,6 @@ pub(crate) async fn replace(current: Option<&Context>) {
 
 fn not_signed_in() -> Error {
     Error::new(Kind::Unauthenticated, "not_signed_in", "You are not signed in. Sign in, then try again.")
-}
-
-/// The session is over, or never was one.
-pub(crate) fn over() -> Error {
-    Error::new(Kind::Unauthenticated, "session_ended", "Your session has ended. Sign in again.")
 }
 
 impl Visit {

@@ -27,11 +27,7 @@ pub(crate) async fn vouches_for(app: &App, user: UserId, key: &str) -> Result<bo
 
 fn is_good(app: &App, identity: &Identity, key: &str) -> bool {
     let has_address = identity.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(key));
-    let providers = &app.auth.providers;
-    let is_trusted = providers
-        .iter()
-        .any(|known| known.name() == identity.provider && (known.link_by_email || providers.len() == 1));
     // What a provider said that had the same name before counts no more.
-    let is_known = app.auth.has_provider(&identity.provider, &identity.issuer);
-    has_address && identity.email_verified && is_trusted && is_known
+    let is_trusted = app.auth.trusted_with_addresses().has(&identity.provider, &identity.issuer);
+    has_address && identity.email_verified && is_trusted
 }

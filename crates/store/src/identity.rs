@@ -23,12 +23,20 @@ pub(crate) mod sql {
         OF_USER = "SELECT id, user_id, provider, issuer, subject, email, email_verified, origin, created_at, last_used_at \
             FROM identities WHERE user_id = $1 AND organization_id = $2 ORDER BY created_at, id LIMIT 100";
         USED = "UPDATE identities SET last_used_at = $1, email = $2, email_verified = $3 WHERE id = $4 AND organization_id = $5";
-        // What must hold for an address to lead to somebody: they alone have it, and are nobody else there.
+        // What must hold for an address to lead to somebody: of those for whom somebody trusted says that it is theirs they
+        // are the only one, and they are nobody else there.
         LINK = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_verified, \
             origin, created_at, last_used_at) SELECT $1, u.organization_id, u.id, $2, $3, $4, $5, $6, $7, $8, $9 FROM users u \
             WHERE u.id = $10 AND u.organization_id = $11 AND u.email_key = $12 AND u.email_verified = $13 \
-            AND u.disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM users o WHERE o.organization_id = $11 \
-            AND o.email_key = $12 AND o.email_verified = $13 AND o.id <> $10) AND NOT EXISTS (SELECT 1 FROM identities i \
+            AND u.disabled_at IS NULL AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id \
+            AND i.email_verified = $13 AND LOWER(i.email) = $12 AND REPLACE($14, '|' || i.provider || ' ' || i.issuer || '|', '') <> $14) \
+            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = u.id AND c.address = $12 AND c.address_verified_at IS NOT NULL)) \
+            AND NOT EXISTS (SELECT 1 FROM users o WHERE o.organization_id = $11 \
+            AND o.email_key = $12 AND o.email_verified = $13 AND o.id <> $10 \
+            AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = o.id \
+            AND i.email_verified = $13 AND LOWER(i.email) = $12 AND REPLACE($14, '|' || i.provider || ' ' || i.issuer || '|', '') <> $14) \
+            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = o.id AND c.address = $12 AND c.address_verified_at IS NOT NULL))) \
+            AND NOT EXISTS (SELECT 1 FROM identities i \
             WHERE i.user_id = $10 AND i.issuer = $3 AND i.id <> $1) ON CONFLICT (id) DO UPDATE SET id = excluded.id";
         // The last way in stays.
         DELETE = "DELETE FROM identities WHERE id = $1 AND user_id = $2 AND (\
@@ -83,12 +91,36 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
     );
 }
 
+/// The providers whose word on addresses is taken, by name and issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted(String);
+
+impl Trusted {
+    /// These. Neither names nor issuers have blanks or bars.
+    #[must_use]
+    pub fn new<'a>(providers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(providers.into_iter().fold("|".to_owned(), |all, (name, issuer)| all + name + " " + issuer + "|"))
+    }
+
+    /// Whether it is one of them.
+    #[must_use]
+    pub fn has(&self, name: &str, issuer: &str) -> bool {
+        self.0.contains(&format!("|{name} {issuer}|"))
+    }
+
+    /// How statements take them.
+    pub(crate) fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
 /// The code for somebody of whom something has changed since they were looked up.
 const LINK_CHANGED: &str = "link_changed";
 
-/// Adds an identity to the one user who has this address, as it is compared, verified, when the batch is written; of two
-/// subjects of an issuer that come at once one is added. Requires that all that holds: see [`is_passing`].
-pub fn link_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity, email_key: &str) {
+/// Adds an identity to the one user who has this address, as it is compared, by the word of somebody trusted, when the
+/// batch is written; of two subjects of an issuer that come at once one is added. Requires that all that holds: see
+/// [`is_passing`].
+pub fn link_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity, (email_key, by): (&str, &Trusted)) {
     let changed = || Error::conflict(LINK_CHANGED, "Something has changed at this moment. Sign in again.");
     batch.require(
         &sql::LINK,
@@ -105,7 +137,8 @@ pub fn link_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity, email_
             identity.user_id,
             tenant.id(),
             email_key.to_owned(),
-            true
+            true,
+            by.text()
         ],
         changed,
     );

@@ -1,6 +1,7 @@
 //! Sessions in storage, and what ended.
 
 use jiff::Timestamp;
+use retinue_model::error::Kind;
 use retinue_model::session::Session;
 use retinue_model::user::User;
 use retinue_model::{Error, Result, SessionId, UserId};
@@ -27,6 +28,7 @@ pub(crate) mod sql {
             last_seen_at, expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3 \
             ORDER BY created_at DESC, id DESC LIMIT 200";
         TOUCH = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
+        REQUIRE_OPEN = "UPDATE sessions SET last_seen_at = last_seen_at WHERE id = $1 AND user_id = $2 AND ended_at IS NULL";
         END = "UPDATE sessions SET ended_at = COALESCE(ended_at, $1), id_token = NULL, refresh_token = NULL \
             WHERE id = $2 AND user_id = $3";
         END_OTHERS = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
@@ -118,6 +120,12 @@ fn missing() -> Error {
     Error::not_found("session")
 }
 
+/// The session is over, or never was one.
+#[must_use]
+pub fn over() -> Error {
+    Error::new(Kind::Unauthenticated, "session_ended", "Your session has ended. Sign in again.")
+}
+
 /// Adds a session, when the batch is written.
 pub fn insert_with(tenant: &Tenant, batch: &mut Batch, session: &Session, kept: Kept) {
     batch.write(
@@ -178,6 +186,11 @@ pub async fn list(scope: &Scope, store: &Store, now: Timestamp, seen_after: Time
 /// Notes when a session was last used, when the batch is written.
 pub fn touch_with(_: &System, batch: &mut Batch, id: SessionId, now: Timestamp) {
     batch.write(&sql::TOUCH, params![now, id]);
+}
+
+/// Requires, when the batch is written, that one's own session was not ended: `session_ended`.
+pub fn require_open_with(scope: &Scope, batch: &mut Batch, id: SessionId) {
+    batch.require(&sql::REQUIRE_OPEN, params![id, scope.owner()], over);
 }
 
 /// Ends a session, when the batch is written. Requires that there is one: `not_found`.

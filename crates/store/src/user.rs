@@ -6,6 +6,7 @@ use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId};
 
 use crate::batch::Batch;
+use crate::identity::Trusted;
 use crate::row::{Columns, Row};
 use crate::statement::statements;
 use crate::value::params;
@@ -19,6 +20,12 @@ pub(crate) mod sql {
             FROM users WHERE id = $1 AND organization_id = $2";
         BY_VERIFIED_EMAIL = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE organization_id = $1 AND email_key = $2 AND email_verified = $3 ORDER BY created_at, id LIMIT 2";
+        BY_VOUCHED_EMAIL = "SELECT u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, \
+            u.disabled_at, u.created_at FROM users u WHERE u.organization_id = $1 AND u.email_key = $2 AND u.email_verified = $3 \
+            AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified = $3 AND LOWER(i.email) = $2 \
+            AND REPLACE($4, '|' || i.provider || ' ' || i.issuer || '|', '') <> $4) \
+            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = u.id AND c.address = $2 AND c.address_verified_at IS NOT NULL)) \
+            ORDER BY u.created_at, u.id LIMIT 2";
         LIST = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE organization_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4";
         RENAME = "UPDATE users SET name = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
@@ -135,12 +142,21 @@ pub async fn get(tenant: &Tenant, store: &Store, id: UserId) -> Result<Option<Us
     store.query_one(&sql::GET, &params![id, tenant.id()], read_row).await
 }
 
-/// Users whose verified address this is, two at most: one alone may be meant.
+/// Users whose verified address this is, by the word of one of these providers or of a link that was sent there; two at
+/// most: one alone may be meant.
 ///
 /// # Errors
 /// What the engine says.
 pub async fn by_verified_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result<Vec<User>> {
     store.query(&sql::BY_VERIFIED_EMAIL, &params![tenant.id(), email_key, true], read_row).await
+}
+
+/// Users of whose address somebody trusted says that it is theirs; two at most.
+///
+/// # Errors
+/// What the engine says.
+pub async fn by_vouched_email(tenant: &Tenant, store: &Store, email_key: &str, by: &Trusted) -> Result<Vec<User>> {
+    store.query(&sql::BY_VOUCHED_EMAIL, &params![tenant.id(), email_key, true, by.text()], read_row).await
 }
 
 /// Users, the oldest first, after one of them.

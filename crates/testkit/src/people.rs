@@ -43,7 +43,7 @@ impl TestApp {
         (app, provider)
     }
 
-    /// Starts with several providers: `sso`, and `other`, which people come back from at an address of its own.
+    /// Starts with several providers: `sso`, and `other` and `third`, which people come back from at addresses of their own.
     pub async fn with_providers<const N: usize>(
         database: Database,
         change: impl Fn(&mut SignInProvider) + Send + Sync + 'static,
@@ -149,7 +149,7 @@ impl TestApp {
 
 /// People sign in at these providers, and whoever is `admin` at the first of them runs the installation.
 fn auth(public_url: &str, issuers: &[String]) -> Auth {
-    let names = [("sso", "/auth/callback"), ("other", "/auth/callback/other")];
+    let names = [("sso", "/auth/callback"), ("other", "/auth/callback/other"), ("third", "/auth/callback/third")];
     let config = |(issuer, (name, callback)): (&String, (&str, &str))| {
         Config::new(name, Issuer::new(issuer).unwrap(), "retinue", &format!("{public_url}{callback}"))
     };

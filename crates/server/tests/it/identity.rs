@@ -12,6 +12,49 @@ on_both_databases! {
     a_password_is_no_way_in_where_nobody_signs_in_so,
     an_address_without_a_password_is_no_way_in_where_no_mail_is_sent,
     an_address_that_nobody_vouches_for_any_more_is_in_doubt,
+    nothing_is_added_by_a_session_that_ends_meanwhile,
+    nothing_is_added_to_whoever_is_shut_out_meanwhile,
+}
+
+/// Ada adds an identity, and while the provider is asked about it, something else happens; the page that she gets then.
+async fn adds_while(
+    app: &TestApp,
+    [sso, other]: [&IdentityProvider; 2],
+    meanwhile: impl AsyncFnOnce(&Person),
+) -> String {
+    let ada = Person::signed_in(app, sso, "ada").await;
+    other.greet("ada there");
+    let back = other.visit(&ada.begin_to_add("other").await);
+    other.hold("/token");
+    let come_back = async { ada.come_back(&back).await };
+    let held = async {
+        other.held("/token", 1).await;
+        meanwhile(&ada).await;
+        other.release("/token");
+    };
+    let (response, ()) = tokio::join!(come_back, held);
+    assert_eq!(app.database.ask("SELECT subject FROM identities").await, ["ada"]);
+    response.text().await.unwrap()
+}
+
+async fn nothing_is_added_by_a_session_that_ends_meanwhile(database: Database) {
+    let (app, [sso, other]) = TestApp::with_providers(database, |_| {}).await;
+    let phone = Person::signed_in(&app, &sso, "ada").await;
+    let meanwhile = async |_: &Person| {
+        assert_eq!(phone.submit("/account/sessions/end-others", &[]).await.status(), 303);
+    };
+    let page = adds_while(&app, [&sso, &other], meanwhile).await;
+    assert!(page.contains("The identity was not added") && page.contains("<code>session_ended</code>"), "{page}");
+}
+
+async fn nothing_is_added_to_whoever_is_shut_out_meanwhile(database: Database) {
+    let (app, [sso, other]) = TestApp::with_providers(database, |_| {}).await;
+    // As when their account is disabled, and their session is ended a moment later.
+    let meanwhile = async |_: &Person| {
+        app.database.ask("UPDATE users SET disabled_at = updated_at WHERE name = 'ada'").await;
+    };
+    let page = adds_while(&app, [&sso, &other], meanwhile).await;
+    assert!(page.contains("The identity was not added") && page.contains("<code>user_disabled</code>"), "{page}");
 }
 
 /// Ada, who came by `sso` and added an identity of `other` with this address.

@@ -36,3 +36,4 @@ mod sign_in_hostile;
 mod thread;
 mod upgrade;
 mod user;
+mod voucher;

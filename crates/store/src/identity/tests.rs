@@ -1,14 +1,29 @@
 use jiff::Timestamp;
+use retinue_model::Email;
+use retinue_model::credential::Credential;
 use retinue_model::identity::Origin;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use uuid::Uuid;
 
 use super::*;
+use crate::credential;
 use crate::scratch::on_both;
 
 const US: Tenant = Tenant::default_organization();
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const ADA: UserId = UserId::new(Uuid::from_u128(10));
+
+fn trusted() -> Trusted {
+    Trusted::new([("trusted", "https://trusted.example.com"), ("too", "https://too.example.com")])
+}
+
+/// Somebody with Ada's address, of which a provider says so.
+async fn vouched(store: &Store, number: u8, provider: &str) {
+    let id = if number == 0 { ADA } else { UserId::new(Uuid::from_u128(u128::from(number))) };
+    user(store, id, true).await;
+    let identity = Identity { user_id: id, ..identity(100 + number, provider, Some("ADA@example.com")) };
+    assert_eq!(write(store, |batch| insert_with(&US, batch, &identity)).await, None);
+}
 
 /// Somebody with Ada's address.
 async fn user(store: &Store, id: UserId, verified: bool) {
@@ -52,7 +67,7 @@ async fn write(store: &Store, add: impl FnOnce(&mut Batch)) -> Option<&'static s
 }
 
 async fn link(store: &Store, identity: &Identity) -> Option<&'static str> {
-    write(store, |batch| link_with(&US, batch, identity, "ada@example.com")).await
+    write(store, |batch| link_with(&US, batch, identity, ("ada@example.com", &trusted()))).await
 }
 
 async fn subjects(store: &Store) -> Vec<String> {
@@ -69,17 +84,47 @@ async fn one_of_a_provider_is_linked_to_the_one_who_has_its_address(store: &Stor
 }
 
 async fn of_two_at_once_one_is_linked(store: &Store) {
-    user(store, ADA, true).await;
+    vouched(store, 0, "trusted").await;
     let address = Some("ada@example.com");
     // Twice, as after a commit whose answer was lost.
     for _ in 0..2 {
         assert_eq!(link(store, &identity(1, "sso", address)).await, None);
     }
     assert_eq!(link(store, &identity(2, "sso", address)).await, Some("link_changed"), "somebody else of that provider");
-    assert_eq!(link(store, &identity(3, "other", address)).await, None);
-    assert_eq!(subjects(store).await, ["subject 1", "subject 3"]);
+    // Whoever has the address by nobody's word, or by that of somebody who is not trusted, is in nobody's way.
     user(store, UserId::new(Uuid::from_u128(11)), true).await;
+    vouched(store, 12, "trust").await;
+    assert_eq!(link(store, &identity(3, "other", address)).await, None);
+    assert_eq!(subjects(store).await, ["subject 1", "subject 3", "subject 100"]);
+    vouched(store, 13, "too").await;
     assert_eq!(link(store, &identity(4, "third", address)).await, Some("link_changed"), "two have the address");
+}
+
+async fn nobody_is_linked_by_a_word_that_does_not_count(store: &Store) {
+    let (address, by) = (Some("ada@example.com"), trusted());
+    let found = async || user::by_vouched_email(&US, store, "ada@example.com", &by).await.unwrap().len();
+    vouched(store, 0, "trust").await;
+    // Nor by that of a provider which had a trusted one's name before.
+    let before = Identity { issuer: "https://before.example.com".to_owned(), ..identity(5, "trusted", address) };
+    assert_eq!(write(store, |batch| insert_with(&US, batch, &before)).await, None);
+    assert_eq!((link(store, &identity(1, "sso", address)).await, found().await), (Some("link_changed"), 0));
+    let doubtful = Identity { email_verified: false, ..identity(2, "trusted", address) };
+    let others = identity(3, "too", Some("other@example.com"));
+    for identity in [doubtful, others] {
+        assert_eq!(write(store, |batch| insert_with(&US, batch, &identity)).await, None);
+    }
+    assert_eq!((link(store, &identity(1, "sso", address)).await, found().await), (Some("link_changed"), 0));
+    let address = Email::new("Ada@example.com").unwrap();
+    let sent = Credential { user_id: ADA, address, password_hash: None, updated_at: NOW };
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &sent)).await, None);
+    assert_eq!(
+        (link(store, &identity(1, "sso", Some("ada@example.com"))).await, found().await),
+        (Some("link_changed"), 0)
+    );
+    let verify = |batch: &mut Batch| user::verify_with(&US, batch, ADA, "ada@example.com".to_owned(), NOW);
+    assert_eq!(write(store, verify).await, None);
+    assert_eq!(found().await, 1, "a mail that went there was opened");
+    assert_eq!(link(store, &identity(1, "sso", Some("ada@example.com"))).await, None);
 }
 
 async fn what_is_left_must_be_there_when_one_is_removed(store: &Store) {
@@ -105,5 +150,6 @@ async fn what_is_left_must_be_there_when_one_is_removed(store: &Store) {
 on_both! {
     one_of_a_provider_is_linked_to_the_one_who_has_its_address
     of_two_at_once_one_is_linked
+    nobody_is_linked_by_a_word_that_does_not_count
     what_is_left_must_be_there_when_one_is_removed
 }

@@ -6,7 +6,7 @@ use retinue_model::{Email, IdentityId, UserId};
 use uuid::Uuid;
 
 use super::{ADA, ADAS, BOB, BOBS, EVE, LATER, NOW, THEM, US, on_both, write};
-use crate::identity::Left;
+use crate::identity::{Left, Trusted};
 use crate::user::{Address, Description};
 use crate::{Scope, Store, Tenant, credential, identity, user};
 
@@ -90,6 +90,10 @@ async fn an_address_is_shown_by_whom_it_is_of(store: &Store) {
     assert_eq!((verify(THEM, key).await, verify(US, "other@example.com").await), (None, None));
     assert_eq!(verified(&US, key).await, 0, "nobody has shown that it is Bob's");
     assert_eq!(verify(US, key).await, None);
+    assert_eq!(verified(&US, key).await, 0, "by nobody's word");
+    is_vouched_for(store, (&US, BOB), "other@example.com").await;
+    assert_eq!(verified(&US, key).await, 0, "of another address");
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
     assert_eq!((verified(&US, key).await, verified(&THEM, key).await), (1, 0));
     assert_eq!(verified(&US, "other@example.com").await, 0);
 }
@@ -182,14 +186,36 @@ async fn has_address(store: &Store, (tenant, id): (&Tenant, UserId), email: &Ema
     assert_eq!(write(store, |batch| user::address_with(tenant, batch, id, address, NOW)).await, None);
 }
 
+/// By a provider that is trusted with addresses, somebody has this one.
+async fn is_vouched_for(store: &Store, (tenant, id): (&Tenant, UserId), email: &str) {
+    let number = 1_000 + id.uuid().as_u128() + u128::try_from(email.len()).unwrap();
+    let subject = format!("subject {number}");
+    let identity = Identity {
+        id: IdentityId::new(Uuid::from_u128(number)),
+        provider: "trusted".to_owned(),
+        issuer: "https://trusted.example.com".to_owned(),
+        email: Some(email.to_owned()),
+        email_verified: true,
+        ..identity_of(id, &subject)
+    };
+    assert_eq!(write(store, |batch| identity::insert_with(tenant, batch, &identity)).await, None);
+}
+
 async fn an_address_leads_to_the_one_who_has_it_at_that_moment(store: &Store) {
     let (changed, bobs_address) = (Some("link_changed"), email_of(BOB));
+    let trusted = Trusted::new([("trusted", "https://trusted.example.com")]);
     let link = async |tenant: &Tenant, number: u128, key: &str| {
         let identity = Identity { id: IdentityId::new(Uuid::from_u128(number)), ..identity_of(BOB, "robert") };
-        write(store, |batch| identity::link_with(tenant, batch, &identity, key)).await
+        write(store, |batch| identity::link_with(tenant, batch, &identity, (key, &trusted))).await
     };
     let key = bobs_address.key();
     has_address(store, (&US, BOB), &bobs_address, true).await;
+    assert_eq!(link(&US, 70, &key).await, changed, "by nobody's word");
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
+    assert_eq!(link(&US, 70, &key).await, changed, "no mail that went there was opened");
+    let verify = |batch: &mut crate::Batch| user::verify_with(&US, batch, BOB, key.clone(), NOW);
+    assert_eq!(write(store, verify).await, None);
+    is_vouched_for(store, (&US, BOB), "robert@example.com").await;
     assert_eq!(link(&THEM, 70, &key).await, changed, "in another organization");
     assert_eq!(link(&US, 70, "robert@example.com").await, changed, "another address");
     assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
@@ -198,13 +224,16 @@ async fn an_address_leads_to_the_one_who_has_it_at_that_moment(store: &Store) {
     // Whoever else is there stands in nobody's way: with another address, elsewhere, or with nothing but their own word;
     // nor does another's identity at the same provider.
     has_address(store, (&US, ADA), &email_of(ADA), true).await;
+    is_vouched_for(store, (&US, ADA), &key).await;
     has_address(store, (&THEM, EVE), &bobs_address, true).await;
+    is_vouched_for(store, (&THEM, EVE), &key).await;
     let pretender = super::person(UserId::new(Uuid::from_u128(14)), "pretender");
     assert_eq!(write(store, |batch| user::insert_with(&US, batch, &pretender, Some(key.clone()))).await, None);
+    is_vouched_for(store, (&US, pretender.id), &key).await;
     assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &identity_of(ADA, "ada"))).await, None);
     assert_eq!(link(&US, 70, &key).await, None);
-    assert_eq!(identity::list(&BOBS, store).await.unwrap().len(), 1);
-    assert_eq!(identity::list(&ADAS, store).await.unwrap().len(), 1);
+    assert_eq!(identity::list(&BOBS, store).await.unwrap().len(), 2);
+    assert_eq!(identity::list(&ADAS, store).await.unwrap().len(), 2);
 }
 
 async fn whose_address_is_in_doubt_is_said(store: &Store) {
