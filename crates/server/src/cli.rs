@@ -87,6 +87,9 @@ pub(crate) enum MigrateCommand {
         /// Yes, delete that data
         #[arg(long)]
         yes: bool,
+        /// Yes, let the conversations of all people be one person's
+        #[arg(long)]
+        merge_everybodys_conversations: bool,
     },
 }
 

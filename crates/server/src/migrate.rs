@@ -12,8 +12,14 @@ pub(crate) async fn run(config: &Config, command: MigrateCommand) -> anyhow::Res
     match command {
         MigrateCommand::Status => Ok(status(migrate::current(&wiring::location(config)).await?)),
         MigrateCommand::Up => up(&open(config).await?).await,
-        MigrateCommand::Down { yes: true } => down(&open(config).await?).await,
-        MigrateCommand::Down { yes: false } => anyhow::bail!(
+        MigrateCommand::Down { yes: true, merge_everybodys_conversations } => {
+            let store = open(config).await?;
+            if !merge_everybodys_conversations {
+                refuse_to_merge(&store).await?;
+            }
+            down(&store).await
+        }
+        MigrateCommand::Down { yes: false, .. } => anyhow::bail!(
             "This takes back the newest version with the data that came with it. Make a backup, then add --yes."
         ),
     }
@@ -29,6 +35,15 @@ async fn up(store: &Store) -> anyhow::Result<String> {
         None => "Nothing to do: the database is current.\n".to_owned(),
         Some(version) => format!("Migrated to version {version}.\n"),
     })
+}
+
+async fn refuse_to_merge(store: &Store) -> anyhow::Result<()> {
+    match migrate::merged_by_down(store).await? {
+        0 => Ok(()),
+        count => anyhow::bail!(
+            "This forgets who had which conversation. {count} that belong to people who sign in would be the local user's, with everybody else's: whoever opens the server then reads them all, and after an upgrade any administrator takes them over. Make a backup; if you want that, add --merge-everybodys-conversations."
+        ),
+    }
 }
 
 async fn down(store: &Store) -> anyhow::Result<String> {

@@ -3,12 +3,16 @@
 #[cfg(test)]
 mod tests;
 
+use retinue_model::principal::LOCAL_USER;
 use retinue_model::{Error, Result};
 
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
 use crate::{Location, Store, Tx};
+
+/// The version with which conversations have owners.
+const OWNERS: i64 = 2;
 
 /// One step of the schema.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub(crate) mod sql {
             postgres "SELECT COUNT(*) FROM information_schema.tables \
                 WHERE table_schema = current_schema() AND table_name = 'migrations'";
         CURRENT = "SELECT COALESCE(MAX(version), 0) FROM migrations";
+        OWNED_BY_OTHERS = "SELECT (SELECT COUNT(*) FROM threads WHERE owner_user_id < $1) \
+            + (SELECT COUNT(*) FROM threads WHERE owner_user_id > $1)";
         APPLIED = "INSERT INTO migrations (version, name) VALUES ($1, $2)";
         REVERTED = "DELETE FROM migrations WHERE version = $1";
     }
@@ -78,7 +84,10 @@ pub async fn current(location: &Location) -> Result<i64> {
     {
         return Ok(0);
     }
-    let store = Store::open_beside(location).await?;
+    version_of(&Store::open_beside(location).await?).await
+}
+
+async fn version_of(store: &Store) -> Result<i64> {
     let tables: Option<i64> = store.query_one(&sql::TABLES, &[], |row| row.columns().take()).await?;
     match tables {
         Some(1..) => Ok(store.query_one(&sql::CURRENT, &[], |row| row.columns().take()).await?.unwrap_or(0)),
@@ -106,6 +115,19 @@ async fn up_to(store: &Store, newest: i64) -> Result<Vec<i64>> {
     }
     tx.commit().await?;
     Ok(applied)
+}
+
+/// How many conversations of others than the local user there are, if the next step down forgets whose conversations are
+/// whose: all of them become the local user's.
+///
+/// # Errors
+/// What the engine says.
+pub async fn merged_by_down(store: &Store) -> Result<i64> {
+    if version_of(store).await? != OWNERS {
+        return Ok(0);
+    }
+    let count = store.query_one(&sql::OWNED_BY_OTHERS, &params![LOCAL_USER], |row| row.columns().take()).await?;
+    Ok(count.unwrap_or(0))
 }
 
 /// Takes back the newest version, with its data, and tells which one it was.

@@ -59,3 +59,31 @@ async fn conversations_of_release_0_1_are_there_after_a_start() {
         .unwrap();
     assert_eq!(answer.status(), 401);
 }
+
+/// Private conversations are not made one person's by the way.
+#[test]
+fn going_back_merges_no_ones_conversations_unless_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let retinue = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_retinue"));
+        let output = command.args(arguments).current_dir(folder.path()).env_clear().output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let down = ["migrate", "down", "--yes"];
+    assert!(retinue(&["user", "add", "ada@example.com", "--no-password"]).0);
+    assert_eq!(retinue(&down), (true, "Took back version 2.\n".to_owned()), "nobody has a conversation");
+    assert!(retinue(&["user", "add", "ada@example.com", "--no-password"]).1.contains("migrate up"));
+    assert!(retinue(&["migrate", "up"]).0);
+    assert!(retinue(&["user", "add", "ada@example.com", "--no-password"]).0);
+    let database = rusqlite::Connection::open(folder.path().join("data/retinue.db")).unwrap();
+    let theirs = "INSERT INTO threads (id, organization_id, owner_user_id, title, agent_id, created_at, updated_at) \
+        SELECT randomblob(16), organization_id, id, 'Private', randomblob(16), 0, 0 FROM users WHERE email = ?";
+    assert_eq!(database.execute(theirs, ["ada@example.com"]).unwrap(), 1);
+    drop(database);
+    let (is_done, said) = retinue(&down);
+    assert!(!is_done && said.contains("1 that belong") && said.contains("--merge-everybodys-conversations"), "{said}");
+    assert!(retinue(&["migrate", "status"]).1.contains("2  applied"));
+    let told = retinue(&[&down[..], &["--merge-everybodys-conversations"]].concat());
+    assert_eq!(told, (true, "Took back version 2.\n".to_owned()));
+    assert!(retinue(&down).0, "from version 1 on there are no owners");
+}

@@ -1,12 +1,17 @@
 //! A database of release 0.1 with conversations in it goes up, down and up again.
 
-use retinue_model::Principal;
+use jiff::Timestamp;
+use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::text::Search;
+use retinue_model::thread::Thread;
+use retinue_model::user::User;
+use retinue_model::{AgentId, Principal, ThreadId, UserId};
 use rusqlite::Connection;
 use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
 
-use super::{down, up, up_to};
-use crate::{Batch, Location, Scope, Store, scratch, search, thread};
+use super::{down, merged_by_down, up, up_to};
+use crate::{Batch, Location, Scope, Store, Tenant, scratch, search, thread, user};
 
 const MINE: Scope = Scope::of(&Principal::local_user());
 
@@ -137,4 +142,55 @@ async fn a_database_of_0_1_keeps_everything_on_postgres() {
     all_belongs_to_the_local_user(&store).await;
     delete_one(&store).await;
     assert_eq!(contents_on_postgres(&client).await.iter().map(Vec::len).collect::<Vec<_>>(), LESS_ONE);
+}
+
+/// Before there is anything, with what the local user has, and with what somebody else has.
+async fn what_would_be_merged_is_counted(store: &Store) {
+    assert_eq!(merged_by_down(store).await.unwrap(), 0);
+    up(store).await.unwrap();
+    assert_eq!(merged_by_down(store).await.unwrap(), 0);
+    let (us, now) = (Tenant::default_organization(), Timestamp::UNIX_EPOCH);
+    let bob = User {
+        id: UserId::new(Uuid::from_u128(12)),
+        organization_id: DEFAULT_ORGANIZATION,
+        name: "bob".to_owned(),
+        email: None,
+        email_verified: false,
+        organization_admin: false,
+        disabled_at: None,
+        created_at: now,
+    };
+    let conversation = |number| Thread {
+        id: ThreadId::new(Uuid::from_u128(number)),
+        title: None,
+        agent_id: AgentId::new(Uuid::from_u128(7)),
+        model: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let mut batch = Batch::default();
+    thread::insert_with(&MINE, &mut batch, &conversation(1));
+    store.write(batch).await.unwrap();
+    assert_eq!(merged_by_down(store).await.unwrap(), 0);
+    let mut batch = Batch::default();
+    user::insert_with(&us, &mut batch, &bob, None);
+    thread::insert_with(&Scope::of_row(DEFAULT_ORGANIZATION, bob.id), &mut batch, &conversation(2));
+    store.write(batch).await.unwrap();
+    assert_eq!(merged_by_down(store).await.unwrap(), 1);
+    assert_eq!(down(store).await.unwrap(), Some(2));
+    assert_eq!(merged_by_down(store).await.unwrap(), 0, "there are no owners any more");
+}
+
+#[tokio::test]
+async fn what_would_be_merged_is_counted_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&Location::Sqlite(folder.path().join("retinue.db"))).await.unwrap();
+    what_would_be_merged_is_counted(&store).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn what_would_be_merged_is_counted_on_postgres() {
+    let url = scratch::empty_postgres().await;
+    what_would_be_merged_is_counted(&Store::open(&scratch::location(&url)).await.unwrap()).await;
 }
