@@ -31,7 +31,7 @@ pub use events::{EventStream, ReceivedEvent};
 pub use identity_provider::{IdentityProvider, SigningKey};
 pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
-pub use people::{HASHING, auth_at, with_passwords};
+pub use people::{HASHING, auth_at, mailer, with_passwords};
 pub use person::{Person, location};
 pub use port::Port;
 pub use program::{Program, Running};

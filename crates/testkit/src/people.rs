@@ -198,7 +198,9 @@ fn passwords(settings: password::Settings) -> Passwords {
     Passwords::new(settings, Arc::new(CountingRng::default())).unwrap()
 }
 
-fn mailer(public_url: &str, port: u16, clock: Arc<dyn Clock>) -> Mailer {
+/// Sends mail through a server on this port of the machine.
+#[must_use]
+pub fn mailer(public_url: &str, port: u16, clock: Arc<dyn Clock>) -> Mailer {
     let settings = mail::Settings {
         host: "127.0.0.1".to_owned(),
         port,

@@ -1,5 +1,6 @@
-//! Who may call what: each route is either for whoever is signed in, or public. The two kinds have states of their own, so
-//! that a handler which wants to know who asks can't be put among the public routes: it would not compile.
+//! Who may call what: each route is either for whoever is signed in, or public. The two kinds have states of their own: a
+//! handler that takes a [`Ctx`] can't be put among the public routes, for it would not compile. A public one that does
+//! something else for whoever is signed in says so by taking [`Perhaps`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

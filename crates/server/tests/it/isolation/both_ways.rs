@@ -1,8 +1,10 @@
-//! The same where people sign in with an address too: the owner has a password, and came from a provider.
+//! The same where people sign in with an address too, and mail goes out: the owner has a password, and came from a provider.
+
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use retinue_app::Auth;
-use retinue_testkit::{Database, Person, TestApp, on_both_databases};
+use retinue_testkit::{Database, FakeClock, Person, TestApp, mailer, on_both_databases};
 
 use super::actor::Cast;
 
@@ -12,7 +14,12 @@ on_both_databases! {
 
 async fn nobody_gets_at_what_belongs_to_somebody_else_where_addresses_count(database: Database) {
     // The provider is not asked about sessions meanwhile: who is there changes all the time.
-    let never = |auth: &mut Auth| auth.providers[0].refresh_every = SignedDuration::from_hours(10_000);
+    let never = |auth: &mut Auth| {
+        auth.providers[0].refresh_every = SignedDuration::from_hours(10_000);
+        // Nothing listens there: that a mail would go out is enough.
+        let mailer = mailer(&auth.public_url, 1, Arc::new(FakeClock::default()));
+        auth.local.as_mut().unwrap().mail = Some(mailer);
+    };
     let (app, provider) = TestApp::with_both_ways_and(database, never).await;
     let cast = Cast::assemble(&app, &provider).await;
     let administration = app.administration().await;

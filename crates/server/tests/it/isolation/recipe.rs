@@ -52,13 +52,14 @@ fn content(route: &Route) -> Content {
         ("POST", "/account/name") => Form("name=ada"),
         ("POST", "/account/identities/add") => Form("provider=sso"),
         ("POST", "/account/password") => Form("current_password=correct+horse+battery&password=correct+horse+battery"),
-        ("POST", "/account/email") => Form("email=ada%40example.org"),
+        ("POST", "/account/email") => Form("email=ada%40example.org&current_password=correct+horse+battery"),
         ("POST", "/auth/login") => Form("email=nobody%40example.com&password=correct+horse+battery"),
-        ("POST", "/auth/magic-link" | "/auth/password-reset" | "/auth/register") => Form("email=ada%40example.com"),
-        (
-            "POST",
-            "/auth/magic-link/verify" | "/auth/password-reset/verify" | "/auth/email-change/verify" | "/set-up",
-        ) => Form("token=none"),
+        ("POST", "/auth/magic-link") => Form("email=ada%40example.com"),
+        ("POST", "/auth/password-reset") => Form("email=grace%40example.com"),
+        ("POST", "/auth/register") => Form("email=new%40example.com"),
+        ("POST", "/auth/magic-link/verify" | "/auth/email-change/verify") => Form("token=none"),
+        ("POST", "/auth/password-reset/verify") => Form("token=none&password=correct+horse+battery"),
+        ("POST", "/set-up") => Form("token=none&name=Ada&email=ada%40example.org&password=correct+horse+battery"),
         _ => panic!(
             "{} is new: say in `content` (tests/it/isolation/recipe.rs) what its owner sends, \
              then look at the line that it gets in matrix.txt",

@@ -1,5 +1,8 @@
 //! Every route there is: what the OpenAPI document has, and the pages, as `crates/web/src/routes.rs` lists them.
 
+use std::fs;
+use std::path::Path;
+
 use reqwest::Method;
 
 const ROUTES: &str = include_str!("../../../../web/src/routes.rs");
@@ -76,14 +79,60 @@ fn documented() -> Vec<Route> {
     routes
 }
 
+/// What may be merged with other routes: what the file declares itself.
+const MERGED: [&str; 5] = [
+    "api()",
+    "public_api().into_openapi()",
+    "pages().layer(compressed.clone())",
+    "public_pages().layer(compressed)",
+    "public",
+];
+
+/// What would bring in routes that are not found.
+fn unreadable(routes: &str) -> Option<String> {
+    let forms = [".nest(", ".nest_service(", ".route_service(", ".fallback_service(", "any(", "on("];
+    let other = forms.into_iter().find(|form| routes.match_indices(form).any(|(at, _)| !is_word(&routes[..at], form)));
+    let mut merged = routes.split(".merge(").skip(1).map(|rest| rest[..end_of_call(rest)].trim());
+    other
+        .map(str::to_owned)
+        .or_else(|| merged.find(|what| !MERGED.contains(what)).map(|what| format!(".merge({what})")))
+}
+
+#[test]
+fn routes_that_are_not_found_are_refused() {
+    assert_eq!(unreadable(ROUTES), None);
+    for (other, form) in [
+        (".merge(more::routes())", ".merge(more::routes())"),
+        (".merge(\n    more)", ".merge(more)"),
+        (".nest(\"/more\", more())", ".nest("),
+        (".route(\"/more\", any(more))", "any("),
+    ] {
+        assert_eq!(unreadable(&format!("{ROUTES}Router::new(){other}")).as_deref(), Some(form));
+    }
+}
+
+/// Every router is made in that one file.
+#[test]
+fn no_other_file_makes_routes() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("routes.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                assert!(!code.contains("Router::"), "{} makes routes: they belong into routes.rs", path.display());
+            }
+        }
+    }
+}
+
 /// Reads `.route("/path", get(…).post(…))`. Routes in another form would not be found, so there are none.
 fn pages() -> Vec<Route> {
-    for other in [".nest(", ".nest_service(", ".route_service(", ".fallback_service(", "any(", "on("] {
-        let is_there = ROUTES.match_indices(other).any(|(at, _)| !is_word(&ROUTES[..at], other));
-        assert!(
-            !is_there,
-            "crates/web/src/routes.rs has `{other}`, which tests/it/isolation/route.rs can't read: teach it"
-        );
+    if let Some(other) = unreadable(ROUTES) {
+        panic!("crates/web/src/routes.rs has `{other}`, which tests/it/isolation/route.rs can't read: teach it");
     }
     let mut routes = Vec::new();
     for declared in ROUTES.split(".route(").skip(1) {
