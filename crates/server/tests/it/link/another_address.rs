@@ -47,13 +47,18 @@ async fn enters(app: &TestApp, email: &str, password: &str) -> Person {
     person
 }
 
-/// The token of a link that went out a moment ago.
+/// The token of a link to Ada that went out a moment ago.
 pub(super) async fn sent(story: &Story, purpose: Purpose, address: &str) -> String {
+    sent_to(&story.app, (purpose, story.user), address).await
+}
+
+/// The token of a link that went out a moment ago.
+pub(super) async fn sent_to(app: &TestApp, (purpose, user): (Purpose, UserId), address: &str) -> String {
     static WRITTEN: AtomicU64 = AtomicU64::new(1);
-    let (token, now) = (Token::new(&CountingRng::apart()), story.app.clock.now());
+    let (token, now) = (Token::new(&CountingRng::apart()), app.clock.now());
     let row = OneTimeToken {
         id: format!("ott_{:026}", WRITTEN.fetch_add(1, Ordering::Relaxed)).parse().unwrap(),
-        user_id: Some(story.user),
+        user_id: Some(user),
         purpose,
         token_hash: token.hash(),
         code_hash: None,
@@ -65,7 +70,7 @@ pub(super) async fn sent(story: &Story, purpose: Purpose, address: &str) -> Stri
     };
     let mut batch = Batch::default();
     one_time_token::insert_with(&Tenant::default_organization(), &mut batch, &row);
-    Store::open_beside(story.app.database.location()).await.unwrap().write(batch).await.unwrap();
+    Store::open_beside(app.database.location()).await.unwrap().write(batch).await.unwrap();
     token.expose()
 }
 
