@@ -121,7 +121,6 @@ async fn gates(app: &TestApp, browser: &Browser, look: &mut impl AsyncFnMut(&Bro
         ("magic-link-spent", "/auth/magic-link/verify?token=x"),
         ("password-reset", "/auth/password-reset"),
         ("password-reset-spent", "/auth/password-reset/verify?token=x"),
-        ("email-change-spent", "/auth/email-change/verify?token=x"),
         ("register", "/auth/register"),
         ("register-spent", "/auth/register?token=x"),
     ] {
@@ -159,6 +158,7 @@ async fn links(app: &TestApp, sink: &SmtpSink, browser: &Browser, look: &mut imp
     browser.open("/account").await;
     send(browser, &[("#email", "lovelace@example.com"), ("#email-password", PASSWORD)]).await;
     show(browser, ("email-change-verify", &link(app, &sink.next().await).0), look).await;
+    show(browser, ("email-change-spent", "/auth/email-change/verify?token=x"), look).await;
     for (name, path) in [("magic-link-verify", "/auth/magic-link"), ("password-reset-verify", "/auth/password-reset")] {
         browser.view(1280, Scheme::Light).await;
         browser.open(path).await;
