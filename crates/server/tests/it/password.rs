@@ -11,6 +11,7 @@ use reqwest::{Method, Response};
 use retinue_app::password::{Parameters, Passwords, Settings};
 use retinue_model::credential::PasswordHash;
 use retinue_model::{NewPassword, Password};
+use retinue_store::Location;
 use retinue_testkit::{CountingRng, Database, HASHING, Person, TestApp, on_both_databases, until};
 use serde_json::json;
 
@@ -170,4 +171,25 @@ async fn whoever_finds_too_many_waiting_is_told_when_to_come_again() {
         (status == 303).then_some(())
     })
     .await;
+}
+
+/// It was right when it was read, and was changed before a session is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_is_changed_meanwhile_lets_nobody_in() {
+    let app = TestApp::local(Database::sqlite()).await;
+    app.add_user(ADA, Some(PASSWORD)).await;
+    let new = app.hash(NEW).await;
+    let Location::Sqlite(file) = app.database.location() else { unreachable!() };
+    let elsewhere = rusqlite::Connection::open(file).unwrap();
+    elsewhere.busy_timeout(Duration::from_secs(10)).unwrap();
+    elsewhere.execute_batch("BEGIN IMMEDIATE").unwrap();
+    elsewhere.execute("UPDATE credentials SET password_hash = ?", [new.as_str()]).unwrap();
+    let passwords = app.app.auth().local.clone().unwrap().passwords;
+    let (before, person) = (passwords.count(), Person::stranger(&app));
+    let (answer, ()) = tokio::join!(person.sign_in_with(ADA, PASSWORD), async {
+        until("it is compared", Duration::from_secs(20), async || (passwords.count() > before).then_some(())).await;
+        elsewhere.execute_batch("COMMIT").unwrap();
+    });
+    assert_eq!(answer.status(), 401);
+    assert_eq!(person.sign_in_with(ADA, NEW).await.status(), 303);
 }
