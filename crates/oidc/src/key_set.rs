@@ -78,9 +78,9 @@ impl KeySet {
             return Err(Unverified { error, may_be_rotated: false });
         }
         verifier.verify_sig(token.signed, &token.signature).map_err(|_| Unverified {
-            error: Reason::TokenSignature.into(),
-            // Whoever names no keys may have put another one in its place.
-            may_be_rotated: token.key_id.is_none(),
+            error: Reason::TokenSignature.because("the signature is wrong"),
+            // Another key may have taken the place of this one, under the same name or with none.
+            may_be_rotated: true,
         })
     }
 
@@ -94,7 +94,7 @@ impl KeySet {
             },
             (None, true) => Unverified {
                 error: Reason::TokenKeyUnfit.because(format!("key {id} is not for {algorithm}")),
-                may_be_rotated: false,
+                may_be_rotated: true,
             },
             (None, false) => Unverified {
                 error: Reason::TokenKeyUnknown.because(format!("no key {id} for {algorithm}")),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use retinue_model::Result;
+use retinue_model::{Error, Result};
 
 use crate::algorithm::Algorithm;
 use crate::authorization::{self, Begun, Options};
@@ -23,7 +23,8 @@ use crate::token::Token;
 
 /// How old a discovery document may be before it is read again.
 const METADATA_FRESH: Duration = Duration::from_hours(1);
-/// How old keys may be before they are read again: a key that was withdrawn counts no longer than this.
+/// How old keys may be before they are read again: a key that was withdrawn counts no longer than this. While they can't
+/// be read, it counts for a day.
 const KEYS_FRESH: Duration = Duration::from_mins(10);
 
 /// An identity provider that people sign in with. Cheap to clone.
@@ -123,25 +124,35 @@ impl Provider {
         KeySet::parse(&document)
     }
 
-    /// Checks algorithm and signature (RFC 8725, sections 3.1 to 3.3). A key that is not known may be new: then the keys are
-    /// read once more, but not more often than every ten seconds, whatever tokens come.
+    /// Checks algorithm and signature (RFC 8725, sections 3.1 to 3.3). What is not known yet may be new: then it is read once
+    /// more, but not more often than every ten seconds, whatever tokens come.
     async fn verified(&self, token: Token<'_>, now: Timestamp) -> Result<(Claims, Algorithm)> {
-        let metadata = self.metadata(now).await?;
-        if !metadata.algorithms.contains(&token.algorithm) {
-            let cause = format!("{} is not announced by the provider", token.algorithm.name());
-            return Err(Reason::TokenAlgorithm.because(cause));
-        }
+        self.check_announced(token.algorithm, now).await?;
         let keys = self.keys(now).await?;
         if let Err(unverified) = keys.verify(&token) {
             if !unverified.may_be_rotated {
                 return Err(unverified.error);
             }
             let newer = self.0.keys.newer(&keys, now, || Box::pin(self.fetch_keys(now))).await?;
-            let Some(newer) = newer else { return Err(unverified.error) };
+            let newer = newer.ok_or_else(|| too_early(unverified.error.cause_chain().unwrap_or_default()))?;
             newer.verify(&token).map_err(|unverified| unverified.error)?;
         }
         let algorithm = token.algorithm;
         Ok((Claims::new(token.into_claims()), algorithm))
+    }
+
+    /// Whether the provider says that it signs so. It may have begun to a moment ago.
+    async fn check_announced(&self, algorithm: Algorithm, now: Timestamp) -> Result<()> {
+        let metadata = self.metadata(now).await?;
+        if metadata.algorithms.contains(&algorithm) {
+            return Ok(());
+        }
+        let cause = format!("{} is not announced by the provider", algorithm.name());
+        match self.0.metadata.newer(&metadata, now, || Box::pin(self.fetch_metadata())).await? {
+            Some(newer) if newer.algorithms.contains(&algorithm) => Ok(()),
+            Some(_) => Err(Reason::TokenAlgorithm.because(cause)),
+            None => Err(too_early(cause)),
+        }
     }
 
     fn expected(&self, now: Timestamp) -> Expected<'_> {
@@ -154,6 +165,11 @@ impl Provider {
             now: now.as_second(),
         }
     }
+}
+
+/// Nothing that is known verifies a token, and the provider was asked for more too short a while ago to be asked again.
+fn too_early(cause: impl fmt::Display) -> Error {
+    Reason::TokenKeyUnknown.because(format!("{cause}; the provider was asked for newer ones a moment ago"))
 }
 
 impl fmt::Debug for Provider {

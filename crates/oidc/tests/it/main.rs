@@ -16,6 +16,7 @@ mod outage;
 mod real;
 mod refresh;
 mod required_claims;
+mod rotation;
 mod sign_in;
 mod stage;
 mod user_info;
