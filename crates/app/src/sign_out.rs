@@ -31,7 +31,6 @@ pub async fn sign_out(ctx: &Context) -> Result<Option<String>> {
     let end = EndSession {
         id_token: hint.map(SecretString::from),
         return_to: Some(format!("{}{SIGNED_OUT}", ctx.auth.public_url)),
-        state: None,
     };
     let url = configured.provider.end_session_url(ctx.now(), end).await;
     Ok(url.unwrap_or_else(|error| {

@@ -21,12 +21,8 @@ const MAX_HINT: usize = 320;
 /// What the provider should ask the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// Nothing: answer with an error rather than show a page.
-    None,
     /// To sign in, even if they are signed in there.
     Login,
-    /// To agree, even if they have.
-    Consent,
     /// Which of their accounts.
     SelectAccount,
 }
@@ -34,9 +30,7 @@ pub enum Prompt {
 impl Prompt {
     const fn name(self) -> &'static str {
         match self {
-            Self::None => "none",
             Self::Login => "login",
-            Self::Consent => "consent",
             Self::SelectAccount => "select_account",
         }
     }

@@ -13,8 +13,6 @@ pub struct EndSession {
     pub id_token: Option<SecretString>,
     /// Where the provider sends the person afterwards; it must be registered there.
     pub return_to: Option<String>,
-    /// Comes back with them.
-    pub state: Option<String>,
 }
 
 impl Provider {
@@ -33,10 +31,6 @@ impl Provider {
             }
             if let Some(return_to) = &end.return_to {
                 query.append_pair("post_logout_redirect_uri", return_to);
-                // Without a way back there is nobody to take it to.
-                if let Some(state) = &end.state {
-                    query.append_pair("state", state);
-                }
             }
         }
         Ok(Some(url.into()))

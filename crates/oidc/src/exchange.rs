@@ -24,7 +24,7 @@ impl Provider {
         refused: fn(&TokenError) -> Reason,
     ) -> Result<Tokens> {
         match self.token_answer(form, moment).await? {
-            Ok(body) => token_answer::tokens(&body, moment.now),
+            Ok(body) => token_answer::tokens(&body),
             Err(error) => Err(refused(&error).because(error.cause())),
         }
     }

@@ -34,12 +34,8 @@ pub struct SignIn {
     pub session: Option<String>,
     /// When the person signed in there, in seconds since 1970.
     pub authenticated_at: Option<i64>,
-    /// All claims: those of the ID token, and what UserInfo adds to them.
-    pub claims: Object,
     /// What the provider gave out.
     pub tokens: Tokens,
-    /// Where the person wants to go.
-    pub return_path: String,
 }
 
 impl fmt::Debug for SignIn {
@@ -114,9 +110,8 @@ impl Provider {
         let mut description = Description::of(&claims, &config.claims);
         description.complete(Description::of(&more, &config.claims));
         tokens.id_token = Some(id_token);
-        let (issuer, return_path) = (config.issuer.to_string(), pending.return_path);
-        let person = description.into_person(subject);
-        Ok(SignIn { issuer, person, session, authenticated_at, claims: both(claims, more), tokens, return_path })
+        let (issuer, person) = (config.issuer.to_string(), description.into_person(subject));
+        Ok(SignIn { issuer, person, session, authenticated_at, tokens })
     }
 
     /// What UserInfo adds to an ID token; nothing if that has all that is of use.
@@ -134,14 +129,6 @@ impl Provider {
         }
         self.user_info(&tokens.access_token, (subject, claims), now).await
     }
-}
-
-/// All claims; what is signed counts.
-fn both(mut claims: Object, more: Object) -> Object {
-    for (name, value) in more {
-        claims.entry(name).or_insert(value);
-    }
-    claims
 }
 
 /// Why a code was not taken (RFC 6749, section 5.2).

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
 use retinue_model::Result;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -13,30 +12,21 @@ use crate::reason::{Reason, quoted};
 
 /// The longest token that is kept.
 const MAX_TOKEN: usize = 64 * 1024;
-/// No access token is believed to live longer than a year.
-const MAX_LIFETIME: i64 = 366 * 24 * 60 * 60;
 
 /// What a provider gave out.
 #[derive(Clone)]
 pub struct Tokens {
     /// For the provider's own APIs.
     pub access_token: SecretString,
-    /// Until when that counts, if the provider says so.
-    pub expires_at: Option<Timestamp>,
     /// For new ones. After a refresh: None if the old one still counts.
     pub refresh_token: Option<SecretString>,
     /// As it was signed; the hint at sign-out. After a refresh: None if there is no new one.
     pub id_token: Option<SecretString>,
-    /// What was granted, if it is not what was asked for.
-    pub scope: Option<String>,
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens")
-            .field("expires_at", &self.expires_at)
-            .field("has_refresh_token", &self.refresh_token.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Tokens").field("has_refresh_token", &self.refresh_token.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -85,7 +75,7 @@ pub(crate) fn read(answer: &Answer) -> Result<Result<Object, TokenError>> {
 ///
 /// # Errors
 /// `TokenAnswer`, `TokenType`.
-pub(crate) fn tokens(body: &Object, now: Timestamp) -> Result<Tokens> {
+pub(crate) fn tokens(body: &Object) -> Result<Tokens> {
     let wrong = |what: &str| Reason::TokenAnswer.because(what.to_owned());
     let text = |name: &'static str| match body.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -97,20 +87,11 @@ pub(crate) fn tokens(body: &Object, now: Timestamp) -> Result<Tokens> {
         return Err(Reason::TokenType.because(format!("token_type is {}", quoted(kind))));
     }
     let access_token = text("access_token")?.ok_or_else(|| wrong("access_token is missing"))?;
-    let lifetime = match body.get("expires_in") {
-        None | Some(Value::Null) => None,
-        // Some providers write the number as text.
-        Some(Value::String(text)) => Some(text.parse().map_err(|_| wrong("expires_in"))?),
-        Some(value) => Some(value.as_i64().ok_or_else(|| wrong("expires_in"))?),
-    };
-    let lifetime = lifetime.map(|seconds: i64| SignedDuration::from_secs(seconds.clamp(0, MAX_LIFETIME)));
     let owned = |text: Option<&str>| text.map(|text| SecretString::from(text.to_owned()));
     Ok(Tokens {
         access_token: access_token.to_owned().into(),
-        expires_at: lifetime.and_then(|lifetime| now.checked_add(lifetime).ok()),
         refresh_token: owned(text("refresh_token")?),
         id_token: owned(text("id_token")?),
-        scope: text("scope")?.map(str::to_owned),
     })
 }
 

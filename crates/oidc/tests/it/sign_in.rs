@@ -22,12 +22,9 @@ async fn somebody_signs_in() {
     assert_eq!(signed_in.person.email.as_deref(), Some("ada@example.com"));
     assert!(signed_in.person.email_verified);
     assert_eq!(signed_in.session.as_deref(), Some("session-1"));
-    assert_eq!(signed_in.return_path, "/threads");
-    assert_eq!(signed_in.claims["sub"], "ada");
     assert!(signed_in.authenticated_at.is_some());
     assert!(signed_in.tokens.refresh_token.is_some());
     assert!(signed_in.tokens.id_token.is_some());
-    assert!(signed_in.tokens.expires_at.unwrap() > stage.now());
     assert!(stage.idp.asked("/userinfo").is_empty());
 }
 
