@@ -62,10 +62,11 @@ pub async fn back_channel(visit: &Visit, logout_token: &str) -> Result<()> {
 
 async fn end(visit: &Visit, (provider, issuer): (&str, &str), logged_out: &retinue_oidc::LoggedOut) -> Result<()> {
     let (tenant, now) = (visit.tenant(), visit.now());
-    let whom = match &logged_out.session {
-        Some(session) => Whom::Session(session.clone()),
+    let whom = match (logged_out.session.clone(), logged_out.subject.clone()) {
+        (Some(session), Some(subject)) => Whom::SessionOf { session, subject },
+        (Some(session), None) => Whom::Session(session),
         // One of the two is there.
-        None => Whom::Subject(logged_out.subject.clone().unwrap_or_default()),
+        (None, subject) => Whom::Subject(subject.unwrap_or_default()),
     };
     let remembered = now.saturating_add(REMEMBERED).map_err(Error::internal)?;
     let taken = Taken {

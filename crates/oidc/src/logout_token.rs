@@ -19,7 +19,7 @@ const MAX_ID: usize = 255;
 pub struct LoggedOut {
     /// `sub`: without a session, all sessions of this person end.
     pub subject: Option<String>,
-    /// `sid`: the one session that ends.
+    /// `sid`: the one session that ends; with a subject, those of theirs too that have no name here.
     pub session: Option<String>,
     /// `jti`: whoever sees it a second time refuses it.
     pub id: String,

@@ -18,6 +18,14 @@ pub(crate) mod sql {
         PEOPLE_OF_SESSION = "SELECT DISTINCT s.user_id FROM sessions s JOIN identities i ON i.id = s.identity_id \
             WHERE s.provider_session = $1 AND s.ended_at IS NULL AND i.provider = $2 AND i.issuer = $3 \
             AND i.organization_id = $4";
+        // Sessions of a subject of which the provider gave no name.
+        REVOKE_NAMELESS = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) \
+            SELECT s.id, s.organization_id, s.user_id, s.id, $1 FROM sessions s JOIN identities i ON i.id = s.identity_id \
+            WHERE i.subject = $2 AND s.provider_session IS NULL AND s.ended_at IS NULL AND i.provider = $3 \
+            AND i.issuer = $4 AND i.organization_id = $5 ON CONFLICT (id) DO NOTHING";
+        END_NAMELESS = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
+            WHERE ended_at IS NULL AND provider_session IS NULL AND identity_id IN (SELECT i.id FROM identities i \
+            WHERE i.subject = $2 AND i.provider = $3 AND i.issuer = $4 AND i.organization_id = $5)";
         PEOPLE_OF_SUBJECT = "SELECT user_id FROM identities \
             WHERE subject = $1 AND provider = $2 AND issuer = $3 AND organization_id = $4";
         // A session ends once, so its id names its end.
@@ -36,7 +44,8 @@ pub(crate) mod sql {
             WHERE i.subject = $2 AND i.provider = $3 AND i.issuer = $4 AND i.organization_id = $5)";
         STILL_IN = "UPDATE sessions SET last_seen_at = last_seen_at WHERE id = $1 AND NOT EXISTS \
             (SELECT 1 FROM logout_tokens t WHERE t.provider = $2 AND t.taken_at >= $3 \
-            AND (t.provider_session = $4 OR t.subject = $5))";
+            AND (t.provider_session = $4 OR t.subject = $5 \
+            AND (t.provider_session IS NULL OR CAST($4 AS TEXT) IS NULL)))";
     }
 }
 
@@ -47,6 +56,24 @@ pub enum Whom {
     Session(String),
     /// All sessions of a subject.
     Subject(String),
+    /// One session of a subject; and those of the subject's of which the provider gave no name, for it may be any of them.
+    SessionOf {
+        /// The provider's own name for it.
+        session: String,
+        /// Whose it is there.
+        subject: String,
+    },
+}
+
+impl Whom {
+    /// The subject, and the session.
+    fn names(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::Session(session) => (None, Some(session)),
+            Self::Subject(subject) => (Some(subject), None),
+            Self::SessionOf { session, subject } => (Some(subject), Some(session)),
+        }
+    }
 }
 
 /// A token of a provider.
@@ -88,33 +115,42 @@ pub struct Opening<'a> {
 /// # Errors
 /// What the engine says.
 pub async fn people(tenant: &Tenant, store: &Store, taken: &Taken) -> Result<Vec<UserId>> {
-    let (statement, name) = match &taken.whom {
-        Whom::Session(session) => (&sql::PEOPLE_OF_SESSION, session),
-        Whom::Subject(subject) => (&sql::PEOPLE_OF_SUBJECT, subject),
-    };
-    let params = params![name.as_str(), taken.provider.as_str(), taken.issuer.as_str(), tenant.id()];
-    store.query(statement, &params, |row| row.columns().take()).await
+    let (subject, session) = taken.whom.names();
+    let asked = [(&sql::PEOPLE_OF_SESSION, session), (&sql::PEOPLE_OF_SUBJECT, subject)];
+    let mut people = Vec::new();
+    for (statement, name) in asked {
+        let Some(name) = name else { continue };
+        let params = params![name, taken.provider.as_str(), taken.issuer.as_str(), tenant.id()];
+        people.extend(store.query(statement, &params, |row| row.columns().take::<UserId>()).await?);
+    }
+    Ok(people)
 }
 
 /// Takes a token, ends the sessions that it means, and tells all who keep sessions in memory, when the batch is written;
 /// `logout_token_replayed` if it was taken before.
 pub fn take_with(tenant: &Tenant, batch: &mut Batch, taken: &Taken) {
     let Taken { id, provider, issuer, token_id, whom, taken_at, expires_at } = taken.clone();
-    let (subject, session) = match whom {
-        Whom::Session(session) => (None, Some(session)),
-        Whom::Subject(subject) => (Some(subject), None),
-    };
+    let (subject, session) = whom.names();
+    let (subject, session) = (subject.map(str::to_owned), session.map(str::to_owned));
     let kept =
         params![id, tenant.id(), provider.clone(), token_id, subject.clone(), session.clone(), taken_at, expires_at];
     batch.write(&sql::INSERT, kept);
-    if let Some(session) = session {
-        let means = params![taken_at, session, provider, issuer, tenant.id()];
-        batch.write(&sql::REVOKE_SESSION, means.clone());
-        batch.write(&sql::END_SESSION, means);
-    } else if let Some(subject) = subject {
-        let revoked = params![id, taken_at, subject.clone(), provider.clone(), issuer.clone(), tenant.id()];
-        batch.write(&sql::REVOKE_SUBJECT, revoked);
-        batch.write(&sql::END_SUBJECT, params![taken_at, subject, provider, issuer, tenant.id()]);
+    let means = |name: &str| params![taken_at, name.to_owned(), provider.clone(), issuer.clone(), tenant.id()];
+    if let Some(session) = &session {
+        batch.write(&sql::REVOKE_SESSION, means(session));
+        batch.write(&sql::END_SESSION, means(session));
+    }
+    match (subject, session) {
+        (Some(subject), Some(_)) => {
+            batch.write(&sql::REVOKE_NAMELESS, means(&subject));
+            batch.write(&sql::END_NAMELESS, means(&subject));
+        }
+        (Some(subject), None) => {
+            let revoked = params![id, taken_at, subject.clone(), provider.clone(), issuer.clone(), tenant.id()];
+            batch.write(&sql::REVOKE_SUBJECT, revoked);
+            batch.write(&sql::END_SUBJECT, means(&subject));
+        }
+        (None, _) => {}
     }
 }
 

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 with_people_on_both_engines! {
     a_provider_ends_one_session_by_its_own_name_for_it,
     a_provider_ends_all_sessions_of_a_person,
+    a_session_without_a_name_ends_with_any_of_its_person,
+    whoever_comes_in_without_a_name_is_signed_out_too,
     a_logout_token_that_is_not_quite_one_ends_nothing,
     a_logout_token_counts_once,
     a_logout_token_of_a_session_that_is_not_there_is_taken,
@@ -57,6 +59,29 @@ async fn a_provider_ends_all_sessions_of_a_person(app: TestApp, provider: Identi
     let token = provider.logout_token(&json!({"sub": "ada", "sid": null}));
     assert_eq!(tell(&app, &token).await.0, 200);
     assert_eq!((is_in(&one).await, is_in(&two).await, is_in(&grace).await), (false, false, true));
+}
+
+async fn a_session_without_a_name_ends_with_any_of_its_person(app: TestApp, provider: IdentityProvider) {
+    let [one, two, grace] = people(&app, &provider).await;
+    provider.set(|script| script.id_token = json!({"sid": null}));
+    let nameless = Person::signed_in(&app, &provider, "ada").await;
+    let graces = Person::signed_in(&app, &provider, "grace").await;
+    assert_eq!(tell(&app, &provider.logout_token(&json!({"sub": "ada", "sid": "one"}))).await.0, 200);
+    assert_eq!([is_in(&one).await, is_in(&nameless).await], [false, false]);
+    assert_eq!([is_in(&two).await, is_in(&grace).await, is_in(&graces).await], [true, true, true]);
+}
+
+async fn whoever_comes_in_without_a_name_is_signed_out_too(app: TestApp, provider: IdentityProvider) {
+    for (claims, is_out) in [(json!({"sid": null}), true), (json!({"sid": "two"}), false)] {
+        provider.greet("ada");
+        provider.set(|script| script.id_token = claims.clone());
+        let person = Person::stranger(&app);
+        let back = provider.visit(&person.begin("/auth/login").await);
+        let told = provider.logout_token(&json!({"sub": "ada", "sid": "one", "jti": claims.to_string()}));
+        assert_eq!(tell(&app, &told).await.0, 200);
+        let status = person.come_back(&back).await.status().as_u16();
+        assert_eq!(status, if is_out { 409 } else { 303 }, "{claims}");
+    }
 }
 
 async fn a_logout_token_that_is_not_quite_one_ends_nothing(app: TestApp, provider: IdentityProvider) {
