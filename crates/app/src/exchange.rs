@@ -1,19 +1,23 @@
-//! Taking codes to providers: that of each sign-in once, and not too many at once.
+//! Taking codes to providers: that of each sign-in once, and not too many at once, in all and from one network.
 //!
 //! What a browser kept of a sign-in could be shown again and again, and each time a provider would be asked. It takes a code
 //! once only, so what is forgotten here, as at a restart, opens nothing.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use retinue_model::{Error, Result};
 use retinue_oidc::Reason;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+
+use crate::throttle::Key;
 
 /// Codes that are taken to providers at once; more wait.
 const MOST_AT_ONCE: usize = 64;
+/// Of these, from one network: whoever brings codes that nobody gave out keeps no others from coming in.
+const MOST_OF_A_NETWORK: usize = 8;
 /// How long they wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// States that are remembered; the oldest are forgotten.
@@ -23,8 +27,17 @@ const MOST_REMEMBERED: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Exchanges {
     places: Semaphore,
+    /// The places of each network of which somebody is here.
+    of_networks: Mutex<HashMap<Key, Arc<Semaphore>>>,
     patience: Duration,
     spent: Mutex<Spent>,
+}
+
+/// The right to take a code to a provider, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    _of_all: SemaphorePermit<'a>,
+    _of_network: Option<OwnedSemaphorePermit>,
 }
 
 /// States whose sign-ins were ended, well or not.
@@ -37,7 +50,12 @@ struct Spent {
 
 impl Default for Exchanges {
     fn default() -> Self {
-        Self { places: Semaphore::new(MOST_AT_ONCE), patience: PATIENCE, spent: Mutex::default() }
+        Self {
+            places: Semaphore::new(MOST_AT_ONCE),
+            of_networks: Mutex::default(),
+            patience: PATIENCE,
+            spent: Mutex::default(),
+        }
     }
 }
 
@@ -46,19 +64,37 @@ impl Exchanges {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place, to be held until the code of the sign-in with this state was taken to the provider.
+    /// A place, to be held until the code of the sign-in with this state was taken to the provider; `network` is where the
+    /// browser is, if that can be told.
     ///
     /// # Errors
-    /// `oidc_code_refused` if that sign-in had one already, `sign_in_busy` if there is none for too long.
-    pub(crate) async fn begin(&self, state: &str) -> Result<SemaphorePermit<'_>> {
+    /// `oidc_code_refused` if that sign-in had one already, `sign_in_busy` if there is none for too long: then it may come
+    /// again.
+    pub(crate) async fn begin(&self, state: &str, network: Option<Key>) -> Result<Place<'_>> {
         if !self.lock().spend(state) {
             return Err(Error::from(Reason::CodeRefused).because("its state was shown before"));
         }
-        if let Ok(Ok(place)) = timeout(self.patience, self.places.acquire()).await {
+        if let Ok(Some(place)) = timeout(self.patience, self.place(network)).await {
             return Ok(place);
         }
         self.lock().give_back(state);
         Err(Error::unavailable("sign_in_busy", "Too many people sign in at the moment. Try again in a few seconds."))
+    }
+
+    /// Whoever waits for a place of their network takes up none of the others.
+    async fn place(&self, network: Option<Key>) -> Option<Place<'_>> {
+        let of_network = match network.map(|network| self.of_network(network)) {
+            Some(places) => Some(places.acquire_owned().await.ok()?),
+            None => None,
+        };
+        let of_all = self.places.acquire().await.ok()?;
+        Some(Place { _of_all: of_all, _of_network: of_network })
+    }
+
+    fn of_network(&self, network: Key) -> Arc<Semaphore> {
+        let mut networks = self.of_networks.lock().unwrap_or_else(PoisonError::into_inner);
+        networks.retain(|_, places| Arc::strong_count(places) > 1);
+        Arc::clone(networks.entry(network).or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_A_NETWORK))))
     }
 }
 
@@ -89,7 +125,15 @@ mod tests {
     use super::*;
 
     async fn code(exchanges: &Exchanges, state: &str) -> &'static str {
-        exchanges.begin(state).await.err().map_or("", |error| error.code())
+        exchanges.begin(state, None).await.err().map_or("", |error| error.code())
+    }
+
+    fn impatient(places: usize) -> Exchanges {
+        Exchanges { places: Semaphore::new(places), patience: Duration::from_millis(1), ..Exchanges::default() }
+    }
+
+    fn network(address: &str) -> Option<Key> {
+        Some(Key::network(address.parse().unwrap()))
     }
 
     #[tokio::test]
@@ -108,12 +152,29 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_place_is_refused_and_may_come_again() {
-        let places = Semaphore::new(1);
-        let exchanges = Exchanges { places, patience: Duration::from_millis(1), spent: Mutex::default() };
-        let first = exchanges.begin("a").await.unwrap();
+        let exchanges = impatient(1);
+        let first = exchanges.begin("a", None).await.unwrap();
         assert_eq!(code(&exchanges, "b").await, "sign_in_busy");
         assert_eq!(code(&exchanges, "a").await, "oidc_code_refused", "that needs no place");
         drop(first);
         assert_eq!(code(&exchanges, "b").await, "");
+    }
+
+    #[tokio::test]
+    async fn one_network_leaves_places_to_others() {
+        let exchanges = impatient(MOST_AT_ONCE);
+        let mut held = Vec::new();
+        for number in 0..MOST_OF_A_NETWORK {
+            let network = network(&format!("2001:db8::{number:x}"));
+            held.push(exchanges.begin(&number.to_string(), network).await.unwrap());
+        }
+        let refused = exchanges.begin("one more", network("2001:db8::ffff")).await.unwrap_err();
+        assert_eq!(refused.code(), "sign_in_busy");
+        let other = exchanges.begin("elsewhere", network("2001:db8:0:1::1")).await.unwrap();
+        held.pop();
+        drop(exchanges.begin("one more", network("2001:db8::ffff")).await.unwrap());
+        drop((held, other));
+        drop(exchanges.begin("later", network("192.0.2.1")).await.unwrap());
+        assert_eq!(exchanges.of_networks.lock().unwrap().len(), 1, "networks that are gone are forgotten");
     }
 }

@@ -192,7 +192,7 @@ impl Underway {
     async fn end(self, visit: &Visit, returned: Returned, current: Option<&Context>) -> Result<Finished> {
         let (return_to, Sealed { pending, for_user, anew, began_at }) = (self.return_to(), self.0);
         let configured = visit.auth.provider(Some(&pending.provider))?;
-        let place = visit.exchanges.begin(&pending.state).await?;
+        let place = visit.exchanges.begin(&pending.state, visit.network()).await?;
         let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
         let moment = Moment { now: visit.now(), random: &random };
         let signed_in = configured.provider.finish(moment, returned.0, pending).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::context::Inner;
 use crate::session_cache::KnownSession;
+use crate::throttle::Key;
 use crate::{App, Context};
 
 /// Where a request comes from, as far as can be told.
@@ -41,6 +42,11 @@ impl Visit {
     #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// The network that it comes from, if that can be told.
+    pub(crate) fn network(&self) -> Option<Key> {
+        self.caller.address.parse().ok().map(Key::network)
     }
 
     /// The program.

@@ -168,7 +168,7 @@ impl Homecoming {
             Err(error) => return failed(&visit, &asked, error, &Aim::default()),
         };
         let (app, id) = (visit.app(), returned.id());
-        // Whatever comes of it: it counts once.
+        // Whatever comes of it: it counts once, but for whoever found no place to begin.
         let spent = cookie::forget_pending(app, &id);
         let underway = match Underway::open(&visit, cookie::pending(&headers, app, &id)) {
             Ok(underway) => underway,
@@ -180,7 +180,10 @@ impl Homecoming {
                 let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
                 with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
             }
-            Err(error) => with_cookies(failed(&visit, &asked, error, &aim), [spent]),
+            Err(error) => {
+                let spent = (error.code() != "sign_in_busy").then_some(spent);
+                with_cookies(failed(&visit, &asked, error, &aim), spent)
+            }
         }
     }
 }

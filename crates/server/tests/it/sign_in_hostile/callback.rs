@@ -14,6 +14,7 @@ with_people_on_both_engines! {
     a_callback_in_another_browser_signs_nobody_in,
     a_callback_that_is_used_twice_signs_in_once,
     one_sign_in_asks_the_provider_once_however_often_it_is_shown,
+    one_network_with_many_codes_keeps_out_itself_alone,
     a_sign_in_goes_on_when_the_browser_hangs_up,
     whoever_tries_again_goes_to_where_they_wanted,
     a_sign_in_that_takes_over_an_hour_begins_anew,
@@ -111,6 +112,38 @@ async fn one_sign_in_asks_the_provider_once_however_often_it_is_shown(app: TestA
     statuses.sort_unstable();
     assert_eq!((statuses[0], &statuses[1..]), (303, &[400; 19][..]));
     assert_eq!(provider.asked("/token").len(), 1);
+}
+
+async fn one_network_with_many_codes_keeps_out_itself_alone(app: TestApp, provider: IdentityProvider) {
+    provider.greet("ada");
+    let come = async |person: &Person, path: &str, address: &str| {
+        let request = person.request(Method::GET, path).header("accept", "text/html");
+        person.send(request.header("x-forwarded-for", address)).await
+    };
+    let begin = async || {
+        let person = Person::stranger(&app);
+        let back = provider.visit(&person.begin("/auth/login").await);
+        (person, format!("{}?{}", back.path(), back.query().unwrap()))
+    };
+    provider.hold("/token");
+    let mut coming = Vec::new();
+    for _ in 0..8 {
+        let (person, back) = begin().await;
+        coming.push(tokio::spawn(async move { come(&person, &back, "192.0.2.7").await.status().as_u16() }));
+    }
+    provider.held("/token", 8).await;
+    let (ada, back) = begin().await;
+    says_why(come(&ada, &back, "192.0.2.7").await, 503, "sign_in_busy").await;
+    let (elsewhere, way) = begin().await;
+    let let_in = tokio::spawn(async move { come(&elsewhere, &way, "192.0.2.8").await.status().as_u16() });
+    provider.held("/token", 9).await;
+    provider.release("/token");
+    assert_eq!(let_in.await.unwrap(), 303);
+    for one in coming {
+        assert_eq!(one.await.unwrap(), 303);
+    }
+    // The page is loaded again.
+    came_in(&ada, come(&ada, &back, "192.0.2.7").await).await;
 }
 
 async fn a_sign_in_goes_on_when_the_browser_hangs_up(app: TestApp, provider: IdentityProvider) {
