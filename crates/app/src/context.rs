@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Auth;
 use crate::exchange::Exchanges;
 use crate::flight::Flights;
+use crate::inquiry::Inquiries;
 use crate::key::KeyRing;
 use crate::live::Registry;
 use crate::provider::Catalog;
@@ -88,6 +89,7 @@ pub struct Inner {
     pub(crate) sessions: SessionCache,
     pub(crate) flights: Flights,
     pub(crate) exchanges: Exchanges,
+    pub(crate) inquiries: Inquiries,
     pub(crate) refused: Refused,
     pub(crate) live: Registry,
     pub(crate) places: Arc<Semaphore>,
@@ -136,6 +138,7 @@ impl App {
             sessions: SessionCache::default(),
             flights: Flights::default(),
             exchanges: Exchanges::default(),
+            inquiries: Inquiries::default(),
             refused: Refused::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

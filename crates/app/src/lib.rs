@@ -36,6 +36,7 @@ mod audit;
 mod excerpt;
 mod exchange;
 mod flight;
+mod inquiry;
 mod live;
 mod notice;
 mod prompt;

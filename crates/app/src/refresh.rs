@@ -140,12 +140,15 @@ async fn ask(app: &App, held: &Held, claim: &Claim) -> Result<Refreshed> {
     // Or else it was encrypted with a key that is gone.
     let token = token.ok_or(Reason::RefreshRevoked)?;
     let random = |bytes: &mut [u8]| app.rng.fill(bytes);
-    provider.refresh(Moment { now: claim.at, random: &random }, &token, &held.subject).await
+    let _place = app.inquiries.begin(&held.provider, claim.at).await?;
+    let answer = provider.refresh(Moment { now: claim.at, random: &random }, &token, &held.subject).await;
+    app.inquiries.note(&held.provider, claim.at, &answer);
+    answer
 }
 
 /// Whether that means the end; otherwise it can't be told at the moment, or is the operator's to mend. Not every provider
 /// says `invalid_grant` of somebody who was locked out: whatever else it says against the request counts too. A key that is
-/// not known yet may be published late.
+/// not known yet may be published late, or the provider was asked for newer ones too short a while ago.
 fn ends_session(error: &Error) -> bool {
     let spared = [Reason::ClientRefused, Reason::TokenKeyUnknown].map(Reason::code);
     !matches!(error.kind(), Kind::Unavailable | Kind::Internal) && !spared.contains(&error.code())

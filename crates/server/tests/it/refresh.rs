@@ -14,6 +14,7 @@ with_people_on_both_engines! {
     a_session_that_the_provider_takes_back_ends_with_its_streams,
     a_session_that_only_a_stream_uses_is_asked_about_too,
     a_provider_that_does_not_answer_ends_nothing,
+    a_provider_that_does_not_answer_is_left_alone,
     a_provider_that_does_not_answer_for_a_day_ends_the_session,
     whoever_comes_while_the_provider_is_asked_waits_for_the_answer,
     what_a_provider_gives_out_is_kept_while_its_keys_are_not_known,
@@ -146,6 +147,20 @@ async fn a_provider_that_does_not_answer_ends_nothing(app: TestApp, provider: Id
     provider.revoke();
     app.clock.advance(16 * MINUTE);
     assert!(!is_in(&ada).await, "and then it may say no");
+}
+
+async fn a_provider_that_does_not_answer_is_left_alone(app: TestApp, provider: IdentityProvider) {
+    let [ada, grace] =
+        [Person::signed_in(&app, &provider, "ada").await, Person::signed_in(&app, &provider, "grace").await];
+    app.clock.advance(16 * MINUTE);
+    provider.stop().await;
+    assert!(is_in(&ada).await);
+    provider.start_again().await;
+    assert!(is_in(&grace).await);
+    assert!(shown(&provider).is_empty(), "it did not answer others a moment ago");
+    app.clock.advance(2 * MINUTE);
+    assert!(is_in(&ada).await && is_in(&grace).await);
+    assert_eq!(shown(&provider).len(), 2);
 }
 
 async fn a_provider_that_does_not_answer_for_a_day_ends_the_session(app: TestApp, provider: IdentityProvider) {
