@@ -74,6 +74,7 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
     };
     users::require_enabled_with(&visit.tenant(), batch, user.id);
     rows::insert_with(&visit.tenant(), batch, &session, how.kept);
+    rows::end_oldest_with(&visit.tenant(), batch, (user.id, session.id), now);
     let token = SessionToken { session: session.id, user: user.id, expires_at: session.expires_at };
     let cookie = token.sign(&visit.keys(), now).ok_or_else(|| Error::internal("there is no key"))?;
     Ok(Opened { cookie, lasts: limits.absolute })

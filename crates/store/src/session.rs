@@ -26,13 +26,28 @@ pub(crate) mod sql {
         ENDED_AT = "SELECT ended_at FROM sessions WHERE id = $1 AND user_id = $2";
         LIST = "SELECT id, organization_id, user_id, identity_id, method, user_agent, address, proved_at, created_at, \
             last_seen_at, expires_at FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3 \
-            ORDER BY created_at DESC, id DESC LIMIT 200";
+            ORDER BY created_at DESC, id DESC LIMIT 100";
         TOUCH = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
         REQUIRE_OPEN = "UPDATE sessions SET last_seen_at = last_seen_at WHERE id = $1 AND user_id = $2 AND ended_at IS NULL";
         END = "UPDATE sessions SET ended_at = COALESCE(ended_at, $1), id_token = NULL, refresh_token = NULL \
             WHERE id = $2 AND user_id = $3";
         END_OTHERS = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
             WHERE user_id = $2 AND id <> $3 AND ended_at IS NULL";
+        // A session ends once, so its id names its end. Beside the new one 99 stay.
+        REVOKE_OLDEST = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) \
+            SELECT s.id, s.organization_id, s.user_id, s.id, $1 FROM sessions s WHERE s.id IN (SELECT o.id FROM sessions o \
+            WHERE o.user_id = $2 AND o.id <> $3 AND o.ended_at IS NULL ORDER BY o.created_at DESC, o.id DESC \
+            LIMIT 10000 OFFSET 99) ON CONFLICT (id) DO NOTHING";
+        END_OLDEST = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
+            WHERE id IN (SELECT o.id FROM sessions o \
+            WHERE o.user_id = $2 AND o.id <> $3 AND o.ended_at IS NULL ORDER BY o.created_at DESC, o.id DESC \
+            LIMIT 10000 OFFSET 99)";
+        REVOKE_ALL = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) \
+            SELECT id, organization_id, user_id, id, $1 FROM sessions \
+            WHERE ended_at IS NULL AND expires_at > $1 AND created_at <= $2 \
+            ON CONFLICT (id) DO NOTHING";
+        END_ALL = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
+            WHERE ended_at IS NULL AND expires_at > $1 AND created_at <= $2";
         TOKENS = "SELECT i.provider, s.id_token FROM sessions s \
             JOIN identities i ON i.id = s.identity_id WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL";
         REVOKE = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) VALUES ($1, $2, $3, $4, $5) \
@@ -150,6 +165,14 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, session: &Session, kept: 
     );
 }
 
+/// Ends the oldest sessions of a user who has just opened this one, and tells all who keep sessions in memory, when the
+/// batch is written: nobody has more than 100.
+pub fn end_oldest_with(_: &Tenant, batch: &mut Batch, (user, opened): (UserId, SessionId), now: Timestamp) {
+    for statement in [&sql::REVOKE_OLDEST, &sql::END_OLDEST] {
+        batch.write(statement, params![now, user, opened]);
+    }
+}
+
 /// A session that was not ended, of a user who may come in. Whether its time is over is the caller's to see.
 ///
 /// # Errors
@@ -219,6 +242,14 @@ pub fn revoke_others_with(
     let Revocation { id, user, .. } = *revocation;
     batch.write(&sql::REVOKE_OTHERS, params![id, now, user, tenant.id(), but.unwrap_or(NONE)]);
     batch.write(&sql::SUPERSEDE, params![user, id]);
+}
+
+/// Ends all sessions of all people that were opened until then and are not over, and tells all who keep sessions in memory, when the batch is
+/// written.
+pub fn end_all_with(_: &System, batch: &mut Batch, until: Timestamp, now: Timestamp) {
+    for statement in [&sql::REVOKE_ALL, &sql::END_ALL] {
+        batch.write(statement, params![now, until]);
+    }
 }
 
 /// What a provider gave out with a session; nothing if that is over, or was not begun at a provider.

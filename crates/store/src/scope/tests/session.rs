@@ -24,7 +24,9 @@ on_both! {
     a_session_is_nobody_s_once_it_is_over
     others_sessions_go_on
     what_ends_is_told_once
+    nobody_has_more_than_a_hundred_sessions
     a_provider_means_its_own_sessions
+    a_provider_means_sessions_without_a_name_of_its_own_people
     whoever_is_signed_out_meanwhile_stays_out
     what_a_provider_gave_out_is_one_session_s
 }
@@ -163,6 +165,35 @@ async fn what_ends_is_told_once(store: &Store) {
     assert_eq!(told().await, [6, 3, 1], "nothing is left that could end");
 }
 
+async fn nobody_has_more_than_a_hundred_sessions(store: &Store) {
+    sign_in(store).await;
+    let id = |number: u128| SessionId::new(Uuid::from_u128(1_000 + number));
+    let at = |number: u128| Timestamp::from_second(NOW.as_second() + i64::try_from(number).unwrap()).unwrap();
+    let many = |batch: &mut crate::Batch| {
+        for number in 1..=103 {
+            let session = Session { created_at: at(number), ..session_of(id(number), ADA) };
+            session::insert_with(&US, batch, &session, kept("many"));
+        }
+        session::end_with(&ADAS, batch, id(50), BEFORE);
+    };
+    assert_eq!(write(store, many).await, None);
+    // Twice, as after a commit whose answer was lost. What was opened stays, though its clock was behind.
+    for _ in 0..2 {
+        assert_eq!(write(store, |batch| session::end_oldest_with(&US, batch, (ADA, id(2)), LATER)).await, None);
+    }
+    assert_eq!(state(store, id(50)).await.0, Some(BEFORE), "what is over does not count");
+    for (session, is_open) in
+        [(DESK, false), (id(1), false), (id(3), false), (id(2), true), (id(4), true), (id(103), true)]
+    {
+        assert_eq!(counts(store, session, ADA).await, is_open, "{session}");
+    }
+    assert_eq!(state(store, id(3)).await, (Some(LATER), false), "nothing of the provider's is left");
+    assert!(counts(store, PHONE, BOB).await);
+    let mut told = revoked(store).await;
+    told.sort_unstable_by_key(|(_, session)| session.map(|session| session.uuid()));
+    assert_eq!(told, [DESK, id(1), id(3)].map(|session| (ADA, Some(session))));
+}
+
 fn token(number: u128, (provider, issuer): (&str, &str), whom: Whom) -> Taken {
     Taken {
         id: Uuid::from_u128(number),
@@ -175,14 +206,42 @@ fn token(number: u128, (provider, issuer): (&str, &str), whom: Whom) -> Taken {
     }
 }
 
-fn both_names(session: &str, subject: &str) -> [Whom; 2] {
-    [Whom::Session(session.to_owned()), Whom::Subject(subject.to_owned())]
+fn all_names(session: &str, subject: &str) -> [Whom; 3] {
+    let (session, subject) = (session.to_owned(), subject.to_owned());
+    let both = Whom::SessionOf { session: session.clone(), subject: subject.clone() };
+    [Whom::Session(session), Whom::Subject(subject), both]
 }
 
 /// Whom others are told of, with which session, if it is one.
 async fn revoked(store: &Store) -> Vec<(UserId, Option<SessionId>)> {
     let revoked = session::revoked_since(&System::in_background(), store, NOW, 100).await.unwrap();
     revoked.into_iter().map(|revocation| (revocation.user, revocation.session)).collect()
+}
+
+async fn a_provider_means_sessions_without_a_name_of_its_own_people(store: &Store) {
+    sign_in(store).await;
+    let [adas, bobs, over] = [3, 4, 5].map(|id| SessionId::new(Uuid::from_u128(id)));
+    let open = |batch: &mut crate::Batch| {
+        for (id, user) in [(adas, ADA), (bobs, BOB), (over, ADA)] {
+            session::insert_with(&US, batch, &session_of(id, user), Kept::default());
+        }
+        session::end_with(&ADAS, batch, over, BEFORE);
+    };
+    assert_eq!(write(store, open).await, None);
+    let whom = || Whom::SessionOf { session: "unknown".to_owned(), subject: "ada".to_owned() };
+    for (number, tenant, at) in
+        [(200, US, ("other", ISSUER)), (201, US, ("sso", "https://other.example.com")), (202, THEM, ("sso", ISSUER))]
+    {
+        let token = token(number, at, whom());
+        assert_eq!(write(store, |batch| logout_token::take_with(&tenant, batch, &token)).await, None);
+    }
+    assert!(counts(store, adas, ADA).await && revoked(store).await.is_empty());
+    let token = token(203, ("sso", ISSUER), whom());
+    assert_eq!(write(store, |batch| logout_token::take_with(&US, batch, &token)).await, None);
+    assert!(!counts(store, adas, ADA).await);
+    assert!(counts(store, DESK, ADA).await && counts(store, bobs, BOB).await, "with a name, or another's");
+    assert_eq!(revoked(store).await, [(ADA, Some(adas))]);
+    assert_eq!(state(store, over).await.0, Some(BEFORE));
 }
 
 async fn a_provider_means_its_own_sessions(store: &Store) {
@@ -194,7 +253,7 @@ async fn a_provider_means_its_own_sessions(store: &Store) {
         (US, here, "nobody's", "nobody"),
         (THEM, here, "ada's", "ada"),
     ] {
-        for whom in both_names(session, subject) {
+        for whom in all_names(session, subject) {
             number += 1;
             let token = token(number, at, whom);
             assert_eq!(logout_token::people(&tenant, store, &token).await.unwrap(), [], "{token:?}");
@@ -246,17 +305,17 @@ async fn whoever_is_signed_out_meanwhile_stays_out(store: &Store) {
         write(store, |batch| logout_token::refuse_signed_out_with(&US, batch, &opening)).await
     };
     let take = async |token: Taken| write(store, |batch| logout_token::take_with(&US, batch, &token)).await;
-    for (number, whom) in (100..).zip(both_names("ada's", "ada")) {
+    for (number, whom) in (100..).zip(all_names("ada's", "ada")) {
         assert_eq!(take(token(number, ("other", ISSUER), whom.clone())).await, None);
         assert_eq!(opens().await, None, "at another provider");
         assert_eq!(take(Taken { taken_at: BEFORE, ..token(number + 10, ("sso", ISSUER), whom) }).await, None);
         assert_eq!(opens().await, None, "before they began");
     }
-    for (number, whom) in (120..).zip(both_names("bob's", "bob")) {
+    for (number, whom) in (120..).zip(all_names("bob's", "bob")) {
         assert_eq!(take(token(number, ("sso", ISSUER), whom)).await, None);
         assert_eq!(opens().await, None, "somebody else");
     }
-    for (number, whom) in (130..).zip(both_names("ada's", "ada")) {
+    for (number, whom) in (130..).zip(all_names("ada's", "ada")) {
         let token = token(number, ("sso", ISSUER), whom);
         assert_eq!((take(token.clone()).await, opens().await), (None, Some("signed_out_meanwhile")));
         assert_eq!(
