@@ -11,7 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use retinue_model::{Error, Result};
+use retinue_store::{Batch, System, session as rows};
 
+use crate::App;
 use crate::context::Rng;
 
 const SECRET_LEN: usize = 32;
@@ -40,6 +42,29 @@ fn invalid() -> Error {
         "invalid_key_file",
         "The file of the instance's keys is not one. Put it back from a backup, or move it away: then a new one is made, and everybody signs in again.",
     )
+}
+
+/// Takes other keys of the instance from now on. If one is gone, streams end: whoever's cookie still counts comes back. If
+/// none is left of those before, nobody's cookie counts, and all sessions end.
+///
+/// # Errors
+/// The sessions could not be ended; the keys count all the same.
+pub async fn take(app: &App, keys: KeyRing) -> Result<()> {
+    let (before, now) = (app.keys(), app.now());
+    let left = before.0.iter().filter(|key| keys.find(&key.id).is_some()).count();
+    app.set_keys(keys);
+    if left == before.len() {
+        return Ok(());
+    }
+    for known in app.sessions.all() {
+        app.sessions.forget(known.session.id);
+    }
+    if left > 0 {
+        return Ok(());
+    }
+    let mut batch = Batch::default();
+    rows::end_all_with(&System::in_background(), &mut batch, now, app.now());
+    app.store.write_patiently(batch).await
 }
 
 impl KeyRing {

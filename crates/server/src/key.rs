@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use retinue_app::key::KeyRing;
+use retinue_app::key::{self, KeyRing};
 use retinue_app::{App, Clock, Rng};
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
@@ -99,10 +99,12 @@ fn check_owner(path: &Path, owner: u32, this_user: u32) -> Result<()> {
     if owner == this_user || owner == 0 {
         return Ok(());
     }
+    // What belongs to root, others could not read any more.
+    let chown = if this_user == 0 { String::new() } else { format!(", or `chown {this_user} {}`", path.display()) };
     Err(Error::conflict(
         "key_file_foreign",
         format!(
-            "The file of the instance's keys, {0}, belongs to user {owner}, and this server runs as user {this_user}: its owner could sign in as anybody. Run `chown {this_user} {0}`, or run the server as its owner.",
+            "The file of the instance's keys, {0}, belongs to user {owner}, and this is user {this_user}: its owner could sign in as anybody. Run it as user {owner}{chown}.",
             path.display()
         ),
     ))
@@ -116,11 +118,14 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn take(path: &'a Path) -> Result<Self> {
+        // Before there is a lock that its owner could not open.
+        text(path)?;
+        let beside = path.with_extension("key.lock");
         let lock = || {
-            let file = private().create(true).truncate(false).open(path.with_extension("key.lock"))?;
+            let file = private().create(true).truncate(false).open(&beside)?;
             file.lock().map(|()| file)
         };
-        Ok(Self { path, _lock: lock().map_err(|error| failed(path, error))? })
+        Ok(Self { path, _lock: lock().map_err(|error| failed(&beside, error))? })
     }
 
     /// The keys as they are now; made if there are none.
@@ -200,7 +205,12 @@ pub(crate) async fn keep_watch(config: Config, app: App) {
         match look_again(&path, &known) {
             Ok(None) => complained = false,
             Ok(Some((text, keys))) => {
-                app.set_keys(keys);
+                if let Err(error) = key::take(&app, keys).await {
+                    tracing::error!(
+                        ?error,
+                        "the sessions of keys that are gone could not be ended; their cookies don't count"
+                    );
+                }
                 tracing::info!("took the instance's keys");
                 (known, complained) = (text, false);
             }
@@ -245,5 +255,23 @@ mod tests {
         let said = check_owner(path, 1001, 1000).unwrap_err();
         assert_eq!(said.code(), "key_file_foreign");
         assert!(said.detail().contains("`chown 1000 data/instance.key`"), "{}", said.detail());
+        let said = check_owner(path, 1000, 0).unwrap_err();
+        assert!(said.detail().ends_with("Run it as user 1000."), "{}", said.detail());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn whoever_may_not_use_the_keys_makes_no_lock() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("instance.key");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(Turn::take(&path).err().unwrap().code(), "key_file_exposed");
+        assert!(!folder.path().join("instance.key.lock").exists());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(folder.path().join("instance.key.lock")).unwrap();
+        let said = Turn::take(&path).err().unwrap();
+        assert!(said.detail().contains("instance.key.lock"), "{}", said.detail());
     }
 }

@@ -15,6 +15,7 @@ mod event;
 mod guard;
 mod identity;
 mod isolation;
+mod key;
 mod kill;
 mod link;
 mod linking;

@@ -1,0 +1,56 @@
+//! Keys of the instance that count no more: what they signed ends.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use retinue_app::key;
+use retinue_testkit::{CountingRng, IdentityProvider, Person, TestApp, with_people_on_both_engines};
+use tokio::time::timeout;
+
+with_people_on_both_engines! {
+    streams_and_sessions_end_with_the_keys_that_are_forgotten,
+    streams_end_with_a_key_and_sessions_of_others_go_on,
+}
+
+/// What ends with a key ends so fast.
+const SOON: Duration = Duration::from_secs(2);
+
+async fn open_sessions(app: &TestApp) -> Vec<String> {
+    app.database.ask("SELECT method FROM sessions WHERE ended_at IS NULL").await
+}
+
+async fn streams_and_sessions_end_with_the_keys_that_are_forgotten(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let run = ada.say(&ada.thread().await, "Hello").await;
+    let mut events = ada.follow(&run).await;
+    key::take(&app.app, app.keys()).await.unwrap();
+    assert_eq!(open_sessions(&app).await, ["oidc"], "the same keys once more end nothing");
+    key::take(&app.app, app.foreign_keys()).await.unwrap();
+    let end = async { while events.next().await.is_some() {} };
+    timeout(SOON, end).await.expect("the stream ends");
+    assert!(open_sessions(&app).await.is_empty());
+    let kept = app.database.ask("SELECT refresh_token FROM sessions WHERE refresh_token IS NOT NULL").await;
+    assert!(kept.is_empty(), "nobody could read it");
+    assert_eq!(ada.status(Method::GET, "/auth/me").await, 401);
+    let again = Person::signed_in(&app, &provider, "ada").await;
+    assert_eq!(again.status(Method::GET, "/auth/me").await, 200);
+}
+
+async fn streams_end_with_a_key_and_sessions_of_others_go_on(app: TestApp, provider: IdentityProvider) {
+    let now = retinue_app::Clock::now(&*app.clock);
+    let rng = CountingRng::beginning_at(5_000);
+    let both = app.keys().rotated(&rng, now, now - jiff::SignedDuration::from_hours(720)).unwrap();
+    let text = both.text();
+    let old = Person::signed_in(&app, &provider, "ada").await;
+    let run = old.say(&old.thread().await, "Hello").await;
+    let mut events = old.follow(&run).await;
+    key::take(&app.app, both).await.unwrap();
+    let new = Person::signed_in(&app, &provider, "grace").await;
+    assert_eq!(old.status(Method::GET, "/auth/me").await, 200, "the key before still counts");
+    let newest: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
+    key::take(&app.app, key::KeyRing::parse(&newest).unwrap()).await.unwrap();
+    let end = async { while events.next().await.is_some() {} };
+    timeout(SOON, end).await.expect("the stream ends");
+    assert_eq!(old.status(Method::GET, "/auth/me").await, 401);
+    assert_eq!(new.status(Method::GET, "/auth/me").await, 200);
+}
