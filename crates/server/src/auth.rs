@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use retinue_app::admin::Declared;
 use retinue_app::auth::{self, Provision, SignInProvider};
 use retinue_app::session::Limits;
-use retinue_oidc::{AssertionKey, ClaimNames, ClientAuthentication, Issuer, Provider, UserInfo};
+use retinue_oidc::{AssertionAudience, AssertionKey, ClaimNames, ClientAuthentication, Issuer, Provider, UserInfo};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -87,6 +87,8 @@ pub struct OidcProvider {
     pub client_secret: Secret,
     pub client_authentication: Authentication,
     pub private_key_file: PathBuf,
+    pub private_key_id: String,
+    pub private_key_audience: AudienceKey,
     pub redirect_uri: String,
     pub scopes: String,
     pub authorization_parameters: Vec<String>,
@@ -140,6 +142,13 @@ choices! {
         Never,
         /// A verified address of exactly one user does.
         Verified,
+    }
+    /// `private_key_audience`
+    AudienceKey {
+        /// The URL of the token endpoint.
+        TokenEndpoint,
+        /// The issuer.
+        Issuer,
     }
     /// `user_info`
     UserInfoKey {
@@ -340,7 +349,12 @@ impl OidcProvider {
         let pem = std::fs::read_to_string(&self.private_key_file)
             .map_err(|error| ConfigError::new(&field, format!("{file} can't be read: {error}.")))?;
         let pem = SecretString::from(pem);
-        let read = AssertionKey::from_pem(&pem, None, retinue_oidc::AssertionAudience::default());
+        let id = Some(self.private_key_id.clone()).filter(|id| !id.is_empty());
+        let audience = match self.private_key_audience {
+            AudienceKey::TokenEndpoint => AssertionAudience::TokenEndpoint,
+            AudienceKey::Issuer => AssertionAudience::Issuer,
+        };
+        let read = AssertionKey::from_pem(&pem, id, audience);
         read.map(ClientAuthentication::PrivateKeyJwt).map_err(|error| ConfigError::new(&field, error.detail()))
     }
 }
