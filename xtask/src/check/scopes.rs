@@ -25,7 +25,10 @@ const MAKERS: &[(&str, &[&str])] = &[
     ("Tenant::of(", &[]),
     // What the program looks after itself.
     ("System::at_start(", &["crates/app/src/work.rs"]),
-    ("System::in_background(", &["crates/app/src/session.rs", "crates/app/src/session_watch.rs"]),
+    (
+        "System::in_background(",
+        &["crates/app/src/key.rs", "crates/app/src/session.rs", "crates/app/src/session_watch.rs"],
+    ),
 ];
 
 /// Layers that have to do with rows.
