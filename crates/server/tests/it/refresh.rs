@@ -150,16 +150,16 @@ async fn a_provider_that_does_not_answer_ends_nothing(app: TestApp, provider: Id
 }
 
 async fn a_provider_that_does_not_answer_is_left_alone(app: TestApp, provider: IdentityProvider) {
-    let [ada, grace] =
-        [Person::signed_in(&app, &provider, "ada").await, Person::signed_in(&app, &provider, "grace").await];
+    let [desk, phone] =
+        [Person::signed_in(&app, &provider, "ada").await, Person::signed_in(&app, &provider, "ada").await];
     app.clock.advance(16 * MINUTE);
     provider.stop().await;
-    assert!(is_in(&ada).await);
+    assert!(is_in(&desk).await);
     provider.start_again().await;
-    assert!(is_in(&grace).await);
+    assert!(is_in(&phone).await);
     assert!(shown(&provider).is_empty(), "it did not answer others a moment ago");
     app.clock.advance(2 * MINUTE);
-    assert!(is_in(&ada).await && is_in(&grace).await);
+    assert!(is_in(&desk).await && is_in(&phone).await);
     assert_eq!(shown(&provider).len(), 2);
 }
 
