@@ -132,8 +132,8 @@ mod tests {
         Exchanges { places: Semaphore::new(places), patience: Duration::from_millis(1), ..Exchanges::default() }
     }
 
-    fn network(address: &str) -> Option<Key> {
-        Some(Key::network(address.parse().unwrap()))
+    fn network(address: &str) -> Key {
+        Key::network(address.parse().unwrap())
     }
 
     #[tokio::test]
@@ -166,15 +166,15 @@ mod tests {
         let mut held = Vec::new();
         for number in 0..MOST_OF_A_NETWORK {
             let network = network(&format!("2001:db8::{number:x}"));
-            held.push(exchanges.begin(&number.to_string(), network).await.unwrap());
+            held.push(exchanges.begin(&number.to_string(), Some(network)).await.unwrap());
         }
-        let refused = exchanges.begin("one more", network("2001:db8::ffff")).await.unwrap_err();
+        let refused = exchanges.begin("one more", Some(network("2001:db8::ffff"))).await.unwrap_err();
         assert_eq!(refused.code(), "sign_in_busy");
-        let other = exchanges.begin("elsewhere", network("2001:db8:0:1::1")).await.unwrap();
+        let other = exchanges.begin("elsewhere", Some(network("2001:db8:0:1::1"))).await.unwrap();
         held.pop();
-        drop(exchanges.begin("one more", network("2001:db8::ffff")).await.unwrap());
+        drop(exchanges.begin("one more", Some(network("2001:db8::ffff"))).await.unwrap());
         drop((held, other));
-        drop(exchanges.begin("later", network("192.0.2.1")).await.unwrap());
+        drop(exchanges.begin("later", Some(network("192.0.2.1"))).await.unwrap());
         assert_eq!(exchanges.of_networks.lock().unwrap().len(), 1, "networks that are gone are forgotten");
     }
 }

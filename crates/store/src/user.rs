@@ -142,8 +142,7 @@ pub async fn get(tenant: &Tenant, store: &Store, id: UserId) -> Result<Option<Us
     store.query_one(&sql::GET, &params![id, tenant.id()], read_row).await
 }
 
-/// Users whose verified address this is, by the word of one of these providers or of a link that was sent there; two at
-/// most: one alone may be meant.
+/// Users whose verified address this is, by whoever's word; two at most: one alone may be meant.
 ///
 /// # Errors
 /// What the engine says.
@@ -151,7 +150,8 @@ pub async fn by_verified_email(tenant: &Tenant, store: &Store, email_key: &str) 
     store.query(&sql::BY_VERIFIED_EMAIL, &params![tenant.id(), email_key, true], read_row).await
 }
 
-/// Users of whose address somebody trusted says that it is theirs; two at most.
+/// Users whose verified address this is, by the word of one of these providers or of a mail that went there; two at most:
+/// one alone may be meant.
 ///
 /// # Errors
 /// What the engine says.

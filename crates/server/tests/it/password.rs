@@ -87,21 +87,10 @@ async fn whoever_guesses_at_the_password_in_an_open_browser_is_slowed_down(datab
     }
     let late = change(&ada, PASSWORD, NEW).await;
     assert_eq!((late.status().as_u16(), late.headers()["retry-after"].to_str().unwrap()), (429, "1"));
-    assert_eq!(Person::stranger(&app).sign_in_with(ADA, PASSWORD).await.status(), 429, "it is the same account");
-    app.clock.advance(Duration::from_hours(2));
-    // Where a request comes from counts too, whoever is signed in.
-    for number in 0..30 {
-        let guess = json!({"email": format!("nobody{number}@example.com"), "password": "wrong"});
-        let guess = ada.request(Method::POST, "/auth/login").header("x-forwarded-for", "192.0.2.1").json(&guess);
-        assert_eq!(Person::stranger(&app).send(guess).await.status(), 401);
-    }
-    let from = async |address: &str| {
-        let request = ada.request(Method::POST, "/account/password").header("x-forwarded-for", address);
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let body = format!("current_password={}&password={}", PASSWORD.replace(' ', "+"), NEW.replace(' ', "+"));
-        ada.send(request.header("accept", "text/html").body(body)).await.status().as_u16()
-    };
-    assert_eq!((from("192.0.2.1").await, from("198.51.100.7").await), (429, 303));
+    // That keeps nobody from signing in, nor do strangers' guesses keep her from another password: see `proof`.
+    assert_eq!(Person::stranger(&app).sign_in_with(ADA, PASSWORD).await.status(), 303);
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(change(&ada, PASSWORD, NEW).await.status(), 303);
 }
 
 async fn of_two_changes_at_once_one_counts(database: Database) {

@@ -83,18 +83,23 @@ fn described(email: &str) -> Description {
 
 async fn an_address_is_shown_by_whom_it_is_of(store: &Store) {
     let key = "bob@example.com";
+    let by = Trusted::new([("trusted", "https://trusted.example.com")]);
     let verified = async |tenant: &Tenant, key| user::by_verified_email(tenant, store, key).await.unwrap().len();
+    let vouched = async |tenant: &Tenant, key| user::by_vouched_email(tenant, store, key, &by).await.unwrap().len();
     let verify = async |tenant: Tenant, key: &str| {
         write(store, |batch| user::verify_with(&tenant, batch, BOB, key.to_owned(), LATER)).await
     };
     assert_eq!((verify(THEM, key).await, verify(US, "other@example.com").await), (None, None));
     assert_eq!(verified(&US, key).await, 0, "nobody has shown that it is Bob's");
     assert_eq!(verify(US, key).await, None);
-    assert_eq!(verified(&US, key).await, 0, "by nobody's word");
-    is_vouched_for(store, (&US, BOB), "other@example.com").await;
-    assert_eq!(verified(&US, key).await, 0, "of another address");
-    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
     assert_eq!((verified(&US, key).await, verified(&THEM, key).await), (1, 0));
+    assert_eq!(vouched(&US, key).await, 0, "by nobody's word");
+    is_vouched_for(store, (&US, BOB), "other@example.com").await;
+    assert_eq!(vouched(&US, key).await, 0, "of another address");
+    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
+    assert_eq!(vouched(&US, key).await, 0, "no mail that went there was opened");
+    assert_eq!((verify(THEM, key).await, vouched(&US, key).await), (None, 0));
+    assert_eq!((verify(US, key).await, vouched(&US, key).await, vouched(&THEM, key).await), (None, 1, 0));
     assert_eq!(verified(&US, "other@example.com").await, 0);
 }
 
@@ -264,7 +269,9 @@ async fn whose_address_is_in_doubt_is_said(store: &Store) {
     assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &password)).await, None);
     let id = IdentityId::new(Uuid::from_u128(60));
     assert_eq!(write(store, |batch| identity::delete_with(&ADAS, batch, id, left)).await, None);
-    assert_eq!(doubt(ADAS, ADA).await, (true, true), "they sign in with it");
+    let verify = |batch: &mut crate::Batch| user::verify_with(&US, batch, ADA, email_of(ADA).key(), NOW);
+    assert_eq!(write(store, verify).await, None);
+    assert_eq!(doubt(ADAS, ADA).await, (true, true), "they opened a mail that went there");
     let elsewhere = Email::new("ada@example.org").unwrap();
     assert_eq!(write(store, |batch| credential::change_address_with(&US, batch, ADA, &elsewhere, NOW)).await, None);
     for said in [vouches(BOB, 61, true), vouches(ADA, 62, false)] {
@@ -272,6 +279,8 @@ async fn whose_address_is_in_doubt_is_said(store: &Store) {
     }
     let bobs = Credential { address: email_of(ADA), ..address_of(BOB) };
     assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &bobs)).await, None);
+    let verify = |batch: &mut crate::Batch| user::verify_with(&US, batch, BOB, email_of(ADA).key(), NOW);
+    assert_eq!(write(store, verify).await, None);
     assert_eq!(doubt(ADAS, ADA).await, (false, true));
 }
 

@@ -190,7 +190,7 @@ async fn nobody_has_more_than_a_hundred_sessions(store: &Store) {
     assert_eq!(state(store, id(3)).await, (Some(LATER), false), "nothing of the provider's is left");
     assert!(counts(store, PHONE, BOB).await);
     let mut told = revoked(store).await;
-    told.sort_unstable_by_key(|(_, session)| session.map(|session| session.uuid()));
+    told.sort_unstable_by_key(|(_, session)| session.map(SessionId::uuid));
     assert_eq!(told, [DESK, id(1), id(3)].map(|session| (ADA, Some(session))));
 }
 
