@@ -83,11 +83,12 @@ fn of_server(config: &Config, auth: &Auth) -> Vec<Finding> {
     findings.extend(config.warning().map(|text| finding(Level::Note, "reverse proxy", text)));
     findings.extend(auth.admins.iter().filter_map(|declared| admin(auth, declared)));
     if auth.admins.is_empty() {
-        findings.push(finding(
-            Level::Note,
-            "administrators",
-            "Nobody runs the installation: auth.admins is empty. Name somebody by issuer|subject; /account shows both to whoever has signed in.",
-        ));
+        let text = if config.takes_addresses() {
+            "auth.admins is empty: whoever opened the set-up link runs the installation, and whom `retinue user grant-admin` made. `retinue user list` shows them."
+        } else {
+            "Nobody runs the installation: auth.admins is empty. Name somebody by issuer|subject; /account shows both to whoever has signed in."
+        };
+        findings.push(finding(Level::Note, "administrators", text));
     }
     findings
 }
