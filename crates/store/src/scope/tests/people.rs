@@ -2,6 +2,7 @@
 
 use retinue_model::credential::{Credential, PasswordHash};
 use retinue_model::identity::{Identity, Origin};
+use retinue_model::user::User;
 use retinue_model::{Email, IdentityId, UserId};
 use uuid::Uuid;
 
@@ -99,7 +100,12 @@ async fn an_address_is_shown_by_whom_it_is_of(store: &Store) {
     assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
     assert_eq!(vouched(&US, key).await, 0, "no mail that went there was opened");
     assert_eq!((verify(THEM, key).await, vouched(&US, key).await), (None, 0));
+    assert_eq!((verify(US, "other@example.com").await, vouched(&US, key).await), (None, 0));
     assert_eq!((verify(US, key).await, vouched(&US, key).await, vouched(&THEM, key).await), (None, 1, 0));
+    namesake(store, key).await;
+    assert_eq!(vouched(&US, key).await, 1, "nobody else's word counts");
+    has_address(store, (&US, BOB), &email_of(BOB), false).await;
+    assert_eq!(vouched(&US, key).await, 0, "it is in doubt");
     assert_eq!(verified(&US, "other@example.com").await, 0);
 }
 
@@ -206,6 +212,28 @@ async fn is_vouched_for(store: &Store, (tenant, id): (&Tenant, UserId), email: &
     assert_eq!(write(store, |batch| identity::insert_with(tenant, batch, &identity)).await, None);
 }
 
+/// Somebody else of whom it is said that this address is theirs, but by nobody whose word counts.
+async fn namesake(store: &Store, key: &str) {
+    let id = UserId::new(Uuid::from_u128(15));
+    let user = User { email_verified: true, ..super::person(id, "namesake") };
+    assert_eq!(write(store, |batch| user::insert_with(&US, batch, &user, Some(key.to_owned()))).await, None);
+    is_vouched_for(store, (&US, id), "namesake@example.com").await;
+    let doubtful = Identity {
+        id: IdentityId::new(Uuid::from_u128(16)),
+        provider: "trusted".to_owned(),
+        issuer: "https://trusted.example.com".to_owned(),
+        email: Some(key.to_owned()),
+        ..identity_of(id, "doubtful")
+    };
+    assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &doubtful)).await, None);
+    let address = Email::new("namesake@example.com").unwrap();
+    let verify = |batch: &mut crate::Batch| {
+        credential::set_password_with(&US, batch, &Credential { address: address.clone(), ..address_of(id) });
+        user::verify_with(&US, batch, id, address.key(), NOW);
+    };
+    assert_eq!(write(store, verify).await, None);
+}
+
 async fn an_address_leads_to_the_one_who_has_it_at_that_moment(store: &Store) {
     let (changed, bobs_address) = (Some("link_changed"), email_of(BOB));
     let trusted = Trusted::new([("trusted", "https://trusted.example.com")]);
@@ -218,8 +246,15 @@ async fn an_address_leads_to_the_one_who_has_it_at_that_moment(store: &Store) {
     assert_eq!(link(&US, 70, &key).await, changed, "by nobody's word");
     assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
     assert_eq!(link(&US, 70, &key).await, changed, "no mail that went there was opened");
-    let verify = |batch: &mut crate::Batch| user::verify_with(&US, batch, BOB, key.clone(), NOW);
-    assert_eq!(write(store, verify).await, None);
+    let moves = async |to: &Email| {
+        assert_eq!(write(store, |batch| credential::change_address_with(&US, batch, BOB, to, NOW)).await, None);
+    };
+    moves(&Email::new("elsewhere@example.com").unwrap()).await;
+    assert_eq!(link(&US, 70, &key).await, changed, "a mail that went elsewhere was opened");
+    moves(&bobs_address).await;
+    has_address(store, (&US, BOB), &bobs_address, false).await;
+    assert_eq!(link(&US, 70, &key).await, changed, "it is in doubt");
+    has_address(store, (&US, BOB), &bobs_address, true).await;
     is_vouched_for(store, (&US, BOB), "robert@example.com").await;
     assert_eq!(link(&THEM, 70, &key).await, changed, "in another organization");
     assert_eq!(link(&US, 70, "robert@example.com").await, changed, "another address");
@@ -236,6 +271,7 @@ async fn an_address_leads_to_the_one_who_has_it_at_that_moment(store: &Store) {
     assert_eq!(write(store, |batch| user::insert_with(&US, batch, &pretender, Some(key.clone()))).await, None);
     is_vouched_for(store, (&US, pretender.id), &key).await;
     assert_eq!(write(store, |batch| identity::insert_with(&US, batch, &identity_of(ADA, "ada"))).await, None);
+    namesake(store, &key).await;
     assert_eq!(link(&US, 70, &key).await, None);
     assert_eq!(identity::list(&BOBS, store).await.unwrap().len(), 2);
     assert_eq!(identity::list(&ADAS, store).await.unwrap().len(), 2);
