@@ -24,6 +24,7 @@ on_both! {
     a_session_is_nobody_s_once_it_is_over
     others_sessions_go_on
     what_ends_is_told_once
+    what_ends_with_the_keys_is_told
     nobody_has_more_than_a_hundred_sessions
     a_provider_means_its_own_sessions
     a_provider_means_sessions_without_a_name_of_its_own_people
@@ -98,6 +99,8 @@ async fn a_session_is_its_user_s(store: &Store) {
     assert_eq!(listed(store, NOW, BEFORE).await, [DESK]);
     assert_eq!(session::has_ended(&BOBS, store, DESK).await.unwrap_err().code(), "not_found");
     assert_eq!(write(store, |batch| session::end_with(&BOBS, batch, DESK, NOW)).await, Some("not_found"));
+    let open = async |scope| write(store, |batch| session::require_open_with(&scope, batch, DESK)).await;
+    assert_eq!((open(ADAS).await, open(BOBS).await), (None, Some("session_ended")));
     assert_eq!(write(store, |batch| session::end_for_with(&US, batch, (BOB, DESK), NOW)).await, None);
     assert!(counts(store, DESK, ADA).await);
 }
@@ -163,6 +166,23 @@ async fn what_ends_is_told_once(store: &Store) {
     assert_eq!(write(store, |batch| session::end_for_with(&US, batch, (ADA, DESK), NOW)).await, None);
     assert_eq!(tell_if(&US, 7, None).await, None);
     assert_eq!(told().await, [6, 3, 1], "nothing is left that could end");
+}
+
+/// What is over already is told no more, and whoever came in later stays.
+async fn what_ends_with_the_keys_is_told(store: &Store) {
+    sign_in(store).await;
+    let (over, later) = (SessionId::new(Uuid::from_u128(70)), SessionId::new(Uuid::from_u128(71)));
+    let others = |batch: &mut crate::Batch| {
+        let over = Session { expires_at: NOW, ..session_of(over, ADA) };
+        session::insert_with(&US, batch, &over, Kept::default());
+        let later = Session { created_at: LATER, expires_at: MUCH_LATER, ..session_of(later, ADA) };
+        session::insert_with(&US, batch, &later, Kept::default());
+        session::end_with(&ADAS, batch, DESK, BEFORE);
+    };
+    assert_eq!(write(store, others).await, None);
+    assert_eq!(write(store, |batch| session::end_all_with(&System::in_background(), batch, NOW, NOW)).await, None);
+    assert_eq!(revoked(store).await, [(BOB, Some(PHONE))]);
+    assert_eq!((counts(store, PHONE, BOB).await, counts(store, later, ADA).await), (false, true));
 }
 
 async fn nobody_has_more_than_a_hundred_sessions(store: &Store) {
