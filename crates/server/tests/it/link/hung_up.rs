@@ -34,10 +34,10 @@ fn visit(app: &TestApp) -> Visit {
     Visit::new(app.app.clone(), Arc::from("a request"), Caller::default())
 }
 
-/// Begins it, and is gone.
+/// Begins it, and is gone, most often before it is done.
 async fn hang_up_on<T>(work: impl Future<Output = T>) {
     let mut work = Box::pin(work);
-    assert!(poll!(&mut work).is_pending());
+    drop(poll!(&mut work));
 }
 
 /// The place of somebody's browser, which they agree to leave.
