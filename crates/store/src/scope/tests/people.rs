@@ -104,6 +104,7 @@ async fn an_address_is_shown_by_whom_it_is_of(store: &Store) {
     assert_eq!((verify(US, key).await, vouched(&US, key).await, vouched(&THEM, key).await), (None, 1, 0));
     namesake(store, key).await;
     assert_eq!(vouched(&US, key).await, 1, "nobody else's word counts");
+    assert_eq!(vouched(&US, "namesake@example.com").await, 0, "they are not described with it");
     has_address(store, (&US, BOB), &email_of(BOB), false).await;
     assert_eq!(vouched(&US, key).await, 0, "it is in doubt");
     assert_eq!(verified(&US, "other@example.com").await, 0);

@@ -183,6 +183,8 @@ async fn what_ends_with_the_keys_is_told(store: &Store) {
     assert_eq!(write(store, |batch| session::end_all_with(&System::in_background(), batch, NOW, NOW)).await, None);
     assert_eq!(revoked(store).await, [(BOB, Some(PHONE))]);
     assert_eq!((counts(store, PHONE, BOB).await, counts(store, later, ADA).await), (false, true));
+    let ended = async |id| state(store, id).await.0;
+    assert_eq!((ended(PHONE).await, ended(DESK).await, ended(over).await), (Some(NOW), Some(BEFORE), None));
 }
 
 async fn nobody_has_more_than_a_hundred_sessions(store: &Store) {
