@@ -14,6 +14,7 @@ on_both_databases! {
     of_several_providers_the_trusted_are_believed,
     what_a_trusted_provider_says_of_another_address_proves_nothing,
     an_address_to_sign_in_with_proves_nothing_of_another,
+    an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened,
     what_was_here_before_is_for_an_administrator,
 }
 
@@ -75,6 +76,20 @@ async fn an_address_to_sign_in_with_proves_nothing_of_another(database: Database
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
     assert_eq!(mallory.get("/auth/me").await["user"]["email"], json!(BOSS));
     assert!(!runs_it(&mallory).await);
+}
+
+/// Whoever runs the server gives a password to somebody whose address only an untrusted provider called verified.
+async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(database: Database) {
+    let (app, sso, _) = start(database).await;
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    let administration = app.administration().await;
+    let user = administration.find(&mallory.id().await).await.unwrap();
+    administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    assert!(!runs_it(&mallory).await);
+    app.database.ask("UPDATE credentials SET address_verified_at = updated_at").await;
+    let opened = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    assert!(runs_it(&opened).await, "now they have shown it");
 }
 
 async fn what_was_here_before_is_for_an_administrator(database: Database) {
