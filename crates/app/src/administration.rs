@@ -11,6 +11,7 @@ use retinue_model::one_time_token::{OneTimeToken, Purpose};
 use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, Result, UserId};
+use retinue_store::identity::Trusted;
 use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
 
@@ -25,6 +26,7 @@ const PAGE: i64 = 200;
 /// The people of an installation, for whoever has the machine.
 pub struct Administration {
     store: Store,
+    trusted: Trusted,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 }
@@ -49,10 +51,10 @@ pub struct NewUser {
 }
 
 impl Administration {
-    /// Over an open database.
+    /// Over an open database; these are believed whose address is whose.
     #[must_use]
-    pub fn new(store: Store, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self { store, clock, rng }
+    pub fn new(store: Store, trusted: Trusted, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        Self { store, trusted, clock, rng }
     }
 
     fn tenant() -> Tenant {
@@ -115,7 +117,7 @@ impl Administration {
     }
 
     async fn find_by_address(&self, email: &Email) -> Result<User> {
-        let mut found = users::by_verified_email(&Self::tenant(), &self.store, &email.key()).await?;
+        let mut found = users::by_vouched_email(&Self::tenant(), &self.store, &email.key(), &self.trusted).await?;
         if let Some(way_in) = credentials::by_address(&Self::tenant(), &self.store, email).await? {
             let user = self.get(way_in.credential.user_id).await?;
             found.retain(|other| other.id != user.id);

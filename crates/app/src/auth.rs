@@ -134,7 +134,8 @@ impl Auth {
     }
 
     /// The providers whose word on addresses is taken: the only one there is, or those with `link_by_email`.
-    pub(crate) fn trusted_with_addresses(&self) -> Trusted {
+    #[must_use]
+    pub fn trusted_with_addresses(&self) -> Trusted {
         let is_alone = self.providers.len() == 1;
         let trusted = self.providers.iter().filter(|known| is_alone || known.link_by_email);
         Trusted::new(trusted.map(|known| (known.name(), known.provider.config().issuer.as_str())))

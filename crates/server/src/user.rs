@@ -91,7 +91,8 @@ async fn open(config: &Config) -> anyhow::Result<Administration> {
     }
     let store = Store::open_beside(&location).await?;
     migrate::check(&store).await?;
-    Ok(Administration::new(store, Arc::new(SystemClock), Arc::new(SystemRng::new())))
+    let trusted = config.auth.build(config, config.server.listen.0)?.trusted_with_addresses();
+    Ok(Administration::new(store, trusted, Arc::new(SystemClock), Arc::new(SystemRng::new())))
 }
 
 /// What is said for people, or the same as JSON.

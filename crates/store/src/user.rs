@@ -18,8 +18,6 @@ pub(crate) mod sql {
             created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
         GET = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE id = $1 AND organization_id = $2";
-        BY_VERIFIED_EMAIL = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
-            FROM users WHERE organization_id = $1 AND email_key = $2 AND email_verified = $3 ORDER BY created_at, id LIMIT 2";
         BY_VOUCHED_EMAIL = "SELECT u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, \
             u.disabled_at, u.created_at FROM users u WHERE u.organization_id = $1 AND u.email_key = $2 AND u.email_verified = $3 \
             AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified = $3 AND LOWER(i.email) = $2 \
@@ -140,14 +138,6 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, user: &User, email_key: O
 /// What the engine says.
 pub async fn get(tenant: &Tenant, store: &Store, id: UserId) -> Result<Option<User>> {
     store.query_one(&sql::GET, &params![id, tenant.id()], read_row).await
-}
-
-/// Users whose verified address this is, by whoever's word; two at most: one alone may be meant.
-///
-/// # Errors
-/// What the engine says.
-pub async fn by_verified_email(tenant: &Tenant, store: &Store, email_key: &str) -> Result<Vec<User>> {
-    store.query(&sql::BY_VERIFIED_EMAIL, &params![tenant.id(), email_key, true], read_row).await
 }
 
 /// Users whose verified address this is, by the word of one of these providers or of a mail that went there; two at most:

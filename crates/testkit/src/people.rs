@@ -126,7 +126,8 @@ impl TestApp {
     pub async fn administration(&self) -> Administration {
         let store = Store::open_beside(self.database.location()).await.unwrap();
         let rng = Arc::new(CountingRng::apart());
-        Administration::new(store, Arc::clone(&self.clock) as Arc<dyn Clock>, rng)
+        let trusted = self.app.auth().trusted_with_addresses();
+        Administration::new(store, trusted, Arc::clone(&self.clock) as Arc<dyn Clock>, rng)
     }
 
     /// Adds somebody who signs in with this address, with a password or without.

@@ -69,9 +69,9 @@ async fn what_a_trusted_provider_says_of_another_address_proves_nothing(database
 
 async fn an_address_to_sign_in_with_proves_nothing_of_another(database: Database) {
     let (app, sso, _) = start(database).await;
-    comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
+    let mallory = comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
     let administration = app.administration().await;
-    let user = administration.find("mallory@example.com").await.unwrap();
+    let user = administration.find(&mallory.id().await).await.unwrap();
     administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
     assert_eq!(mallory.get("/auth/me").await["user"]["email"], json!(BOSS));

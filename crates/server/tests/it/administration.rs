@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use retinue_app::Auth;
 use retinue_app::administration::NewUser;
 use retinue_model::Email;
-use retinue_testkit::{Database, Person, TestApp, on_both_databases, until};
+use retinue_testkit::{Database, Person, TestApp, on_both_databases, until, with_passwords};
 use serde_json::json;
+
+use crate::linking::{comes, has};
 
 on_both_databases! {
     an_address_is_whose_it_was_shown_to_be,
@@ -17,23 +20,27 @@ on_both_databases! {
 const PASSWORD: &str = "correct horse battery staple";
 const CORPORATE: &str = "alice@corp.example";
 
+/// `sso`, where people say of their addresses what they like, and `other`, which is trusted.
 async fn an_address_is_whose_it_was_shown_to_be(database: Database) {
-    let app = TestApp::local(database).await;
-    let mallory = app.add_user("mallory@example.com", None).await;
+    let rules = |auth: &mut Auth| {
+        auth.providers[1].link_by_email = true;
+        auth.local = Some(with_passwords());
+    };
+    let (app, [sso, other]) = TestApp::with_providers_and_auth(database, rules).await;
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(CORPORATE, true)).await.id().await;
     let administration = app.administration().await;
-    let found = async |named: &str| administration.find(named).await.map(|user| user.id).map_err(|error| error.code());
-    let says =
-        format!("UPDATE users SET email = '{CORPORATE}', email_key = '{CORPORATE}' WHERE email_key LIKE 'mallory%'");
-    app.database.ask(&says).await;
+    let found = async |named: &str| {
+        administration.find(named).await.map(|user| user.id.to_string()).map_err(|error| error.code())
+    };
     assert_eq!(found(CORPORATE).await, Err("not_found"), "whoever merely says so");
-    assert_eq!(found(&mallory.id.to_string()).await, Ok(mallory.id));
-    assert_eq!(found("Mallory@example.com").await, Ok(mallory.id), "who signs in with it");
+    assert_eq!(found(&mallory).await.as_ref(), Ok(&mallory));
 
-    let alice = app.add_user(CORPORATE, None).await;
-    assert_eq!(found(CORPORATE).await, Ok(alice.id));
-    app.database.ask(&format!("UPDATE users SET email_verified = TRUE WHERE email_key = '{CORPORATE}'")).await;
-    assert_eq!(found(CORPORATE).await, Err("user_ambiguous"), "one signs in with it, and the other has shown it");
-    assert_eq!(found(&alice.id.to_string()).await, Ok(alice.id));
+    let alice = app.add_user(CORPORATE, None).await.id.to_string();
+    assert_eq!(found("Alice@corp.example").await.as_ref(), Ok(&alice), "who signs in with it");
+
+    comes(&app, ("other", &other), "another", has(CORPORATE, true)).await;
+    assert_eq!(found(CORPORATE).await, Err("user_ambiguous"), "one signs in with it, and another has shown it");
+    assert_eq!(found(&alice).await.as_ref(), Ok(&alice));
 }
 
 async fn conversations_are_handed_over_to_whoever_may_come_in(database: Database) {
