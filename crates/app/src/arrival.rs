@@ -8,7 +8,7 @@ use retinue_model::error::Kind;
 use retinue_model::identity::{Identity, Origin};
 use retinue_model::session::Method;
 use retinue_model::user::User;
-use retinue_model::{Error, Result, UserId};
+use retinue_model::{Error, Result, UserId, email};
 use retinue_oidc::SignIn;
 use retinue_store::logout_token::{self, Opening};
 use retinue_store::session::{self as sessions, Kept};
@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 use crate::auth::{Provision, SignInProvider};
 use crate::notice::Change;
 use crate::session::{self, Opened, SignedIn};
-use crate::{Context, Visit, audit, refresh, voucher};
+use crate::{Context, Visit, audit, refresh};
 
 /// How often it is looked again who somebody is, when others write the same down at the same moment.
 const TRIES: usize = 3;
@@ -82,9 +82,9 @@ impl Arrival<'_> {
         if let Some((identity, user)) = self.find().await? {
             return self.come_back(batch, identity, user);
         }
-        if let Some((user, key)) = self.same_address().await? {
+        if let Some(user) = self.same_address().await? {
             let identity = self.new_identity(user.id, Origin::Email);
-            identities::link_with(&tenant, batch, &identity, (&key, &self.visit.auth.trusted_with_addresses()));
+            identities::link_with(&tenant, batch, &identity, &self.visit.auth.trusted_with_addresses());
             return Ok((user, identity));
         }
         if self.configured.provision == Provision::Never {
@@ -132,9 +132,9 @@ impl Arrival<'_> {
         Ok((user, identity))
     }
 
-    /// The one user who has the same address, if that makes somebody that user, and the address as it is compared. What
-    /// holds now must hold when it is written down: see [`identities::link_with`].
-    async fn same_address(&self) -> Result<Option<(User, String)>> {
+    /// The one user who has the same address, if that makes somebody that user. What holds now must hold when it is written
+    /// down: see [`identities::link_with`].
+    async fn same_address(&self) -> Result<Option<User>> {
         let (Some(key), true, true) =
             (self.email_key(), self.configured.link_by_email, self.signed_in.person.email_verified)
         else {
@@ -150,7 +150,7 @@ impl Arrival<'_> {
         }
         let others = identities::of_user(&tenant, store, user.id).await?;
         let has_other_subject = others.iter().any(|other| other.issuer == self.signed_in.issuer);
-        Ok(Some((user, key)).filter(|_| !has_other_subject))
+        Ok(Some(user).filter(|_| !has_other_subject))
     }
 
     /// Gives this identity to somebody who is signed in, and still is when it is written down.
@@ -196,7 +196,7 @@ impl Arrival<'_> {
 
     /// The address as it is compared.
     fn email_key(&self) -> Option<String> {
-        voucher::email_key(self.signed_in.person.email.as_deref())
+        self.signed_in.person.email.as_deref().and_then(email::key)
     }
 
     fn open_with(&self, batch: &mut Batch, user: &User, identity: &Identity) -> Result<Opened> {

@@ -6,7 +6,7 @@ use retinue_store::Batch;
 use retinue_store::identity::{self as rows, Left};
 
 use crate::notice::Change;
-use crate::{Context, proof, session, voucher};
+use crate::{Context, proof, session};
 
 /// How often it is looked again what is left, when others remove something at the same moment.
 const TRIES: usize = 3;
@@ -58,7 +58,7 @@ fn left(ctx: &Context, others: &[Identity]) -> Left {
 async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> {
     let (mut batch, user) = (Batch::default(), ctx.principal().user_id());
     rows::delete_with(&ctx.scope(), &mut batch, identity.id, left);
-    if let Some(key) = voucher::email_key(identity.email.as_deref()).filter(|_| identity.email_verified) {
+    if let Some(key) = identity.email_key().filter(|_| identity.email_verified) {
         rows::doubt_with(&ctx.scope(), &mut batch, key, ctx.now());
     }
     session::revoke_with(ctx.app(), &mut batch, user, None);

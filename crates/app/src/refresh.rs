@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::flight::Seat;
 use crate::session_cache::KnownSession;
-use crate::{App, session, voucher};
+use crate::{App, session};
 
 /// How long whoever asks may take, before somebody else asks.
 const CLAIM: SignedDuration = SignedDuration::from_secs(60);
@@ -179,7 +179,7 @@ async fn take_over(app: &App, held: &Held, person: &Person, now: Timestamp) -> R
     if identity.origin == Origin::SignIn {
         let address = users::Address {
             email: identity.email.clone(),
-            key: voucher::email_key(person.email.as_deref()),
+            key: identity.email_key(),
             verified: person.email_verified,
         };
         users::address_with(&tenant, &mut batch, user.id, address, now);

@@ -9,11 +9,6 @@ use retinue_store::{credential, identity};
 
 use crate::App;
 
-/// An address as it is compared. One with other letters than ASCII might be another's look-alike, and is not.
-pub(crate) fn email_key(email: Option<&str>) -> Option<String> {
-    email.filter(|email| email.is_ascii()).map(str::to_ascii_lowercase)
-}
-
 /// Whether somebody who may says that this address, as it is compared, is this user's: a provider that is trusted with
 /// addresses (the only one there is, or one with `link_by_email`), or the owner of the address, by a link that was sent there.
 pub(crate) async fn vouches_for(app: &App, user: UserId, key: &str) -> Result<bool> {
@@ -26,7 +21,7 @@ pub(crate) async fn vouches_for(app: &App, user: UserId, key: &str) -> Result<bo
 }
 
 fn is_good(app: &App, identity: &Identity, key: &str) -> bool {
-    let has_address = identity.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(key));
+    let has_address = identity.email_key().as_deref() == Some(key);
     // What a provider said that had the same name before counts no more.
     let is_trusted = app.auth.trusted_with_addresses().has(&identity.provider, &identity.issuer);
     has_address && identity.email_verified && is_trusted

@@ -80,6 +80,13 @@ impl Email {
     }
 }
 
+/// An address that somebody else wrote, as it is compared: like [`Email::key`]. One with other letters than ASCII might be
+/// another's look-alike, and is compared with none.
+#[must_use]
+pub fn key(address: &str) -> Option<String> {
+    address.is_ascii().then(|| address.to_ascii_lowercase())
+}
+
 fn invalid() -> Error {
     Error::invalid("invalid_email", "This is not an e-mail address. One looks like ada@example.com.")
 }
@@ -238,6 +245,14 @@ mod tests {
         assert_eq!(code(&long(254)), None);
         assert_eq!(code(&long(255)), Some("email_too_long"));
         assert_eq!(code(&long(100_000)), Some("email_too_long"));
+    }
+
+    #[test]
+    fn what_only_looks_like_an_address_has_no_key() {
+        assert_eq!(key("Kira@Example.com").as_deref(), Some("kira@example.com"));
+        for look_alike in ["\u{212a}ira@example.com", "k\u{130}ra@example.com", "kir\u{430}@example.com"] {
+            assert_eq!(key(look_alike), None, "{look_alike}");
+        }
     }
 
     #[test]

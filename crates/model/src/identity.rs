@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::email;
 use crate::error::{Error, Result};
 use crate::id::{IdentityId, UserId};
 
@@ -74,4 +75,12 @@ pub struct Identity {
     #[serde(serialize_with = "crate::time::serialize")]
     #[schema(value_type = String, format = DateTime)]
     pub last_used_at: Timestamp,
+}
+
+impl Identity {
+    /// The address as it is compared.
+    #[must_use]
+    pub fn email_key(&self) -> Option<String> {
+        self.email.as_deref().and_then(email::key)
+    }
 }

@@ -14,30 +14,33 @@ use crate::{Scope, Store, Tenant, user};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_verified, \
-            origin, created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING";
+        INSERT = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_key, \
+            email_verified, origin, created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+            ON CONFLICT (id) DO NOTHING";
         FIND = "SELECT i.id, i.user_id, i.provider, i.issuer, i.subject, i.email, i.email_verified, i.origin, i.created_at, \
             i.last_used_at, u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, u.disabled_at, \
             u.created_at FROM identities i JOIN users u ON u.id = i.user_id \
             WHERE i.provider = $1 AND i.issuer = $2 AND i.subject = $3 AND i.organization_id = $4";
         OF_USER = "SELECT id, user_id, provider, issuer, subject, email, email_verified, origin, created_at, last_used_at \
             FROM identities WHERE user_id = $1 AND organization_id = $2 ORDER BY created_at, id LIMIT 100";
-        USED = "UPDATE identities SET last_used_at = $1, email = $2, email_verified = $3 WHERE id = $4 AND organization_id = $5";
+        USED = "UPDATE identities SET last_used_at = $1, email = $2, email_key = $3, email_verified = $4 \
+            WHERE id = $5 AND organization_id = $6";
         // What must hold for an address to lead to somebody: of those for whom somebody trusted says that it is theirs they
         // are the only one, and they are nobody else there.
-        LINK = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_verified, \
-            origin, created_at, last_used_at) SELECT $1, u.organization_id, u.id, $2, $3, $4, $5, $6, $7, $8, $9 FROM users u \
-            WHERE u.id = $10 AND u.organization_id = $11 AND u.email_key = $12 AND u.email_verified = $13 \
+        LINK = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_key, \
+            email_verified, origin, created_at, last_used_at) \
+            SELECT $1, u.organization_id, u.id, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM users u \
+            WHERE u.id = $11 AND u.organization_id = $12 AND u.email_key = $6 AND u.email_verified = $13 \
             AND u.disabled_at IS NULL AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id \
-            AND i.email_verified = $13 AND LOWER(i.email) = $12 AND REPLACE($14, '|' || i.provider || ' ' || i.issuer || '|', '') <> $14) \
-            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = u.id AND c.address = $12 AND c.address_verified_at IS NOT NULL)) \
-            AND NOT EXISTS (SELECT 1 FROM users o WHERE o.organization_id = $11 \
-            AND o.email_key = $12 AND o.email_verified = $13 AND o.id <> $10 \
+            AND i.email_verified = $13 AND i.email_key = $6 AND REPLACE($14, '|' || i.provider || ' ' || i.issuer || '|', '') <> $14) \
+            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = u.id AND c.address = $6 AND c.address_verified_at IS NOT NULL)) \
+            AND NOT EXISTS (SELECT 1 FROM users o WHERE o.organization_id = $12 \
+            AND o.email_key = $6 AND o.email_verified = $13 AND o.id <> $11 \
             AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = o.id \
-            AND i.email_verified = $13 AND LOWER(i.email) = $12 AND REPLACE($14, '|' || i.provider || ' ' || i.issuer || '|', '') <> $14) \
-            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = o.id AND c.address = $12 AND c.address_verified_at IS NOT NULL))) \
+            AND i.email_verified = $13 AND i.email_key = $6 AND REPLACE($14, '|' || i.provider || ' ' || i.issuer || '|', '') <> $14) \
+            OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = o.id AND c.address = $6 AND c.address_verified_at IS NOT NULL))) \
             AND NOT EXISTS (SELECT 1 FROM identities i \
-            WHERE i.user_id = $10 AND i.issuer = $3 AND i.id <> $1) ON CONFLICT (id) DO UPDATE SET id = excluded.id";
+            WHERE i.user_id = $11 AND i.issuer = $3 AND i.id <> $1) ON CONFLICT (id) DO UPDATE SET id = excluded.id";
         // The last way in stays.
         DELETE = "DELETE FROM identities WHERE id = $1 AND user_id = $2 AND (\
             EXISTS (SELECT 1 FROM identities o WHERE o.id = $3 AND o.user_id = $2 AND o.id <> $1) \
@@ -46,7 +49,7 @@ pub(crate) mod sql {
         // Unless another identity says the same, or a mail that went there was opened.
         DOUBT = "UPDATE users SET email_verified = $1, updated_at = $2 \
             WHERE id = $3 AND organization_id = $4 AND email_key = $5 AND NOT EXISTS (SELECT 1 FROM identities i \
-            WHERE i.user_id = $3 AND i.email_verified = $6 AND LOWER(i.email) = $5) \
+            WHERE i.user_id = $3 AND i.email_verified = $6 AND i.email_key = $5) \
             AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = $3 AND c.address = $5 \
             AND c.address_verified_at IS NOT NULL)";
     }
@@ -83,6 +86,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
             identity.issuer.clone(),
             identity.subject.clone(),
             identity.email.clone(),
+            identity.email_key(),
             identity.email_verified,
             identity.origin.as_str(),
             identity.created_at,
@@ -117,10 +121,10 @@ impl Trusted {
 /// The code for somebody of whom something has changed since they were looked up.
 const LINK_CHANGED: &str = "link_changed";
 
-/// Adds an identity to the one user who has this address, as it is compared, by the word of somebody trusted, when the
+/// Adds an identity to the one user who has its address, as it is compared, by the word of somebody trusted, when the
 /// batch is written; of two subjects of an issuer that come at once one is added. Requires that all that holds: see
 /// [`is_passing`].
-pub fn link_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity, (email_key, by): (&str, &Trusted)) {
+pub fn link_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity, by: &Trusted) {
     let changed = || Error::conflict(LINK_CHANGED, "Something has changed at this moment. Sign in again.");
     batch.require(
         &sql::LINK,
@@ -130,13 +134,13 @@ pub fn link_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity, (email
             identity.issuer.clone(),
             identity.subject.clone(),
             identity.email.clone(),
+            identity.email_key(),
             identity.email_verified,
             identity.origin.as_str(),
             identity.created_at,
             identity.last_used_at,
             identity.user_id,
             tenant.id(),
-            email_key.to_owned(),
             true,
             by.text()
         ],
@@ -193,11 +197,9 @@ pub async fn list(scope: &Scope, store: &Store) -> Result<Vec<Identity>> {
 /// that it is still there: `identity_gone`.
 pub fn used_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
     let gone = || Error::conflict("identity_gone", "This identity was removed a moment ago. Sign in again.");
-    batch.require(
-        &sql::USED,
-        params![identity.last_used_at, identity.email.clone(), identity.email_verified, identity.id, tenant.id()],
-        gone,
-    );
+    let Identity { last_used_at, email, email_verified, id, .. } = identity.clone();
+    let params = params![last_used_at, email, identity.email_key(), email_verified, id, tenant.id()];
+    batch.require(&sql::USED, params, gone);
 }
 
 /// How somebody comes in who removes an identity: one of these must be there then.

@@ -20,7 +20,7 @@ pub(crate) mod sql {
             FROM users WHERE id = $1 AND organization_id = $2";
         BY_VOUCHED_EMAIL = "SELECT u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, \
             u.disabled_at, u.created_at FROM users u WHERE u.organization_id = $1 AND u.email_key = $2 AND u.email_verified = $3 \
-            AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified = $3 AND LOWER(i.email) = $2 \
+            AND (EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.email_verified = $3 AND i.email_key = $2 \
             AND REPLACE($4, '|' || i.provider || ' ' || i.issuer || '|', '') <> $4) \
             OR EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = u.id AND c.address = $2 AND c.address_verified_at IS NOT NULL)) \
             ORDER BY u.created_at, u.id LIMIT 2";

@@ -12,6 +12,7 @@ on_both_databases! {
     a_password_is_no_way_in_where_nobody_signs_in_so,
     an_address_without_a_password_is_no_way_in_where_no_mail_is_sent,
     an_address_that_nobody_vouches_for_any_more_is_in_doubt,
+    an_address_is_in_doubt_though_one_that_looks_alike_is_there,
     nothing_is_added_by_a_session_that_ends_meanwhile,
     nothing_is_added_to_whoever_is_shut_out_meanwhile,
 }
@@ -159,4 +160,19 @@ async fn an_address_that_nobody_vouches_for_any_more_is_in_doubt(database: Datab
     assert_eq!(back.sign_in_at("other", &other).await.status(), 303);
     assert_eq!(remove(&back, &second).await, last());
     assert_eq!(verified().await, ["1"], "nothing was removed");
+}
+
+async fn an_address_is_in_doubt_though_one_that_looks_alike_is_there(database: Database) {
+    let (app, [sso, other]) = TestApp::with_providers(database, |_| {}).await;
+    // Of letters that become k and i in lower case.
+    for (name, look_alike) in [("kira", "\u{212a}ira@example.com"), ("ivan", "\u{130}van@example.com")] {
+        let person = Person::signed_in(&app, &sso, name).await;
+        other.introduce(name, json!({"email": look_alike, "email_verified": true}));
+        assert_eq!(person.add_identity("other", &other).await.status(), 303);
+        let first = person.get("/api/identities").await["data"][0]["id"].as_str().unwrap().to_owned();
+        let verified = format!("SELECT CAST(email_verified AS INTEGER) FROM users WHERE name = '{name}'");
+        assert_eq!(app.database.ask(&verified).await, ["1"]);
+        assert_eq!(remove(&person, &first).await.0, 204);
+        assert_eq!(app.database.ask(&verified).await, ["0"], "{look_alike}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::linking::{comes, has};
 on_both_databases! {
     whoever_is_shut_out_keeps_nobody_out_whose_address_they_said_was_theirs,
     an_address_leads_to_its_owner_whoever_says_elsewhere_that_it_is_theirs,
+    a_trusted_word_on_what_only_looks_alike_is_none_on_the_address,
 }
 
 /// People may say what they like at `third`.
@@ -36,4 +37,22 @@ async fn an_address_leads_to_its_owner_whoever_says_elsewhere_that_it_is_theirs(
     assert_eq!(same.id().await, owner.id().await);
     let ids: Vec<String> = futures_util::future::join_all(mallories.iter().map(Person::id)).await;
     assert!(!ids.contains(&owner.id().await));
+}
+
+/// Some databases take the sign for Kelvin for a k in lower case, and a capital I with a dot for an i.
+async fn a_trusted_word_on_what_only_looks_alike_is_none_on_the_address(database: Database) {
+    let (app, [sso, other, third]) = start(database).await;
+    for (address, written, look_alike) in [
+        ("kira@example.com", "Kira@Example.com", "\u{212a}ira@example.com"),
+        ("ivan@example.com", "Ivan@Example.com", "\u{130}van@example.com"),
+    ] {
+        let mallory = comes(&app, ("third", &third), &format!("mallory, for {address}"), has(address, true)).await;
+        sso.introduce(&format!("mallory with {address}"), has(look_alike, true));
+        assert_eq!(mallory.add_identity("sso", &sso).await.status(), 303);
+        assert_eq!(mallory.get("/api/identities").await["data"][1]["email"], look_alike);
+        let owner = comes(&app, ("other", &other), address, has(written, true)).await;
+        assert_ne!(owner.id().await, mallory.id().await, "{look_alike}");
+        let same = comes(&app, ("sso", &sso), address, has(address, true)).await;
+        assert_eq!(same.id().await, owner.id().await, "{written} is the same as {address}, whoever has {look_alike}");
+    }
 }

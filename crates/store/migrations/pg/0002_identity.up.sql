@@ -20,7 +20,7 @@ CREATE TABLE users (
 CREATE INDEX users_organization ON users (organization_id, created_at, id);
 CREATE INDEX users_email ON users (organization_id, email_key) WHERE email_key IS NOT NULL;
 
--- Who somebody is to a provider; the key is never the address.
+-- Who somebody is to a provider; the key is never the address. `email_key` is the address as it is compared.
 CREATE TABLE identities (
   id uuid PRIMARY KEY,
   organization_id uuid NOT NULL REFERENCES organizations (id),
@@ -29,6 +29,7 @@ CREATE TABLE identities (
   issuer text NOT NULL,
   subject text NOT NULL,
   email text,
+  email_key text,
   email_verified boolean NOT NULL,
   origin text NOT NULL,
   created_at timestamptz NOT NULL,

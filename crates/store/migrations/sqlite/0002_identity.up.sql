@@ -20,7 +20,7 @@ CREATE TABLE users (
 CREATE INDEX users_organization ON users (organization_id, created_at, id);
 CREATE INDEX users_email ON users (organization_id, email_key) WHERE email_key IS NOT NULL;
 
--- Who somebody is to a provider; the key is never the address.
+-- Who somebody is to a provider; the key is never the address. `email_key` is the address as it is compared.
 CREATE TABLE identities (
   id BLOB NOT NULL PRIMARY KEY,
   organization_id BLOB NOT NULL REFERENCES organizations (id),
@@ -29,6 +29,7 @@ CREATE TABLE identities (
   issuer TEXT NOT NULL,
   subject TEXT NOT NULL,
   email TEXT,
+  email_key TEXT,
   email_verified INTEGER NOT NULL CHECK (email_verified IN (0, 1)),
   origin TEXT NOT NULL,
   created_at INTEGER NOT NULL,

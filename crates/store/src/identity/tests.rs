@@ -67,7 +67,7 @@ async fn write(store: &Store, add: impl FnOnce(&mut Batch)) -> Option<&'static s
 }
 
 async fn link(store: &Store, identity: &Identity) -> Option<&'static str> {
-    write(store, |batch| link_with(&US, batch, identity, ("ada@example.com", &trusted()))).await
+    write(store, |batch| link_with(&US, batch, identity, &trusted())).await
 }
 
 async fn subjects(store: &Store) -> Vec<String> {

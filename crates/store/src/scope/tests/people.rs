@@ -238,8 +238,9 @@ async fn an_address_leads_to_the_one_who_has_it_at_that_moment(store: &Store) {
     let (changed, bobs_address) = (Some("link_changed"), email_of(BOB));
     let trusted = Trusted::new([("trusted", "https://trusted.example.com")]);
     let link = async |tenant: &Tenant, number: u128, key: &str| {
-        let identity = Identity { id: IdentityId::new(Uuid::from_u128(number)), ..identity_of(BOB, "robert") };
-        write(store, |batch| identity::link_with(tenant, batch, &identity, (key, &trusted))).await
+        let (id, email) = (IdentityId::new(Uuid::from_u128(number)), Some(key.to_owned()));
+        let identity = Identity { id, email, ..identity_of(BOB, "robert") };
+        write(store, |batch| identity::link_with(tenant, batch, &identity, &trusted)).await
     };
     let key = bobs_address.key();
     has_address(store, (&US, BOB), &bobs_address, true).await;
