@@ -1,11 +1,12 @@
 //! Signing in while somebody wants it to go wrong: callbacks that nobody was sent back with, cookies that are not ours,
-//! requests from other sites, and logout tokens that no provider means.
+//! requests from other sites, logout tokens that no provider means, and what a provider says that is not so.
 
 mod back_channel;
 mod callback;
 mod cookie;
 mod cross_site;
 mod mixed_up;
+mod provider;
 
 use reqwest::{Method, Response};
 use retinue_testkit::{Person, location};
