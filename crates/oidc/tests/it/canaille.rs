@@ -3,7 +3,7 @@
 use retinue_oidc::{EndSession, Options, Pending, Provider, SignIn};
 use serde_json::json;
 
-use crate::real::{CLIENTS, Real, SIGNED_OUT, finish, moment, problems};
+use crate::real::{CLIENTS, Real, SIGNED_OUT, finish, moment, problems, tells_of_a_wrong_secret};
 use crate::stage::code;
 use crate::visitor::{Arrival, Visitor};
 
@@ -37,6 +37,12 @@ async fn clients_of_each_kind_sign_somebody_in() {
         let problems = problems(&provider).await;
         assert!(problems.is_empty(), "{client_id}: {problems:?}");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs Canaille; `cargo xtask test` provides it"]
+async fn an_operator_is_told_of_a_wrong_secret() {
+    tells_of_a_wrong_secret(&Real::canaille().await).await;
 }
 
 #[tokio::test]

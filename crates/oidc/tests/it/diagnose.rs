@@ -253,6 +253,24 @@ async fn a_client_that_is_not_accepted_is_told() {
 
 #[tokio::test]
 async fn a_redirect_uri_on_this_machine_is_noted() {
-    let stage = Stage::start().await;
-    assert!(!lines(&stage, Level::Note).await.contains("redirect URI"), "the provider is on this machine too");
+    let (here, there) = ("http://127.0.0.1:8080/auth/callback", "https://retinue.example.com/auth/callback");
+    // An address that is nobody's, so that nobody is asked.
+    for (issuer, redirect_uri, is_noted) in [
+        (None, here, false),
+        (None, there, false),
+        (Some("https://192.0.2.1"), here, true),
+        (Some("https://192.0.2.1"), there, false),
+    ] {
+        let stage = Stage::with(|config| {
+            redirect_uri.clone_into(&mut config.redirect_uri);
+            config.issuer = issuer.map_or_else(|| config.issuer.clone(), |issuer| Issuer::new(issuer).unwrap());
+        })
+        .await;
+        let said = lines(&stage, Level::Good).await;
+        let (note, good) = (
+            format!("note: redirect URI: {redirect_uri} leads to this machine: only people who sit at it can sign in."),
+            format!("ok: redirect URI: {redirect_uri}; the provider must have exactly this one registered."),
+        );
+        assert_eq!((said.contains(&note), said.contains(&good)), (is_noted, !is_noted), "{issuer:?}\n{said}");
+    }
 }

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use retinue_oidc::{EndSession, Options, Provider, SignIn};
 
-use crate::real::{CLIENTS, Real, SIGNED_OUT, finish, moment, problems};
+use crate::real::{CLIENTS, Real, SIGNED_OUT, finish, moment, problems, tells_of_a_wrong_secret};
 use crate::stage::code;
 use crate::visitor::{Page, Visitor};
 
@@ -30,6 +30,12 @@ async fn clients_of_each_kind_sign_somebody_in() {
         let problems = problems(&provider).await;
         assert!(problems.is_empty(), "{client_id}: {problems:?}");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs oidc-provider; `cargo xtask test` provides it"]
+async fn an_operator_is_told_of_a_wrong_secret() {
+    tells_of_a_wrong_secret(&Real::oidc_provider(false, None).await).await;
 }
 
 #[tokio::test]

@@ -36,7 +36,12 @@ impl Real {
     }
 
     pub(crate) fn client(&self, client_id: &str) -> Provider {
-        let secret = || SecretString::from(self.provider.client_secret());
+        self.client_with(client_id, self.provider.client_secret())
+    }
+
+    /// A client that says this is its secret.
+    fn client_with(&self, client_id: &str, secret: &str) -> Provider {
+        let secret = || SecretString::from(secret);
         let issuer = Issuer::new(self.provider.issuer()).unwrap();
         let mut config = Config::new("real", issuer, client_id, REDIRECT_URI);
         config.authentication = match client_id {
@@ -79,4 +84,21 @@ pub(crate) async fn finish(provider: &Provider, back: &Url, pending: Pending) ->
 pub(crate) async fn problems(provider: &Provider) -> Vec<Finding> {
     let findings = provider.diagnose(moment()).await;
     findings.into_iter().filter(|finding| finding.level == Level::Problem).collect()
+}
+
+/// Where the secret of a client is another one, that is all that is said, in one line which does not give it away.
+pub(crate) async fn tells_of_a_wrong_secret(real: &Real) {
+    for client_id in ["basic", "post"] {
+        let said: Vec<_> =
+            problems(&real.client_with(client_id, "mistyped")).await.iter().map(ToString::to_string).collect();
+        let [line] = &said[..] else { panic!("{client_id}: {said:?}") };
+        assert!(line.starts_with("problem: client: The provider does not accept this client ("), "{line}");
+        assert!(
+            line.ends_with(&format!(
+                "Check client id, secret and the way of client authentication (client_secret_{client_id})."
+            )),
+            "{line}"
+        );
+        assert!(!line.contains("mistyped") && !line.contains('\n'), "{line}");
+    }
 }
