@@ -79,7 +79,7 @@ fn of_server(config: &Config, auth: &Auth) -> Vec<Finding> {
             "Nobody signs in: everybody who reaches the server is the local user. Set AUTH_MODE=oidc to let people sign in.",
         )];
     }
-    let mut findings = vec![public_url(config, auth), keys(config)];
+    let mut findings = vec![public_url(auth), keys(config)];
     findings.extend(config.warning().map(|text| finding(Level::Note, "reverse proxy", text)));
     findings.extend(auth.admins.iter().filter_map(|declared| admin(auth, declared)));
     if auth.admins.is_empty() {
@@ -93,26 +93,18 @@ fn of_server(config: &Config, auth: &Auth) -> Vec<Finding> {
     findings
 }
 
-fn public_url(config: &Config, auth: &Auth) -> Finding {
+fn public_url(auth: &Auth) -> Finding {
     let url = &auth.public_url;
     if url.starts_with("https://") {
         let text = format!("People come to {url}; cookies are sent over https only, and to this host only.");
         return finding(Level::Good, "public URL", text);
     }
-    if config.server.listen.0.ip().is_loopback() {
-        return finding(
-            Level::Note,
-            "public URL",
-            format!(
-                "{url} leads to this machine: only people who sit at it can sign in. Set RETINUE_PUBLIC_URL to the https address for others."
-            ),
-        );
-    }
+    // What is not https is on this machine: the configuration was checked.
     finding(
-        Level::Problem,
+        Level::Note,
         "public URL",
         format!(
-            "{url} is not what people type: browsers would keep no cookie for it. Set RETINUE_PUBLIC_URL to the https address."
+            "{url} leads to this machine: only people who sit at it can sign in. Set RETINUE_PUBLIC_URL to the https address for others."
         ),
     )
 }

@@ -61,6 +61,61 @@ fn it_knows_administrators_whom_nobody_could_vouch_for() {
     assert!(said.contains("PROBLEM  administrators: https://idp.example/|alice can never be anybody"), "{said}");
 }
 
+/// The lines that doctor says about one thing where people sign in with an address, and its exit code.
+fn says_of(folder: &Path, about: &str, environment: &[(&str, &str)]) -> (Option<i32>, Vec<String>) {
+    let environment = [&[("AUTH_MODE", "local")], environment].concat();
+    let (code, said) = retinue(folder, &["doctor"], &environment);
+    let lines = said.lines().filter(|line| line.contains(&format!(" {about}: ")));
+    (code, lines.map(|line| line.trim().to_owned()).collect())
+}
+
+#[test]
+fn it_says_who_can_reach_the_public_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let near = "leads to this machine: only people who sit at it can sign in. Set RETINUE_PUBLIC_URL to the https address for others.";
+    let cases: [(&[(&str, &str)], String); 3] = [
+        (&[], format!("note     public URL: http://127.0.0.1:8080 {near}")),
+        // As in a container, whose port is published to the machine it runs on.
+        (
+            &[("RETINUE_LISTEN", "0.0.0.0:8080"), ("RETINUE_PUBLIC_URL", "http://localhost:8080")],
+            format!("note     public URL: http://localhost:8080 {near}"),
+        ),
+        (
+            &[("RETINUE_LISTEN", "0.0.0.0:8080"), ("RETINUE_PUBLIC_URL", "https://retinue.example.com/")],
+            "ok       public URL: People come to https://retinue.example.com; cookies are sent over https only, and to this host only."
+                .to_owned(),
+        ),
+    ];
+    for (environment, line) in cases {
+        assert_eq!(says_of(folder.path(), "public URL", environment), (Some(0), vec![line]));
+    }
+}
+
+#[test]
+fn it_says_whether_the_instance_s_keys_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data/instance.key");
+    let said = || says_of(folder.path(), "keys", &[]);
+    let line = |text: &str| vec![text.to_owned()];
+    assert_eq!(said(), (Some(0), line("note     keys: The instance has none yet. The first start makes one.")));
+    assert!(!file.exists(), "looking makes none");
+    assert_eq!(retinue(folder.path(), &["key", "rotate"], &[]).0, Some(0));
+    assert_eq!(said(), (Some(0), line("ok       keys: The instance has 2; the newest signs.")));
+    let keys = fs::read_to_string(&file).unwrap();
+    fs::write(&file, "nonsense\n").unwrap();
+    let (code, lines) = said();
+    assert!(code == Some(1) && lines.len() == 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("PROBLEM  keys: The file of the instance's keys is not one. Put it back"),
+        "{lines:?}"
+    );
+    fs::write(&file, keys).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let (code, lines) = said();
+    assert!(code == Some(1) && lines.len() == 1, "{lines:?}");
+    assert!(lines[0].starts_with("PROBLEM  keys: ") && lines[0].contains("Run `chmod 600 "), "{lines:?}");
+}
+
 /// All people seem to come from one place.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_forgets_the_reverse_proxy_is_told() {
