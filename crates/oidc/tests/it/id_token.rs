@@ -1,5 +1,7 @@
 //! ID tokens with every fault of OpenID Connect Core 1.0, section 3.1.3.7, and of RFC 8725.
 
+use std::time::Duration;
+
 use retinue_testkit::SigningKey;
 use retinue_testkit::identity_provider::Signer;
 use serde_json::{Value, json};
@@ -71,6 +73,25 @@ async fn times_are_held_against_the_clock() {
     assert_eq!(with_claims(json!({"nbf": NOON + 120})).await, "oidc_token_not_yet_valid");
     assert_eq!(with_claims(json!({"nbf": NOON + 50})).await, "");
     assert_eq!(with_claims(json!({"exp": 1_795_262_700.5})).await, "", "a NumericDate may have a fraction");
+}
+
+#[tokio::test]
+async fn the_leeway_is_as_long_as_is_configured() {
+    for leeway in [0, 5, 300] {
+        let stage = Stage::with(|config| config.leeway = Duration::from_secs(leeway)).await;
+        let leeway = i64::try_from(leeway).unwrap();
+        for (claims, refused) in [
+            (json!({"exp": NOON - leeway + 1}), ""),
+            (json!({"exp": NOON - leeway}), "oidc_token_expired"),
+            (json!({"iat": NOON + leeway}), ""),
+            (json!({"iat": NOON + leeway + 1}), "oidc_token_issued_in_future"),
+            (json!({"nbf": NOON + leeway}), ""),
+            (json!({"nbf": NOON + leeway + 1}), "oidc_token_not_yet_valid"),
+        ] {
+            stage.idp.set(|script| script.id_token = claims.clone());
+            assert_eq!(stage.refusal().await, refused, "{leeway} s: {claims}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,27 @@ fn it_says_whether_the_instance_s_keys_can_be_used() {
     assert!(lines[0].starts_with("PROBLEM  keys: ") && lines[0].contains("Run `chmod 600 "), "{lines:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_lets_clocks_differ_as_far_as_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = IdentityProvider::start(Arc::new(FakeClock::running())).await;
+    let clock = async |ahead: i64, leeway: &str| {
+        provider.set(|script| script.clock_ahead = ahead);
+        let (folder, issuer, leeway) = (folder.path().to_owned(), provider.issuer().to_owned(), leeway.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let leeway = [("RETINUE__AUTH__OIDC__LEEWAY_SECONDS", leeway.as_str())];
+            retinue(&folder, &["doctor"], &[&settings(&issuer)[..], &leeway].concat())
+        });
+        let (_, said) = asked.await.unwrap();
+        said.lines().find(|line| line.contains(" clock: ")).unwrap().trim().to_owned()
+    };
+    assert!(clock(-90, "60").await.starts_with("PROBLEM  clock: "));
+    assert!(clock(-90, "120").await.starts_with("note     clock: "));
+    assert!(clock(40, "60").await.starts_with("note     clock: "));
+    let strict = clock(40, "10").await;
+    assert!(strict.starts_with("PROBLEM  clock: ") && strict.contains("and 10 s are allowed"), "{strict}");
+}
+
 /// All people seem to come from one place.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_forgets_the_reverse_proxy_is_told() {
