@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use retinue_store::Location;
 use retinue_testkit::identity_provider::{Reply, Signer};
 use retinue_testkit::{IdentityProvider, Person, SigningKey, TestApp, until, with_people_on_both_engines};
 use serde_json::json;
@@ -17,6 +18,7 @@ with_people_on_both_engines! {
     a_provider_that_does_not_answer_is_left_alone,
     a_provider_that_does_not_answer_for_a_day_ends_the_session,
     whoever_comes_while_the_provider_is_asked_waits_for_the_answer,
+    a_provider_that_another_process_asks_is_not_asked_too,
     what_a_provider_gives_out_is_kept_while_its_keys_are_not_known,
     an_address_that_the_provider_changes_is_another_here_too,
     a_refusal_of_the_server_itself_ends_nothing,
@@ -203,6 +205,28 @@ async fn whoever_comes_while_the_provider_is_asked_waits_for_the_answer(app: Tes
         assert!(!one.await.unwrap(), "nobody is let in before it is known");
     }
     assert_eq!(shown(&provider).len(), 1);
+}
+
+/// Another process took the right to ask a moment ago; it may be waiting for the answer, or be gone.
+async fn a_provider_that_another_process_asks_is_not_asked_too(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    app.clock.advance(16 * MINUTE);
+    // It was due a minute ago.
+    let (now, id) = match app.database.location() {
+        Location::Sqlite(_) => ("refresh_at + 60000000", "randomblob(16)"),
+        Location::Postgres { .. } => ("refresh_at + interval '1 minute'", "gen_random_uuid()"),
+    };
+    app.database.ask(&format!("UPDATE sessions SET refresh_claimed_at = {now}, refresh_claim = {id}")).await;
+    for _ in 0..3 {
+        assert!(is_in(&ada).await, "nobody waits for another process");
+    }
+    app.clock.advance(Duration::from_secs(58));
+    assert!(is_in(&ada).await && shown(&provider).is_empty());
+    app.clock.advance(Duration::from_secs(3));
+    assert!(is_in(&ada).await);
+    assert_eq!(shown(&provider).len(), 1, "whoever does not answer for a minute has lost it");
+    assert!(is_in(&ada).await);
+    assert_eq!(shown(&provider).len(), 1, "and that was the answer");
 }
 
 async fn what_a_provider_gives_out_is_kept_while_its_keys_are_not_known(app: TestApp, provider: IdentityProvider) {
