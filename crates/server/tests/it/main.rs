@@ -31,6 +31,7 @@ mod proof;
 mod refresh;
 mod revocation;
 mod run;
+mod running;
 mod session;
 mod sign_in;
 mod sign_in_hostile;
