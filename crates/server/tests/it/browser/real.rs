@@ -36,7 +36,7 @@ pub(super) async fn server(database: Database, port: Port, provider: &RealProvid
         .await
 }
 
-/// Two people have conversations of their own, and one of them leaves. `enter` signs somebody in on the provider's pages,
+/// Two people have conversations of their own, and leave one after the other. `enter` signs somebody in on the provider's pages,
 /// `again` does so where the provider knows who they are, `leave` is what a browser does there once one has signed out here.
 pub(super) async fn two_people_share_nothing(
     app: &TestApp,
@@ -57,7 +57,7 @@ pub(super) async fn two_people_share_nothing(
         browser.sees(".answer", &format!("Hello {name}.")).await;
         browser.sees("[data-copy-answer]", "").await;
     }
-    let thread = ada.path().await;
+    let (thread, hers) = (ada.path().await, grace.path().await);
     for (browser, theirs, other) in [(&ada, "ada", "grace"), (&grace, "grace", "ada")] {
         browser.open("/").await;
         browser.sees(".rail .threads", &format!("A secret of {theirs}")).await;
@@ -69,21 +69,28 @@ pub(super) async fn two_people_share_nothing(
     grace.sees("h1", "Nothing is here").await;
 
     shows_anew(&grace, again).await;
-    ada.open(&thread).await;
-    ada.click(".rail .person").await;
-    ada.click("[action='/auth/logout'] button").await;
-    leave(&ada).await;
-    ada.until(&format!("location.href === '{}'", app.url("/signed-out"))).await;
-    ada.sees("h1", "You are signed out").await;
-    for _ in 0..4 {
-        ada.back().await;
-        ada.until("document.readyState === 'complete'").await;
-        assert_eq!(ada.count(".rail, .turn, .list").await, 0, "what was seen is not seen again: {}", ada.path().await);
-    }
-    ada.open(&thread).await;
-    ada.sees("h1", "Sign in").await;
+    leaves(app, (&ada, &thread), &leave).await;
     grace.open("/").await;
     grace.sees(".rail .threads", "A secret of grace").await;
+    leaves(app, (&grace, &hers), &leave).await;
+}
+
+/// Somebody signs out where one of their conversations is open, and nothing of it is to be seen in their browser any more.
+async fn leaves(app: &TestApp, (browser, thread): (&Browser, &str), leave: &impl AsyncFn(&Browser)) {
+    browser.open(thread).await;
+    browser.click(".rail .person").await;
+    browser.click("[action='/auth/logout'] button").await;
+    leave(browser).await;
+    browser.until(&format!("location.href === '{}'", app.url("/signed-out"))).await;
+    browser.sees("h1", "You are signed out").await;
+    for _ in 0..4 {
+        browser.back().await;
+        browser.until("document.readyState === 'complete'").await;
+        let seen = browser.count(".rail, .turn, .list").await;
+        assert_eq!(seen, 0, "what was seen is not seen again: {}", browser.path().await);
+    }
+    browser.open(thread).await;
+    browser.sees("h1", "Sign in").await;
 }
 
 /// Grace changes how she signs in: the provider asks who she is, though she is signed in there.
