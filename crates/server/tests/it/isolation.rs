@@ -24,6 +24,8 @@ with_people_on_both_engines! {
     nobody_gets_at_what_belongs_to_somebody_else,
     nothing_of_another_is_reached_through_a_parent_of_ones_own,
     a_place_in_another_ones_list_shows_nothing_of_it,
+    a_place_in_what_another_found_shows_nothing_of_it,
+    a_place_in_another_ones_conversation_shows_nothing_of_it,
 }
 
 const HEAD: &str = "\
@@ -32,7 +34,8 @@ const HEAD: &str = "\
 # `sign-in`: led to where one signs in. `(3)`: three things of the owner are in the answer; that is said of whatever has no
 # id in its path, and nobody but the owner may ever see one. `admin` runs the installation. `shut out` is a user who was
 # disabled. The other three come with the owner's cookie: of a session that was ended, with an end that was cut off, and
-# signed by another instance.
+# signed by another instance. A `{token}` is what a mail to the owner has in it, or an invitation; each of them has a new one,
+# in what is posted too. It lets in whoever shows it, but nobody takes the place of another who is signed in.
 ";
 
 /// What somebody got.
@@ -63,7 +66,7 @@ async fn compare(app: &TestApp, provider: &IdentityProvider, mut cast: Cast, fil
                 Some(made) if route.method == Method::GET => made,
                 _ => Things::make(cast.owner(), &route, provider).await,
             };
-            let line = ask_all(&cast, &route, query, &made).await;
+            let line = ask_all((app, provider), &mut cast, (&route, query), &made).await;
             // What was only looked at is as it was.
             things = Some(made).filter(|_| route.method == Method::GET);
             write!(found, "\n{:6} {:47}{line}", route.method.as_str(), format!("{}{query}", route.path)).unwrap();
@@ -74,12 +77,29 @@ async fn compare(app: &TestApp, provider: &IdentityProvider, mut cast: Cast, fil
 }
 
 /// One line: what each of them gets. The owner asks last, so that what the others did would show.
-async fn ask_all(cast: &Cast, route: &Route, query: &str, things: &Things) -> String {
-    let request = recipe::request(route, query, things);
-    let before = things.state(cast.owner()).await;
+async fn ask_all(
+    (app, provider): (&TestApp, &IdentityProvider),
+    cast: &mut Cast,
+    (route, query): (&Route, &str),
+    things: &Things,
+) -> String {
+    let lets_in = recipe::lets_in(app, route);
+    let state = async |cast: &Cast| {
+        let mut state = things.state(cast.owner()).await;
+        if lets_in {
+            // Whoever has a link of the owner opens a session with it, or ends those there are.
+            state.sessions.clear();
+        }
+        state
+    };
+    let before = state(cast).await;
     let mut others = Vec::new();
     for actor in Actor::ALL.into_iter().filter(|actor| *actor != Actor::Owner) {
+        let request = recipe::request(route, query, &things.with_a_token(app, route).await);
         let got = ask(cast, actor, &request, things).await;
+        if lets_in {
+            cast.come_in(app, provider).await;
+        }
         let name = format!("{} {} as {}", route.method, request.path, actor.name());
         // Whatever the file says.
         assert_eq!(got.seen, 0, "{name} shows things of the owner");
@@ -88,7 +108,8 @@ async fn ask_all(cast: &Cast, route: &Route, query: &str, things: &Things) -> St
         }
         others.push(got.cell);
     }
-    assert_eq!(things.state(cast.owner()).await, before, "{} {} changed what is another's", route.method, route.path);
+    assert_eq!(state(cast).await, before, "{} {} changed what is another's", route.method, route.path);
+    let request = recipe::request(route, query, &things.with_a_token(app, route).await);
     let own = ask(cast, Actor::Owner, &request, things).await;
     std::iter::once(own.cell).chain(others).fold(String::new(), |mut line, cell| {
         write!(line, " {cell:9}").unwrap();
@@ -154,4 +175,48 @@ async fn a_place_in_another_ones_list_shows_nothing_of_it(app: TestApp, provider
     for thread in ada.get("/api/threads").await["data"].as_array().unwrap() {
         assert!(!page.contains(thread["id"].as_str().unwrap()));
     }
+}
+
+async fn a_place_in_what_another_found_shows_nothing_of_it(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let grace = Person::signed_in(&app, &provider, "grace").await;
+    let plan = async |person: &Person, title: &str| {
+        let (_, thread) = person.post("/api/threads", &json!({"title": title})).await;
+        thread["id"].as_str().unwrap().to_owned()
+    };
+    // The newest is found first, so that there is something behind the place for both.
+    let own = plan(&grace, "Plans of Grace").await;
+    for number in 0..3 {
+        plan(&ada, &format!("Plans of Ada, no. {number}")).await;
+    }
+    let cursor = ada.get("/api/threads?q=plans&limit=1").await["next_cursor"].as_str().unwrap().to_owned();
+    let path = format!("/api/threads?q=plans&cursor={cursor}");
+    assert_eq!(ids(&ada.get(&path).await).len(), 2);
+    assert_eq!(ids(&grace.get(&path).await), [own]);
+    let page = grace.open(&format!("/?q=plans&cursor={cursor}")).await.text().await.unwrap();
+    assert!(page.contains("of Grace") && !page.contains("of Ada"), "{page}");
+}
+
+async fn a_place_in_another_ones_conversation_shows_nothing_of_it(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let grace = Person::signed_in(&app, &provider, "grace").await;
+    let mut threads = Vec::new();
+    for person in [&ada, &grace] {
+        let thread = person.thread().await;
+        for number in 0..3 {
+            let run = person.say(&thread, &format!("No. {number}")).await;
+            person.post(&format!("/api/runs/{run}/cancel"), &json!({})).await;
+            person.follow(&run).await.rest().await;
+        }
+        threads.push(format!("/api/threads/{thread}/messages"));
+    }
+    let cursor = ada.get(&format!("{}?limit=1", threads[0])).await["next_cursor"].as_str().unwrap().to_owned();
+    let [adas, graces] = [0, 1].map(|at| format!("{}?cursor={cursor}", threads[at]));
+    assert_eq!(ids(&ada.get(&adas).await).len(), 2);
+    assert_eq!(grace.status(Method::GET, &adas).await, 404);
+    assert_eq!(grace.status(Method::GET, &graces).await, 400, "it is a place in that conversation only");
+}
+
+fn ids(found: &Value) -> Vec<String> {
+    found["data"].as_array().unwrap().iter().map(|thing| thing["id"].as_str().unwrap().to_owned()).collect()
 }

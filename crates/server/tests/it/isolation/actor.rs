@@ -135,7 +135,7 @@ pub(super) async fn send(person: &Person, request: &Request) -> Response {
         Content::Nothing => {}
         Content::Json(json) => builder = builder.json(json),
         Content::Form(form) => {
-            builder = builder.header("content-type", "application/x-www-form-urlencoded").body((*form).to_owned());
+            builder = builder.header("content-type", "application/x-www-form-urlencoded").body(form.clone());
         }
     }
     person.send(builder).await

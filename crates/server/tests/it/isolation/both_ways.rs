@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use retinue_app::Auth;
+use retinue_app::local::Registration;
 use retinue_testkit::{Database, FakeClock, Person, TestApp, mailer, on_both_databases};
 
 use super::actor::Cast;
@@ -18,7 +19,8 @@ async fn nobody_gets_at_what_belongs_to_somebody_else_where_addresses_count(data
         auth.providers[0].refresh_every = SignedDuration::from_hours(10_000);
         // Nothing listens there: that a mail would go out is enough.
         let mailer = mailer(&auth.public_url, 1, Arc::new(FakeClock::default()));
-        auth.local.as_mut().unwrap().mail = Some(mailer);
+        let local = auth.local.as_mut().unwrap();
+        (local.registration, local.mail) = (Registration::Invite, Some(mailer));
     };
     let (app, provider) = TestApp::with_both_ways_and(database, never).await;
     let cast = Cast::assemble(&app, &provider).await;

@@ -1,10 +1,11 @@
 //! How each route is asked so that the owner gets what they ask for.
 
 use reqwest::Method;
-use retinue_testkit::{IdentityProvider, Person};
+use retinue_testkit::{IdentityProvider, Person, TestApp};
 use serde_json::{Value, json};
 
 use super::route::Route;
+use crate::place::mailed;
 
 /// A request that each of them makes.
 #[derive(Debug)]
@@ -22,12 +23,12 @@ pub(super) struct Request {
 pub(super) enum Content {
     Nothing,
     Json(Value),
-    Form(&'static str),
+    Form(String),
 }
 
 /// What a request says. Each route that takes something has its line here.
-fn content(route: &Route) -> Content {
-    use Content::{Form, Json, Nothing};
+fn content(route: &Route, token: &str) -> Content {
+    use Content::{Json, Nothing};
     match (route.method.as_str(), route.path.as_str()) {
         ("GET" | "DELETE", _)
         | (
@@ -46,20 +47,21 @@ fn content(route: &Route) -> Content {
         ("POST", "/api/threads") => Json(json!({"title": "New"})),
         ("PATCH", "/api/threads/{id}") => Json(json!({"title": "Changed"})),
         ("POST", "/api/threads/{id}/runs") => Json(json!({"input": "More"})),
-        ("POST", "/auth/backchannel-logout") => Form("logout_token=none"),
-        ("POST", "/threads" | "/threads/{id}/runs") => Form("input=More"),
-        ("POST", "/threads/{id}/title") => Form("title=Changed"),
-        ("POST", "/account/name") => Form("name=ada"),
-        ("POST", "/account/identities/add") => Form("provider=sso"),
-        ("POST", "/account/password") => Form("current_password=correct+horse+battery&password=correct+horse+battery"),
-        ("POST", "/account/email") => Form("email=ada%40example.org&current_password=correct+horse+battery"),
-        ("POST", "/auth/login") => Form("email=nobody%40example.com&password=correct+horse+battery"),
-        ("POST", "/auth/magic-link") => Form("email=ada%40example.com"),
-        ("POST", "/auth/password-reset") => Form("email=grace%40example.com"),
-        ("POST", "/auth/register") => Form("email=new%40example.com"),
-        ("POST", "/auth/magic-link/verify" | "/auth/email-change/verify") => Form("token=none"),
-        ("POST", "/auth/password-reset/verify") => Form("token=none&password=correct+horse+battery"),
-        ("POST", "/set-up") => Form("token=none&name=Ada&email=ada%40example.org&password=correct+horse+battery"),
+        ("POST", "/auth/backchannel-logout") => form("logout_token=none"),
+        ("POST", "/threads" | "/threads/{id}/runs") => form("input=More"),
+        ("POST", "/threads/{id}/title") => form("title=Changed"),
+        ("POST", "/account/name") => form("name=ada"),
+        ("POST", "/account/identities/add") => form("provider=sso"),
+        ("POST", "/account/password") => form("current_password=correct+horse+battery&password=correct+horse+battery"),
+        ("POST", "/account/email") => form("email=ada%40example.org&current_password=correct+horse+battery"),
+        ("POST", "/auth/login") => form("email=nobody%40example.com&password=correct+horse+battery"),
+        ("POST", "/auth/magic-link") => form("email=ada%40example.com"),
+        ("POST", "/auth/password-reset") => form("email=grace%40example.com"),
+        ("POST", "/auth/register") => form(&format!("token={token}&name=Ivy&password=correct+horse+battery")),
+        ("POST", "/auth/magic-link/verify" | "/auth/email-change/verify") => form(&format!("token={token}")),
+        ("POST", "/auth/password-reset/verify") => form(&format!("token={token}&password=correct+horse+battery")),
+        // Once somebody can sign in, there is none that counts.
+        ("POST", "/set-up") => form("token=none&name=Ada&email=ada%40example.org&password=correct+horse+battery"),
         _ => panic!(
             "{} is new: say in `content` (tests/it/isolation/recipe.rs) what its owner sends, \
              then look at the line that it gets in matrix.txt",
@@ -68,7 +70,11 @@ fn content(route: &Route) -> Content {
     }
 }
 
-/// The queries to ask a route with besides none.
+fn form(text: &str) -> Content {
+    Content::Form(text.to_owned())
+}
+
+/// The queries to ask a route with besides none; `{token}` is what opens it.
 pub(super) fn queries(route: &Route) -> &'static [&'static str] {
     let known = ["limit", "cursor", "q", "provider", "return_to", "again", "rendered", "last_event_id"];
     for name in &route.query {
@@ -81,8 +87,33 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
     }
     match (route.method.as_str(), route.path.as_str()) {
         ("GET", "/api/threads" | "/") => &["", "?q=plans", "?q=figures"],
+        ("GET", path) if purpose(path).is_some() => &["", "?token={token}"],
         _ => &[""],
     }
+}
+
+/// What the token is for that opens a door.
+fn purpose(path: &str) -> Option<&'static str> {
+    match path {
+        "/auth/magic-link/verify" => Some("magic_link"),
+        "/auth/password-reset/verify" => Some("password_reset"),
+        "/auth/email-change/verify" => Some("email_change"),
+        "/auth/register" => Some("invitation"),
+        _ => None,
+    }
+}
+
+/// Whether somebody may come in at this door with a token.
+pub(super) fn lets_in(app: &TestApp, route: &Route) -> bool {
+    route.method == Method::POST && purpose(&route.path).is_some() && app.app.auth().takes_addresses()
+}
+
+/// What the owner finds of what is theirs.
+#[derive(Debug, PartialEq)]
+pub(super) struct State {
+    all: Value,
+    /// Their ids.
+    pub(super) sessions: Vec<String>,
 }
 
 /// What belongs to the owner, made anew for each route.
@@ -94,6 +125,8 @@ pub(super) struct Things {
     session: String,
     identity: String,
     agent: String,
+    /// What opens the door; `none` where nothing does.
+    token: String,
 }
 
 impl Things {
@@ -123,21 +156,37 @@ impl Things {
             session: id(list(&sessions).iter().find(is_other).unwrap_or(&list(&sessions)[0])).to_owned(),
             identity: id(list(&identities).last().unwrap()).to_owned(),
             agent: id(&agents["data"][0]).to_owned(),
+            token: "none".to_owned(),
         }
     }
 
+    /// These, with a new token for this door, where tokens count: of the owner, or an invitation, which is nobody's yet.
+    pub(super) async fn with_a_token(&self, app: &TestApp, route: &Route) -> Self {
+        let purpose = purpose(&route.path).filter(|_| app.app.auth().takes_addresses());
+        let token = match purpose {
+            None => "none".to_owned(),
+            Some("invitation") => {
+                let count = app.database.ask("SELECT COUNT(*) FROM one_time_tokens").await.remove(0);
+                let address = format!("guest{count}@example.com").try_into().unwrap();
+                app.administration().await.invite(&address).await.unwrap()
+            }
+            Some(purpose) => mailed(app, purpose, "ada").await,
+        };
+        Self { token, ..self.clone() }
+    }
+
     /// What the owner finds of them.
-    pub(super) async fn state(&self, owner: &Person) -> Value {
+    pub(super) async fn state(&self, owner: &Person) -> State {
         let ids = |found: Value| list(&found).iter().map(|found| id(found).to_owned()).collect::<Vec<_>>();
-        json!([
+        let all = json!([
             owner.get(&format!("/api/threads/{}", self.thread)).await,
             owner.get(&format!("/api/threads/{}/messages", self.thread)).await,
             owner.get(&format!("/api/runs/{}", self.run)).await,
             ids(owner.get("/api/threads").await),
-            ids(owner.get("/api/sessions").await),
             ids(owner.get("/api/identities").await),
             owner.get("/auth/me").await,
-        ])
+        ]);
+        State { all, sessions: ids(owner.get("/api/sessions").await) }
     }
 
     /// How many of them are in an answer, but for what the request said itself.
@@ -182,10 +231,10 @@ pub(super) fn request(route: &Route, query: &str, things: &Things) -> Request {
     }
     Request {
         method: route.method.clone(),
-        path: format!("{path}{query}"),
+        path: format!("{path}{}", query.replace("{token}", &things.token)),
         is_page: route.is_page,
         has_id: !route.parameters().is_empty(),
-        content: content(route),
+        content: content(route, &things.token),
     }
 }
 
