@@ -173,9 +173,8 @@ impl<N: Noun> utoipa::PartialSchema for Id<N> {
 
 impl<N: Noun> utoipa::ToSchema for Id<N> {
     fn name() -> Cow<'static, str> {
-        let mut name = N::NAME.to_owned();
-        name[..1].make_ascii_uppercase();
-        Cow::Owned(format!("{name}Id"))
+        let words = N::NAME.split([' ', '-']).map(|word| word[..1].to_ascii_uppercase() + &word[1..]);
+        Cow::Owned(words.chain(["Id".to_owned()]).collect())
     }
 }
 
@@ -212,6 +211,14 @@ nouns! {
     SessionNoun SessionId "ses" "session";
     /// The id of a one-time token, `ott_…`. It opens nothing: only the token does.
     OneTimeTokenNoun OneTimeTokenId "ott" "one-time token";
+    /// The id of a team, `team_…`.
+    TeamNoun TeamId "team" "team";
+    /// The id of an invitation, `inv_…`. It opens nothing: only the link does.
+    InvitationNoun InvitationId "inv" "invitation";
+    /// The id of an API key, `key_…`. It opens nothing: only the key does.
+    ApiKeyNoun ApiKeyId "key" "API key";
+    /// The id of an audit event, `aud_…`.
+    AuditEventNoun AuditEventId "aud" "audit event";
 }
 
 #[cfg(test)]

@@ -137,6 +137,9 @@ pub struct Run {
     pub input_message_id: MessageId,
     /// The agent that did it.
     pub agent_id: AgentId,
+    /// Which version of the agent; null for runs from before agents had versions.
+    #[schema(required)]
+    pub agent_version: Option<i64>,
     /// The name of the model that was asked.
     pub model: String,
     /// How far it has come.

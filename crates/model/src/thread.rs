@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::id::{AgentId, ThreadId};
+use crate::id::{AgentId, TeamId, ThreadId};
 use crate::provider::Choice;
 use crate::text::Title;
 
@@ -13,6 +13,8 @@ use crate::text::Title;
 pub struct Thread {
     /// `thr_…`
     pub id: ThreadId,
+    /// The team that it counts for. Nobody but its owner reads it, whoever belongs to the team.
+    pub team_id: TeamId,
     /// Made of the first message when nobody gave one; null until then.
     #[schema(required)]
     pub title: Option<String>,

@@ -1,19 +1,29 @@
 //! Rows that are written together or not at all.
 
+use retinue_model::audit::AuditEvent;
 use retinue_model::event::Event;
-use retinue_model::{Error, Result};
+use retinue_model::{Error, OrganizationId, Result};
 
 use crate::scope::Pen;
 use crate::statement::Statement;
 use crate::value::Value;
 
-/// Statements and events that are written together or not at all, the statements first and in order.
+/// Statements, events and what the audit trail says of them, written together or not at all: the statements first and in
+/// order, the trail last.
 ///
 /// Writing a batch twice leaves what writing it once does: after a COMMIT whose answer was lost, that is what happens.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub(crate) writes: Vec<Write>,
     pub(crate) events: Vec<Event>,
+    pub(crate) audits: Vec<Audit>,
+}
+
+/// An event of an organization's audit trail.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    pub(crate) organization: OrganizationId,
+    pub(crate) event: AuditEvent,
 }
 
 /// One statement of a batch.
@@ -40,6 +50,10 @@ impl Batch {
         if pen.run() == event.run_id {
             self.events.push(event);
         }
+    }
+
+    pub(crate) fn audit(&mut self, organization: OrganizationId, event: AuditEvent) {
+        self.audits.push(Audit { organization, event });
     }
 
     /// Adds a statement.

@@ -49,7 +49,8 @@ macro_rules! migration {
 }
 
 /// All of them, oldest first.
-pub static MIGRATIONS: [Migration; 2] = [migration!(1, "0001_threads"), migration!(2, "0002_identity")];
+pub static MIGRATIONS: [Migration; 3] =
+    [migration!(1, "0001_threads"), migration!(2, "0002_identity"), migration!(3, "0003_teams")];
 
 /// The version that this program works with.
 #[must_use]

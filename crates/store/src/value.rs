@@ -92,6 +92,12 @@ impl From<Arc<str>> for Value<'_> {
 }
 
 /// A hash.
+impl From<Vec<u8>> for Value<'_> {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value.into())
+    }
+}
+
 impl From<[u8; 32]> for Value<'_> {
     fn from(value: [u8; 32]) -> Self {
         Self::Bytes(Cow::Owned(value.to_vec()))

@@ -16,7 +16,7 @@ use super::{Refused, concerns_all, copy};
 use crate::batch::Batch;
 use crate::fault::{self, Mapped};
 use crate::postgres::Lease;
-use crate::{event, postgres};
+use crate::{audit, event, postgres};
 
 /// How long a group is tried again whose connection was lost, and the pause before each try.
 const PERSISTENCE: Duration = Duration::from_mins(1);
@@ -143,6 +143,7 @@ async fn transaction(session: &Object, begin: &str, part: &[Batch]) -> Result<()
     }))
     .await?;
     insert_events(session, part.iter().flat_map(|batch| &batch.events)).await?;
+    audit::on_postgres(session, part.iter().flat_map(|batch| &batch.audits)).await?;
     Ok(session.batch_execute("COMMIT").await.mapped()?)
 }
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{Refused, concerns_all};
 use crate::batch::Batch;
-use crate::{event, sqlite};
+use crate::{audit, event, sqlite};
 
 /// Writes a group in one transaction. A batch that can't be written is left out; the others are not held up by it.
 pub(super) fn write(connection: &Connection, group: &[Batch]) -> Result<Refused> {
@@ -18,17 +18,22 @@ pub(super) fn write(connection: &Connection, group: &[Batch]) -> Result<Refused>
 }
 
 fn each(connection: &Connection, group: &[Batch]) -> Result<Refused> {
-    let mut refused = Vec::new();
+    let (mut refused, mut written) = (Vec::new(), Vec::new());
     for (at, batch) in group.iter().enumerate() {
-        if let Err(error) = apart(connection, batch)? {
-            refused.push((at, error));
+        match apart(connection, batch)? {
+            Ok(()) => written.push(batch),
+            Err(error) => refused.push((at, error)),
         }
     }
+    audit::on_sqlite(connection, written.into_iter().flat_map(|batch| &batch.audits))?;
     Ok(refused)
 }
 
 fn together(connection: &Connection, group: &[Batch]) -> Result<()> {
-    transaction(connection, || group.iter().try_for_each(|batch| fill(connection, batch)))
+    transaction(connection, || {
+        group.iter().try_for_each(|batch| fill(connection, batch))?;
+        audit::on_sqlite(connection, group.iter().flat_map(|batch| &batch.audits))
+    })
 }
 
 /// What a batch's own failure is, as opposed to one that ends the whole transaction.

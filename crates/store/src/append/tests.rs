@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::run::{Outcome, Run, Status, Usage};
+use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, MessageId, Principal, RunId, ThreadId};
 use uuid::Uuid;
@@ -38,7 +39,8 @@ fn event(run: u32, seq: i64) -> Event {
 fn created(number: u32) -> Batch {
     let (id, agent_id) = (thread_id(number), AgentId::new(uuid(4, 1)));
     let mut batch = Batch::default();
-    let thread = Thread { id, title: None, agent_id, model: None, created_at: NOW, updated_at: NOW };
+    let thread =
+        Thread { id, team_id: DEFAULT_TEAM, title: None, agent_id, model: None, created_at: NOW, updated_at: NOW };
     thread::insert_with(&MINE, &mut batch, &thread);
     batch
 }
@@ -54,6 +56,7 @@ fn started(thread: u32, number: u32) -> Batch {
         thread_id: input.thread_id,
         input_message_id: input.id,
         agent_id: AgentId::new(uuid(4, 1)),
+        agent_version: Some(1),
         model: "test".to_owned(),
         status: Status::Running,
         error: None,
