@@ -5,7 +5,7 @@ use retinue_model::user::User;
 use retinue_model::{Error, Result};
 use retinue_store::identity;
 
-use crate::{App, voucher};
+use crate::{App, Auth, voucher};
 
 /// One entry of `auth.admins`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,15 @@ impl Declared {
             _ => Err(invalid()),
         }
     }
+}
+
+/// Whether the configuration says that somebody who comes with this identity, and this address as it is compared, runs the
+/// installation.
+pub(crate) fn declares(auth: &Auth, (issuer, subject): (&str, &str), key: Option<&str>) -> bool {
+    auth.admins.iter().any(|declared| match declared {
+        Declared::Identity { issuer: at, subject: who } => at == issuer && who == subject,
+        Declared::VerifiedEmail(address) => key == Some(address.as_str()),
+    })
 }
 
 /// Whether somebody runs the installation.

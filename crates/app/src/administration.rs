@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::credential::{Credential, PasswordHash};
 use retinue_model::error::Kind;
 use retinue_model::id::{Id, Noun};
@@ -15,8 +16,9 @@ use retinue_store::identity::Trusted;
 use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
 
+use crate::audit::Note;
 use crate::secret::Token;
-use crate::{Clock, Rng};
+use crate::{Clock, Rng, newcomer};
 
 /// How long an invitation is good.
 pub const INVITATION_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -57,6 +59,11 @@ impl Administration {
         Self { store, trusted, clock, rng }
     }
 
+    /// What whoever has the machine did.
+    fn note(&self, action: Told) -> Note {
+        Note::new((self.new_id(), self.now()), (Actor::Operator, "console"), action)
+    }
+
     fn tenant() -> Tenant {
         Tenant::default_organization()
     }
@@ -93,7 +100,14 @@ impl Administration {
             address: new.email,
         };
         let mut batch = Batch::default();
-        users::insert_with(&Self::tenant(), &mut batch, &user, Some(credential.address.key()));
+        let note = self.note(Told::UserCreated);
+        newcomer::add_with(
+            &Self::tenant(),
+            &mut batch,
+            (&user, Some(credential.address.key())),
+            user.organization_admin,
+            note,
+        );
         credentials::set_password_with(&Self::tenant(), &mut batch, &credential);
         self.store.write(batch).await?;
         Ok(user)

@@ -4,6 +4,7 @@
 //! provider, the provider vouches for it, and exactly one user has it.
 
 use jiff::Timestamp;
+use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::error::Kind;
 use retinue_model::identity::{Identity, Origin};
 use retinue_model::session::Method;
@@ -18,7 +19,7 @@ use secrecy::ExposeSecret;
 use crate::auth::{Provision, SignInProvider};
 use crate::notice::Change;
 use crate::session::{self, Opened, SignedIn};
-use crate::{Context, Visit, audit, refresh};
+use crate::{Context, Visit, admin, audit, newcomer, refresh};
 
 /// How often it is looked again who somebody is, when others write the same down at the same moment.
 const TRIES: usize = 3;
@@ -102,7 +103,11 @@ impl Arrival<'_> {
             created_at: self.visit.now(),
         };
         let identity = self.new_identity(user.id, Origin::SignIn);
-        users::insert_with(&tenant, batch, &user, self.email_key());
+        let note = self
+            .visit
+            .note((Actor::User(user.id), "session"), Told::UserCreated)
+            .with("provider", self.configured.name());
+        newcomer::add_with(&tenant, batch, (&user, self.email_key()), self.is_declared_admin(), note);
         identities::insert_with(&tenant, batch, &identity);
         Ok((user, identity))
     }
@@ -187,6 +192,14 @@ impl Arrival<'_> {
             created_at: now,
             last_used_at: now,
         }
+    }
+
+    /// Whether the configuration says that whoever this is runs the installation.
+    fn is_declared_admin(&self) -> bool {
+        let (issuer, subject) = self.subject();
+        let trusted = self.visit.auth.trusted_with_addresses().has(self.configured.name(), issuer);
+        let key = self.email_key().filter(|_| trusted && self.signed_in.person.email_verified);
+        admin::declares(&self.visit.auth, (issuer, subject), key.as_deref())
     }
 
     fn name(&self) -> String {

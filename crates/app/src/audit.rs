@@ -1,8 +1,17 @@
-//! What may stand in the log of who did what.
+//! What the audit trail says: each note is written in the batch that does what it tells of.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
+use jiff::Timestamp;
+use retinue_model::audit::{Action, Actor, AuditEvent, Outcome, Target};
+use retinue_model::principal::Via;
+use retinue_model::{AuditEventId, Error, TeamId, UserId};
+use retinue_store::{Batch, Tenant, audit as rows};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+
+use crate::context::Inner;
+use crate::{Context, Visit};
 
 /// A subject, as it may stand in a log: the first 12 hex digits of its SHA-256.
 pub(crate) fn subject(subject: &str) -> String {
@@ -11,4 +20,115 @@ pub(crate) fn subject(subject: &str) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// What is to be noted, until it is added to a batch.
+#[must_use = "nothing is noted until it is added to a batch"]
+#[derive(Clone, Debug)]
+pub(crate) struct Note {
+    event: AuditEvent,
+    details: Map<String, Value>,
+}
+
+impl Note {
+    /// That somebody did something; `id` is new, and `at` is now.
+    pub(crate) fn new((id, at): (AuditEventId, Timestamp), (actor, via): (Actor, &str), action: Action) -> Self {
+        let event = AuditEvent {
+            id,
+            at,
+            actor,
+            via: via.to_owned(),
+            via_id: None,
+            action,
+            target: None,
+            user_id: None,
+            team_id: None,
+            outcome: Outcome::Done,
+            reason: None,
+            details: None,
+            request_id: None,
+            address: None,
+        };
+        Self { event, details: Map::new() }
+    }
+
+    /// To what it was done.
+    pub(crate) fn on(mut self, kind: &str, id: impl fmt::Display) -> Self {
+        self.event.target = Some(Target { kind: kind.to_owned(), id: id.to_string() });
+        self
+    }
+
+    /// Whom it concerns.
+    pub(crate) fn about(mut self, user: UserId) -> Self {
+        self.event.user_id = Some(user);
+        self
+    }
+
+    /// Whose team's business it is.
+    pub(crate) fn of_team(mut self, team: TeamId) -> Self {
+        self.event.team_id = Some(team);
+        self
+    }
+
+    /// What changed, or other things to know: short, and never a secret.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// That it was refused, and why.
+    pub(crate) fn refused(mut self, error: &Error) -> Self {
+        self.event.outcome = Outcome::Refused;
+        self.event.reason = Some(error.code().to_owned());
+        self
+    }
+
+    fn from(mut self, via_id: Option<String>, request_id: &str, address: &str) -> Self {
+        self.event.via_id = via_id;
+        self.event.request_id = Some(request_id.to_owned()).filter(|id| !id.is_empty());
+        self.event.address = Some(address.to_owned()).filter(|address| !address.is_empty());
+        self
+    }
+
+    /// Adds it to what is written.
+    pub(crate) fn write(mut self, tenant: &Tenant, batch: &mut Batch) {
+        if !self.details.is_empty() {
+            self.event.details = Some(Value::Object(self.details).to_string());
+        }
+        rows::record_with(tenant, batch, self.event);
+    }
+}
+
+impl Inner {
+    /// What nobody asked for just now, and was done all the same.
+    pub(crate) fn note(&self, actor: (Actor, &str), action: Action) -> Note {
+        Note::new((self.new_id(), self.now()), actor, action)
+    }
+}
+
+impl Context {
+    /// What whoever asks did.
+    pub(crate) fn note(&self, action: Action) -> Note {
+        let (actor, via) = (Actor::User(self.principal().user_id()), self.principal().via());
+        let id = match via {
+            Via::SingleUser => None,
+            Via::Session(id) => Some(id.to_string()),
+        };
+        Note::new((self.new_id(), self.now()), (actor, via.as_str()), action).from(
+            id,
+            self.request_id(),
+            &self.caller().address,
+        )
+    }
+}
+
+impl Visit {
+    /// What somebody did of whom nothing is known, or who is let in by it.
+    pub(crate) fn note(&self, (actor, via): (Actor, &str), action: Action) -> Note {
+        Note::new((self.new_id(), self.now()), (actor, via), action).from(
+            None,
+            self.request_id(),
+            &self.caller().address,
+        )
+    }
 }

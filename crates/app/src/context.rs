@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use retinue_agent::{Client, Limits};
 use retinue_model::id::{Id, Noun};
+use retinue_model::membership::Role;
+use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Error, Principal};
 use retinue_store::{Batch, Scope, Store, Tenant};
@@ -250,6 +252,11 @@ impl Context {
         Visit::new(self.app.clone(), Arc::clone(&self.request_id), self.caller.clone())
     }
 
+    /// Where it comes from.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// Who asks.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
@@ -258,7 +265,17 @@ impl Context {
 
     /// What they own.
     pub(crate) const fn scope(&self) -> Scope {
-        Scope::of(&self.principal)
+        Self::scope_of(&self.principal)
+    }
+
+    /// What somebody owns as whom a request acts.
+    pub(crate) const fn scope_of(principal: &Principal) -> Scope {
+        Scope::of(principal)
+    }
+
+    /// The teams of who asks, as of a moment ago; nothing where nobody signs in.
+    pub(crate) fn known_teams(&self) -> Option<&[(Team, Role)]> {
+        self.known.as_deref().map(|known| &known.teams[..])
     }
 
     /// Who asks, as of a moment ago; nothing where nobody signs in.

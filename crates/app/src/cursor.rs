@@ -6,8 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use retinue_model::{Error, Result, ThreadId};
+use retinue_model::{AgentId, Error, Result, TeamId, ThreadId, UserId};
 use retinue_store::thread::Place;
+use retinue_store::{agent, membership, team};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -18,9 +19,7 @@ const LATEST: i64 = 32_472_144_000_000_000;
 /// The place after a thread in a list of threads.
 #[must_use]
 pub fn of_thread(place: Place) -> String {
-    let mut bytes = place.updated_at.as_microsecond().to_be_bytes().to_vec();
-    bytes.extend_from_slice(place.id.uuid().as_bytes());
-    seal("threads", bytes)
+    of_moment("threads", place.updated_at, place.id.uuid())
 }
 
 /// Reads what [`of_thread`] wrote.
@@ -28,16 +27,69 @@ pub fn of_thread(place: Place) -> String {
 /// # Errors
 /// `invalid_cursor` if it is anything else.
 pub fn to_thread(text: &str) -> Result<Place> {
-    let bytes: [u8; 24] = open("threads", text)?;
+    let (updated_at, id) = to_moment("threads", text)?;
+    Ok(Place { updated_at, id: ThreadId::new(id) })
+}
+
+/// The place after a team in a list of teams.
+pub(crate) fn of_team(place: team::Place) -> String {
+    of_moment("teams", place.created_at, place.id.uuid())
+}
+
+/// Reads what [`of_team`] wrote.
+pub(crate) fn to_team(text: &str) -> Result<team::Place> {
+    let (created_at, id) = to_moment("teams", text)?;
+    Ok(team::Place { created_at, id: TeamId::new(id) })
+}
+
+/// The place after a member in a team's list.
+pub(crate) fn of_member(team: TeamId, place: membership::Place) -> String {
+    of_moment(&team.to_string(), place.created_at, place.user_id.uuid())
+}
+
+/// Reads what [`of_member`] wrote for the same team.
+pub(crate) fn to_member(team: TeamId, text: &str) -> Result<membership::Place> {
+    let (created_at, id) = to_moment(&team.to_string(), text)?;
+    Ok(membership::Place { created_at, user_id: UserId::new(id) })
+}
+
+/// The place after an agent in a list by name.
+pub(crate) fn of_agent(place: &agent::Place) -> String {
+    let mut bytes = place.id.uuid().as_bytes().to_vec();
+    bytes.extend_from_slice(place.name.as_bytes());
+    seal("agents", bytes)
+}
+
+/// Reads what [`of_agent`] wrote.
+pub(crate) fn to_agent(text: &str) -> Result<agent::Place> {
+    let bytes = open_any("agents", text)?;
+    let (id, name) = bytes.split_at_checked(16).ok_or_else(invalid)?;
+    Ok(agent::Place {
+        name: String::from_utf8(name.to_vec()).map_err(|_| invalid())?,
+        id: AgentId::new(Uuid::from_slice(id).map_err(|_| invalid())?),
+    })
+}
+
+/// How many rows tell whether there are more than `limit`.
+pub(crate) fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit + 1).unwrap_or(i64::MAX)
+}
+
+fn of_moment(list: &str, at: Timestamp, id: Uuid) -> String {
+    let mut bytes = at.as_microsecond().to_be_bytes().to_vec();
+    bytes.extend_from_slice(id.as_bytes());
+    seal(list, bytes)
+}
+
+fn to_moment(list: &str, text: &str) -> Result<(Timestamp, Uuid)> {
+    let bytes: [u8; 24] = open(list, text)?;
     let (micros, id) = bytes.split_at(8);
     let micros = i64::from_be_bytes(micros.try_into().map_err(|_| invalid())?);
     if !(0..=LATEST).contains(&micros) {
         return Err(invalid());
     }
-    Ok(Place {
-        updated_at: Timestamp::from_microsecond(micros).map_err(|_| invalid())?,
-        id: ThreadId::new(Uuid::from_slice(id).map_err(|_| invalid())?),
-    })
+    let at = Timestamp::from_microsecond(micros).map_err(|_| invalid())?;
+    Ok((at, Uuid::from_slice(id).map_err(|_| invalid())?))
 }
 
 /// The place after a position in a thread's messages.
@@ -61,12 +113,17 @@ fn seal(list: &str, mut bytes: Vec<u8>) -> String {
 }
 
 fn open<const N: usize>(list: &str, text: &str) -> Result<[u8; N]> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
-    let (content, sum) = bytes.split_at_checked(N).ok_or_else(invalid)?;
-    if sum != checksum(list, content) {
+    open_any(list, text)?.try_into().map_err(|_| invalid())
+}
+
+fn open_any(list: &str, text: &str) -> Result<Vec<u8>> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
+    let length = bytes.len().checked_sub(CHECKSUM).ok_or_else(invalid)?;
+    let sum = bytes.split_off(length);
+    if sum != checksum(list, &bytes) {
         return Err(invalid());
     }
-    content.try_into().map_err(|_| invalid())
+    Ok(bytes)
 }
 
 fn checksum(list: &str, bytes: &[u8]) -> [u8; CHECKSUM] {

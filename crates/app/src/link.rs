@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
@@ -16,13 +17,13 @@ use retinue_model::{Email, Error, Name, NewPassword, Password, Result, UserId};
 use retinue_store::credential::{self as credentials, Found};
 use retinue_store::{Batch, one_time_token as rows, user as users};
 
-use crate::Visit;
 use crate::credential::log;
 use crate::local::Registration;
 use crate::mail::{Letter, Mail, Mailer};
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
+use crate::{Visit, newcomer};
 
 /// How long what comes by mail is good.
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
@@ -391,7 +392,8 @@ impl Newcomer {
         };
         let credential =
             Credential { user_id: user.id, address: address.clone(), password_hash: self.password, updated_at: now };
-        users::insert_with(&visit.tenant(), batch, &user, Some(address.key()));
+        let note = visit.note((Actor::User(user.id), "session"), Told::UserCreated);
+        newcomer::add_with(&visit.tenant(), batch, (&user, Some(address.key())), false, note);
         credentials::set_password_with(&visit.tenant(), batch, &credential);
         user
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use retinue_agent::{Backend, Client, Endpoint};
-use retinue_model::agent::Agent;
+use retinue_model::agent::Declared;
 use retinue_model::provider::{Model, Origin};
 use retinue_model::run::Failure;
-use retinue_model::{AgentId, Error, Result};
+use retinue_model::{Error, Result};
 use tokio::sync::watch;
 
 use crate::{App, Context};
@@ -55,10 +55,10 @@ pub struct SourceState {
     pub answer: Option<Result<Vec<Model>, Failure>>,
 }
 
-/// Agents and models.
+/// Models, and the agents of the configuration.
 #[derive(Debug)]
 pub struct Catalog {
-    agents: Vec<Agent>,
+    agents: Vec<Declared>,
     declared: Vec<Entry>,
     sources: watch::Sender<Vec<SourceState>>,
     echo: Option<Entry>,
@@ -69,7 +69,7 @@ impl Catalog {
     /// A catalog of what was declared; `sources` are asked by [`keep_asking`].
     #[must_use]
     pub fn new(
-        agents: Vec<Agent>,
+        agents: Vec<Declared>,
         declared: Vec<Entry>,
         sources: Vec<Source>,
         echo: Option<Entry>,
@@ -79,16 +79,9 @@ impl Catalog {
         Self { agents, declared, sources: watch::Sender::new(sources), echo, default_model }
     }
 
-    pub(crate) fn agents(&self) -> &[Agent] {
+    /// The agents of the configuration.
+    pub(crate) fn agents(&self) -> &[Declared] {
         &self.agents
-    }
-
-    pub(crate) fn agent(&self, id: AgentId) -> Option<&Agent> {
-        self.agents.iter().find(|agent| agent.id == id)
-    }
-
-    pub(crate) fn default_agent(&self) -> Result<&Agent> {
-        self.agents.first().ok_or_else(|| Error::internal("the catalog has no agent"))
     }
 
     fn states(&self) -> Vec<SourceState> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
@@ -19,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::live::{Underway, Watcher};
 use crate::provider::Entry;
 use crate::thread::{Change, NewThread};
-use crate::{Context, thread, work};
+use crate::{Context, agent, thread, work};
 
 pub use crate::work::recover;
 
@@ -55,7 +56,8 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
         }
         let message = spoken_by_person(&ctx, id, &new.input);
         message_rows::insert_with(&ctx.scope(), &mut batch, &message);
-        Planned::new(&ctx, &thread, message.id)?.begin(&ctx, batch).await
+        let agent = agent::usable(&ctx, thread.agent_id).await?;
+        Planned::new(&ctx, (&thread, agent), message.id)?.begin(&ctx, batch).await
     })
     .await
 }
@@ -66,13 +68,13 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
 /// Those of [`start`] and of [`thread::create`].
 pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result<Run> {
     ctx.detached(move |ctx| async move {
-        let mut thread = thread::plan(&ctx, new)?;
+        let (mut thread, agent) = thread::plan(&ctx, new).await?;
         thread.title.get_or_insert_with(|| Title::of_input(&input).into());
         let mut batch = Batch::default();
         thread_rows::insert_with(&ctx.scope(), &mut batch, &thread);
         let message = spoken_by_person(&ctx, thread.id, &input);
         message_rows::insert_with(&ctx.scope(), &mut batch, &message);
-        Planned::new(&ctx, &thread, message.id)?.begin(&ctx, batch).await
+        Planned::new(&ctx, (&thread, agent), message.id)?.begin(&ctx, batch).await
     })
     .await
 }
@@ -85,7 +87,8 @@ pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
     ctx.detached(move |ctx| async move {
         let earlier = get(&ctx, id).await?;
         let thread = idle_thread(&ctx, earlier.thread_id).await?;
-        let planned = Planned::new(&ctx, &thread, earlier.input_message_id)?;
+        let agent = agent::usable(&ctx, thread.agent_id).await?;
+        let planned = Planned::new(&ctx, (&thread, agent), earlier.input_message_id)?;
         let mut batch = Batch::default();
         thread_rows::touch_with(&ctx.scope(), &mut batch, thread.id, ctx.now());
         rows::require_latest_with(&ctx.scope(), &mut batch, &planned.run, id);
@@ -159,10 +162,8 @@ async fn idle_thread(ctx: &Context, id: ThreadId) -> Result<Thread> {
 }
 
 /// The model that a thread's next run asks.
-fn choose(ctx: &Context, thread: &Thread) -> Result<Entry> {
-    thread::known_agent(ctx, thread.agent_id)?;
-    let of_agent = ctx.catalog.agent(thread.agent_id).and_then(|agent| agent.model.as_deref());
-    ctx.catalog.entry(thread.model.as_deref().or(of_agent))
+fn choose(ctx: &Context, thread: &Thread, agent: &Agent) -> Result<Entry> {
+    ctx.catalog.entry(thread.model.as_deref().or(agent.model.as_deref()))
 }
 
 fn spoken_by_person(ctx: &Context, thread_id: ThreadId, input: &Input) -> Message {
@@ -179,20 +180,22 @@ fn spoken_by_person(ctx: &Context, thread_id: ThreadId, input: &Input) -> Messag
 /// A run that was decided on and is not yet written down.
 struct Planned {
     run: Run,
+    agent: Agent,
     entry: Entry,
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl Planned {
-    fn new(ctx: &Context, thread: &Thread, input: MessageId) -> Result<Self> {
-        let entry = choose(ctx, thread)?;
+    fn new(ctx: &Context, (thread, agent): (&Thread, Agent), input: MessageId) -> Result<Self> {
+        let entry = choose(ctx, thread, &agent)?;
         let place = Arc::clone(&ctx.places).try_acquire_owned().ok();
         let now = ctx.now();
         let run = Run {
             id: ctx.new_id(),
             thread_id: thread.id,
             input_message_id: input,
-            agent_id: thread.agent_id,
+            agent_id: agent.id,
+            agent_version: Some(agent.version),
             model: entry.model.name.clone(),
             status: if place.is_some() { Status::Running } else { Status::Queued },
             error: None,
@@ -201,14 +204,14 @@ impl Planned {
             started_at: place.is_some().then_some(now),
             finished_at: None,
         };
-        Ok(Self { run, entry, place })
+        Ok(Self { run, agent, entry, place })
     }
 
     /// Writes the run down together with the rest of the batch, and sets it to work.
     async fn begin(self, ctx: &Context, mut batch: Batch) -> Result<Run> {
         // Refused here, nothing was handed over and nothing is to be cleared up.
         ctx.store.takes_writes().await?;
-        let Self { run, entry, place } = self;
+        let Self { run, agent, entry, place } = self;
         let pen = rows::insert_with(&ctx.scope(), &mut batch, &run);
         let started = place.as_ref().map(|_| started_event(&run, ctx.now())).transpose()?;
         if let Some(started) = &started {
@@ -227,7 +230,7 @@ impl Planned {
         if let Some(started) = started {
             underway.live.push(started, 1);
         }
-        work::spawn(ctx, work::Job { run: run.clone(), pen, entry, underway, place });
+        work::spawn(ctx, work::Job { run: run.clone(), pen, agent, entry, underway, place });
         Ok(run)
     }
 }

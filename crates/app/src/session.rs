@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
-use crate::{App, Context, Visit, admin, refresh};
+use crate::{App, Context, Visit, admin, refresh, user};
 
 /// How exactly it is written down when a session was last used, in seconds.
 const NOTE_EVERY: i64 = 60;
@@ -135,7 +135,8 @@ pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Optio
             return Ok(None);
         }
         let principal = Principal::of_session(&found.session, admin::is_admin(app, &found.user).await?);
-        let known = KnownSession::new(found, principal, read_at);
+        let teams = user::teams_of(app, &principal).await?;
+        let known = KnownSession::new(found, (principal, teams), read_at);
         if let Some(known) = app.sessions.put(known, epoch) {
             return Ok(Some(known));
         }

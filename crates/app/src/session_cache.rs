@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use retinue_model::membership::Role;
 use retinue_model::session::Session;
+use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Principal, SessionId, UserId};
 use retinue_store::session::Found;
@@ -32,6 +34,8 @@ pub(crate) struct KnownSession {
     pub(crate) session: Session,
     pub(crate) user: User,
     pub(crate) principal: Principal,
+    /// To which teams they belong, and as what; the first ones. To show, not to decide by.
+    pub(crate) teams: Vec<(Team, Role)>,
     /// When the provider is to be asked about it.
     pub(crate) refresh_at: Option<Timestamp>,
     /// When it was last used, and when that was last written down, in seconds since 1970.
@@ -45,11 +49,11 @@ pub(crate) struct KnownSession {
 
 impl KnownSession {
     /// What was read at this time.
-    pub(crate) fn new(found: Found, principal: Principal, read_at: Timestamp) -> Self {
+    pub(crate) fn new(found: Found, (principal, teams): (Principal, Vec<(Team, Role)>), read_at: Timestamp) -> Self {
         let Found { session, user, refresh_at, .. } = found;
         let seen = session.last_seen_at.as_second();
         let (used_at, noted_at, ended) = (AtomicI64::new(seen), AtomicI64::new(seen), Arc::default());
-        Self { session, user, principal, refresh_at, used_at, noted_at, read_at, ended }
+        Self { session, user, principal, teams, refresh_at, used_at, noted_at, read_at, ended }
     }
 
     /// Whether it is too long ago that it was read.
@@ -251,7 +255,7 @@ mod tests {
             created_at: now,
         };
         let principal = Principal::of_session(&session, false);
-        KnownSession::new(Found { session, user, refresh_at: None, provider: None }, principal, now)
+        KnownSession::new(Found { session, user, refresh_at: None, provider: None }, (principal, Vec::new()), now)
     }
 
     fn id(id: u128) -> SessionId {

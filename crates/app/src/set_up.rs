@@ -4,16 +4,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::credential::Credential;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::session::Method;
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, NewPassword, Password, Result};
-use retinue_store::{Batch, credential as credentials, user as users};
+use retinue_store::{Batch, credential as credentials};
 
 use crate::secret::{Hash, Token, equal};
 use crate::session::{self, Opened, SignedIn};
-use crate::{App, Context, Visit};
+use crate::{App, Context, Visit, newcomer};
 
 /// How long a link is good.
 const LASTS: SignedDuration = SignedDuration::from_hours(24);
@@ -145,7 +146,8 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
                 address: first.email,
             };
             let mut batch = Batch::default();
-            users::insert_with(&visit.tenant(), &mut batch, &user, Some(credential.address.key()));
+            let note = visit.note((Actor::User(user.id), "session"), Told::UserCreated);
+            newcomer::add_with(&visit.tenant(), &mut batch, (&user, Some(credential.address.key())), true, note);
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
             let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
             visit.store.write(batch).await?;

@@ -1,13 +1,15 @@
 //! Conversations: create, list, search, rename, delete.
 
+use retinue_model::agent::Agent;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, Error, Result, ThreadId};
+use retinue_model::{AgentId, Error, Result, TeamId, ThreadId};
 use retinue_store::Batch;
+use retinue_store::membership as memberships;
 use retinue_store::thread as rows;
 use retinue_store::thread::Place;
 
-use crate::{Context, cursor, excerpt, run};
+use crate::{Context, agent, cursor, excerpt, run};
 
 pub use retinue_model::thread::Change;
 
@@ -20,6 +22,8 @@ pub struct NewThread {
     pub agent_id: Option<AgentId>,
     /// The model; the agent's own if none.
     pub model: Option<String>,
+    /// The team that it counts for; one that has the agent if none.
+    pub team_id: Option<TeamId>,
 }
 
 /// Some threads of a list, and where it goes on.
@@ -43,9 +47,9 @@ pub struct Found {
 /// Begins a conversation.
 ///
 /// # Errors
-/// `agent_unknown`, `model_unknown`.
+/// `agent_unknown`, `model_unknown`, `team_unknown`.
 pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
-    let thread = plan(ctx, new)?;
+    let (thread, _) = plan(ctx, new).await?;
     ctx.detached(|ctx| async move {
         let mut batch = Batch::default();
         rows::insert_with(&ctx.scope(), &mut batch, &thread);
@@ -55,22 +59,37 @@ pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
     .await
 }
 
-/// A new thread that is not yet written down.
-pub(crate) fn plan(ctx: &Context, new: NewThread) -> Result<Thread> {
-    let agent_id = match new.agent_id {
-        Some(id) => known_agent(ctx, id)?,
-        None => ctx.catalog.default_agent()?.id,
+/// A new thread that is not yet written down, with the agent that answers in it.
+pub(crate) async fn plan(ctx: &Context, new: NewThread) -> Result<(Thread, Agent)> {
+    let agent = match new.agent_id {
+        Some(id) => agent::usable(ctx, id).await?,
+        None => agent::default(ctx).await?,
     };
     check_model(ctx, new.model.as_deref())?;
     let now = ctx.now();
-    Ok(Thread {
+    let thread = Thread {
         id: ctx.new_id(),
+        team_id: team(ctx, new.team_id, &agent).await?,
         title: new.title.map(String::from),
-        agent_id,
+        agent_id: agent.id,
         model: new.model,
         created_at: now,
         updated_at: now,
-    })
+    };
+    Ok((thread, agent))
+}
+
+/// The team that a conversation counts for: the one that was named, the agent's, or another one of whoever asks.
+async fn team(ctx: &Context, named: Option<TeamId>, agent: &Agent) -> Result<TeamId> {
+    let own = memberships::of_user(&ctx.tenant(), &ctx.store, ctx.principal().user_id()).await?;
+    let is_own = |id: TeamId| own.iter().any(|membership| membership.team_id == id);
+    match named {
+        Some(id) if is_own(id) => Ok(id),
+        Some(_) => Err(Error::invalid("team_unknown", "There is no such team, or you do not belong to it.")),
+        None if is_own(agent.team_id) => Ok(agent.team_id),
+        // Whoever shares an agent with all lets it be used at its own team's cost by those who have none.
+        None => Ok(own.first().map_or(agent.team_id, |membership| membership.team_id)),
+    }
 }
 
 /// One conversation.
@@ -87,7 +106,7 @@ pub async fn get(ctx: &Context, id: ThreadId) -> Result<Thread> {
 /// `invalid_cursor`.
 pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<Page> {
     let after = cursor.map(cursor::to_thread).transpose()?;
-    let threads = rows::list(&ctx.scope(), &ctx.store, after, one_more(limit)).await?;
+    let threads = rows::list(&ctx.scope(), &ctx.store, after, cursor::one_more(limit)).await?;
     let found = threads.into_iter().map(|thread| Found { thread, excerpt: None }).collect();
     Ok(page(found, limit))
 }
@@ -98,7 +117,8 @@ pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<P
 /// `invalid_cursor`.
 pub async fn search(ctx: &Context, words: &Search, cursor: Option<&str>, limit: usize) -> Result<Page> {
     let after = cursor.map(cursor::to_thread).transpose()?;
-    let mut hits = retinue_store::search::threads(&ctx.scope(), &ctx.store, words, after, one_more(limit)).await?;
+    let mut hits =
+        retinue_store::search::threads(&ctx.scope(), &ctx.store, words, after, cursor::one_more(limit)).await?;
     let words = words.clone();
     // Long messages take a while to look through, which other requests should not wait for.
     let excerpts = tokio::task::spawn_blocking(move || {
@@ -110,10 +130,6 @@ pub async fn search(ctx: &Context, words: &Search, cursor: Option<&str>, limit: 
     let (hits, excerpts) = excerpts.await.map_err(Error::internal)?;
     let found = hits.into_iter().zip(excerpts).map(|(hit, excerpt)| Found { thread: hit.thread, excerpt });
     Ok(page(found.collect(), limit))
-}
-
-fn one_more(limit: usize) -> i64 {
-    i64::try_from(limit + 1).unwrap_or(i64::MAX)
 }
 
 fn page(mut threads: Vec<Found>, limit: usize) -> Page {
@@ -130,8 +146,8 @@ fn page(mut threads: Vec<Found>, limit: usize) -> Page {
 /// # Errors
 /// `not_found`, `agent_unknown`, `model_unknown`.
 pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Thread> {
-    if let Some(agent) = change.agent_id {
-        known_agent(ctx, agent)?;
+    if let Some(id) = change.agent_id {
+        agent::usable(ctx, id).await?;
     }
     check_model(ctx, change.model.name())?;
     if change.is_empty() {
@@ -144,12 +160,6 @@ pub async fn change(ctx: &Context, id: ThreadId, change: Change) -> Result<Threa
         get(&ctx, id).await
     })
     .await
-}
-
-pub(crate) fn known_agent(ctx: &Context, id: AgentId) -> Result<AgentId> {
-    ctx.catalog.agent(id).map(|agent| agent.id).ok_or_else(|| {
-        Error::invalid("agent_unknown", "There is no such agent now. Choose another one for this conversation.")
-    })
 }
 
 fn check_model(ctx: &Context, name: Option<&str>) -> Result<()> {

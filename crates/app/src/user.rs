@@ -1,12 +1,14 @@
 //! Who one is, and what was here before people signed in.
 
 use retinue_model::error::Kind;
+use retinue_model::membership::Role;
 use retinue_model::principal::LOCAL_USER;
+use retinue_model::team::Team;
 use retinue_model::user::User;
-use retinue_model::{Error, Name, Result};
-use retinue_store::{Batch, user as rows};
+use retinue_model::{Error, Name, Principal, Result};
+use retinue_store::{Batch, team as teams, user as rows};
 
-use crate::{Context, session};
+use crate::{App, Context, session};
 
 /// Whoever asks.
 ///
@@ -18,6 +20,24 @@ pub async fn me(ctx: &Context) -> Result<User> {
     }
     let found = rows::get(&ctx.tenant(), &ctx.store, ctx.principal().user_id()).await?;
     found.ok_or_else(rows::missing)
+}
+
+/// The most teams that are shown where somebody is.
+const MOST_TEAMS: i64 = 100;
+
+/// The teams of whoever asks, and what they are in each; the first 100.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn my_teams(ctx: &Context) -> Result<Vec<(Team, Role)>> {
+    match ctx.known_teams() {
+        Some(teams) => Ok(teams.to_vec()),
+        None => teams_of(ctx.app(), ctx.principal()).await,
+    }
+}
+
+pub(crate) async fn teams_of(app: &App, principal: &Principal) -> Result<Vec<(Team, Role)>> {
+    teams::of_user(&Context::scope_of(principal), &app.store, None, MOST_TEAMS).await
 }
 
 /// Gives oneself another name. At the next sign-in at a provider it may become that provider's again.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use retinue_agent::{Request, Step};
+use retinue_agent::{Limits, Request, Step};
+use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
@@ -30,6 +31,8 @@ const RECOVERED_AT_ONCE: usize = 256;
 pub(crate) struct Job {
     pub(crate) run: Run,
     pub(crate) pen: Pen,
+    /// What the agent was when the run was started.
+    pub(crate) agent: Agent,
     pub(crate) entry: Entry,
     pub(crate) underway: Underway,
     /// Its place among those under way; none if it has to wait for one.
@@ -117,18 +120,29 @@ async fn start_queued(app: &App, job: &Job, recorder: &mut Recorder) -> Result<(
 }
 
 async fn request(app: &App, job: &Job) -> Result<Request> {
-    let agent = app.catalog.agent(job.run.agent_id);
     Ok(Request {
         backend: job.entry.backend.clone(),
         upstream_model: job.entry.model.upstream_name.clone(),
-        instructions: agent.map(|agent| agent.instructions.clone()).unwrap_or_default(),
+        instructions: job.agent.instructions.clone(),
         conversation: prompt::conversation(&job.pen.scope(), &app.store, &job.run, job.entry.model.context_tokens)
             .await?,
         context_tokens: job.entry.model.context_tokens,
-        max_output_tokens: job.entry.max_output_tokens,
-        limits: app.settings.run,
+        max_output_tokens: least(job.entry.max_output_tokens, job.agent.limits.tokens),
+        limits: limits(app, &job.agent),
         jitter: app.random_u64(),
     })
+}
+
+/// The lower of two bounds, if there is one.
+fn least(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    a.into_iter().chain(b).min()
+}
+
+/// The server's bounds on a run, and those of its agent within them.
+fn limits(app: &App, agent: &Agent) -> Limits {
+    let limits = app.settings.run;
+    let seconds = agent.limits.seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    Limits { max_duration: seconds.map_or(limits.max_duration, |own| own.min(limits.max_duration)), ..limits }
 }
 
 /// What people are told when it was not the model that failed.

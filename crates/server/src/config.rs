@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use retinue_model::Slug;
 use retinue_web::TrustedProxies;
 use serde::Deserialize;
 
@@ -316,11 +317,9 @@ impl Config {
         let mut slugs = HashSet::new();
         for (index, agent) in self.agents.iter().enumerate() {
             let at = |field: &str| format!("agents[{index}].{field}");
-            let is_slug = !agent.slug.is_empty()
-                && agent.slug.len() <= 64
-                && agent.slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            if !is_slug {
-                return Err(ConfigError::new(&at("slug"), "must be 1 to 64 lower-case letters, digits and hyphens."));
+            if Slug::new(&agent.slug).is_err() {
+                let reason = "must be 1 to 64 lower-case letters, digits and hyphens, with no hyphen at its ends.";
+                return Err(ConfigError::new(&at("slug"), reason));
             }
             if !slugs.insert(&agent.slug) {
                 return Err(ConfigError::new(&at("slug"), format!("“{}” stands twice.", agent.slug)));

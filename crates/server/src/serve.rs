@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use retinue_app::{App, provider, run, session_watch, set_up, sign_in};
+use retinue_app::{App, agent, provider, run, session_watch, set_up, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
@@ -81,6 +81,7 @@ async fn start(config: &Config, environment: &Environment, store: Store, address
         tracing::info!(version, "the database was migrated");
     }
     let app = wiring::app(config, environment, store, address)?;
+    agent::declare(&app).await?;
     let interrupted = run::recover(&app).await?;
     if interrupted > 0 {
         tracing::warn!(

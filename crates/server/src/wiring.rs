@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use retinue_agent::{Backend, Client, Endpoint, Limits, Timeouts};
-use retinue_app::agent::{default_assistant, id_of_slug};
+use retinue_app::agent::default_assistant;
 use retinue_app::key::KeyRing;
 use retinue_app::provider::{Catalog, Entry, Source};
 use retinue_app::{App, Clock as _, Parts, Settings};
-use retinue_model::agent::Agent;
+use retinue_model::agent::Declared;
 use retinue_model::error::Kind;
 use retinue_model::provider::{Model, Origin};
-use retinue_model::{Error, Result};
+use retinue_model::{Error, Result, Slug};
 use retinue_store::{Location, Store};
 use secrecy::SecretString;
 
-use crate::config::{Config, DeclaredModel, Environment};
+use crate::config::{Config, DeclaredAgent, DeclaredModel, Environment};
 use crate::key;
 use crate::system::{SystemClock, SystemRng};
 
@@ -104,22 +104,23 @@ pub(crate) fn app(config: &Config, environment: &Environment, store: Store, addr
 pub(crate) fn catalog(config: &Config, environment: &Environment) -> Result<Catalog> {
     let declared = config.models.iter().map(|model| declared(model, environment)).collect::<Result<_>>()?;
     let default_model = Some(config.providers.default_model.clone()).filter(|name| !name.is_empty());
-    Ok(Catalog::new(agents(config), declared, sources(config)?, Some(echo(config)), default_model))
+    Ok(Catalog::new(agents(config)?, declared, sources(config)?, Some(echo(config)), default_model))
 }
 
-fn agents(config: &Config) -> Vec<Agent> {
+fn agents(config: &Config) -> Result<Vec<Declared>> {
     if config.agents.is_empty() {
-        return vec![default_assistant()];
+        return Ok(vec![default_assistant()]);
     }
-    let agents = config.agents.iter().map(|agent| Agent {
-        id: id_of_slug(&agent.slug),
-        slug: agent.slug.clone(),
-        name: agent.name.clone(),
-        description: agent.description.clone(),
-        instructions: agent.instructions.clone(),
-        model: agent.model.clone(),
-    });
-    agents.collect()
+    let declared = |agent: &DeclaredAgent| {
+        Ok(Declared {
+            slug: Slug::new(&agent.slug)?,
+            name: agent.name.clone(),
+            description: agent.description.clone(),
+            instructions: agent.instructions.clone(),
+            model: agent.model.clone(),
+        })
+    };
+    config.agents.iter().map(declared).collect()
 }
 
 fn declared(model: &DeclaredModel, environment: &Environment) -> Result<Entry> {

@@ -16,7 +16,7 @@ pub(crate) const IDENTITY_TAKEN: &str = "identity_taken";
 
 /// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
 /// the columns that SQLite names instead.
-const CONFLICTS: [(&str, &str, &str, &str); 5] = [
+const CONFLICTS: [(&str, &str, &str, &str); 7] = [
     ("runs_one_active", "runs.thread_id", "run_in_progress", RUN_IN_PROGRESS),
     (
         "messages_position",
@@ -42,7 +42,11 @@ const CONFLICTS: [(&str, &str, &str, &str); 5] = [
         "address_taken",
         "Somebody signs in with this address already. Choose another one.",
     ),
+    ("teams_slug", "teams.organization_id, teams.slug", "slug_taken", SLUG_TAKEN),
+    ("agents_slug", "agents.team_id, agents.slug", "slug_taken", SLUG_TAKEN),
 ];
+
+const SLUG_TAKEN: &str = "Another one has this short name already. Choose another one.";
 
 /// What PostgreSQL says when the same may well succeed the next time, besides that it is starting or stopping.
 const PASSING: [SqlState; 6] = [

@@ -22,10 +22,13 @@ mod tls;
 mod tx;
 mod value;
 
+pub mod agent;
+pub mod audit;
 pub mod credential;
 pub mod event;
 pub mod identity;
 pub mod logout_token;
+pub mod membership;
 pub mod message;
 pub mod migrate;
 pub mod one_time_token;
@@ -33,6 +36,7 @@ pub mod refresh;
 pub mod run;
 pub mod search;
 pub mod session;
+pub mod team;
 pub mod thread;
 pub mod user;
 
@@ -47,7 +51,7 @@ use tokio::time::timeout;
 
 pub use append::{Acknowledgement, Place};
 pub use batch::Batch;
-pub use scope::{Pen, Scope, System, Tenant};
+pub use scope::{Pen, Scope, System, TeamScope, Tenant};
 pub use statement::Statement;
 use tx::Tx;
 
@@ -293,6 +297,11 @@ pub fn statements() -> Vec<&'static Statement> {
         logout_token::sql::ALL,
         credential::sql::ALL,
         one_time_token::sql::ALL,
+        audit::sql::ALL,
+        audit::list_sql::ALL,
+        team::sql::ALL,
+        membership::sql::ALL,
+        agent::sql::ALL,
     ]
     .concat()
 }

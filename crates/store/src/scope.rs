@@ -4,7 +4,7 @@
 //! a place that knows nobody. `cargo xtask check` says where they may be made.
 
 use retinue_model::principal::DEFAULT_ORGANIZATION;
-use retinue_model::{OrganizationId, Principal, RunId, UserId};
+use retinue_model::{OrganizationId, Principal, RunId, TeamId, UserId};
 
 /// What one user owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,10 @@ impl Scope {
     pub(crate) const fn owner(&self) -> UserId {
         self.owner
     }
+
+    pub(crate) const fn tenant(&self) -> Tenant {
+        Tenant(self.organization)
+    }
 }
 
 /// The people of one organization, and their ways in. For whoever lets people in before they are known, and for whoever
@@ -52,6 +56,36 @@ impl Tenant {
 
     pub(crate) const fn id(&self) -> OrganizationId {
         self.0
+    }
+}
+
+/// What belongs to one team: who is in it, its agents, its invitations and its keys. For whoever a decision says may reach
+/// it; it reaches nothing that its people have said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TeamScope {
+    organization: OrganizationId,
+    team: TeamId,
+}
+
+impl TeamScope {
+    /// What belongs to a team of this organization. Whoever makes one has decided that it may be reached.
+    #[must_use]
+    pub const fn of(tenant: &Tenant, team: TeamId) -> Self {
+        Self { organization: tenant.0, team }
+    }
+
+    /// The team.
+    #[must_use]
+    pub const fn id(&self) -> TeamId {
+        self.team
+    }
+
+    pub(crate) const fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    pub(crate) const fn tenant(&self) -> Tenant {
+        Tenant(self.organization)
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) mod sql {
                 UNION ALL \
                 SELECT t.id, NULL FROM thread_search s JOIN threads t ON t.number = s.rowid \
                 WHERE s.thread_search MATCH $1 AND t.owner_user_id = $2) \
-            SELECT t.id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
+            SELECT t.id, t.team_id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
                 (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \
@@ -30,7 +30,7 @@ pub(crate) mod sql {
                 WHERE m.search @@ to_tsquery('simple', $1) AND t.owner_user_id = $2 \
                 UNION ALL \
                 SELECT id, NULL FROM threads WHERE search @@ to_tsquery('simple', $1) AND owner_user_id = $2) \
-            SELECT t.id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
+            SELECT t.id, t.team_id, t.title, t.agent_id, t.model, t.created_at, t.updated_at, \
                 (SELECT substr(content, 1, 20000) FROM messages WHERE thread_id = t.id AND position = f.position) \
             FROM (SELECT thread_id, MAX(position) AS position FROM hits GROUP BY thread_id) f \
             JOIN threads t ON t.id = f.thread_id \

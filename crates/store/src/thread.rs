@@ -15,12 +15,12 @@ use crate::{Scope, Store};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO threads (id, organization_id, owner_user_id, title, agent_id, model, created_at, updated_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
-        GET = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads WHERE id = $1 AND owner_user_id = $2";
-        LIST_FIRST = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads \
+        INSERT = "INSERT INTO threads (id, organization_id, owner_user_id, team_id, title, agent_id, model, created_at, updated_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
+        GET = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads WHERE id = $1 AND owner_user_id = $2";
+        LIST_FIRST = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads \
             WHERE owner_user_id = $1 ORDER BY updated_at DESC, id DESC LIMIT $2";
-        LIST_AFTER = "SELECT id, title, agent_id, model, created_at, updated_at FROM threads \
+        LIST_AFTER = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads \
             WHERE owner_user_id = $1 AND (updated_at, id) < ($2, $3) ORDER BY updated_at DESC, id DESC LIMIT $4";
         CHANGE = "UPDATE threads SET title = COALESCE($1, title), agent_id = COALESCE($2, agent_id), \
             model = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $4 ELSE model END, updated_at = $5 \
@@ -45,12 +45,13 @@ pub struct Place {
 }
 
 /// How many columns [`read`] takes.
-pub(crate) const COLUMNS: usize = 6;
+pub(crate) const COLUMNS: usize = 7;
 
 pub(crate) fn read(row: &Row<'_>) -> Result<Thread> {
     let mut columns = row.columns();
     Ok(Thread {
         id: columns.take()?,
+        team_id: columns.take()?,
         title: columns.take()?,
         agent_id: columns.take::<AgentId>()?,
         model: columns.take()?,
@@ -71,6 +72,7 @@ pub fn insert_with(scope: &Scope, batch: &mut Batch, thread: &Thread) {
             thread.id,
             scope.organization(),
             scope.owner(),
+            thread.team_id,
             thread.title.clone(),
             thread.agent_id,
             thread.model.clone(),

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::run::{Run, Status};
+use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, MessageId, Principal, RunId, ThreadId};
 use retinue_store::{Batch, Location, Pen, Scope, Store, event, message, migrate, run, thread};
@@ -62,7 +63,15 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<Pen>> {
         let id = |kind: u128| Uuid::from_u128((0x0194_0000_0000_7000 << 64) + (kind << 60) + number * 0x9e37_79b9);
         let (thread_id, message_id, agent_id) =
             (ThreadId::new(id(8)), MessageId::new(id(9)), AgentId::new(Uuid::from_u128(1)));
-        let thread = Thread { id: thread_id, title: None, agent_id, model: None, created_at: now, updated_at: now };
+        let thread = Thread {
+            id: thread_id,
+            team_id: DEFAULT_TEAM,
+            title: None,
+            agent_id,
+            model: None,
+            created_at: now,
+            updated_at: now,
+        };
         thread::insert_with(&MINE, &mut batch, &thread);
         let content = String::from("x");
         let said = Message { id: message_id, thread_id, run_id: None, role: Role::User, content, created_at: now };
@@ -72,6 +81,7 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<Pen>> {
             thread_id,
             input_message_id: message_id,
             agent_id,
+            agent_version: Some(1),
             model: "bench".to_owned(),
             status: Status::Running,
             error: None,

@@ -8,9 +8,10 @@ use rusqlite::{Connection, params};
 
 /// Numbered, so that no two ids or times are equal, one microsecond apart, the newest at a fixed time in the past.
 const INSERT: &str = "WITH RECURSIVE n (i) AS (SELECT ?1 + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
-    INSERT INTO threads (id, organization_id, owner_user_id, title, agent_id, model, created_at, updated_at)
+    INSERT INTO threads (id, organization_id, owner_user_id, team_id, title, agent_id, model, created_at, updated_at)
     SELECT unhex(printf('019400000000' || '7%03x8%015x', i % 4096, i)),
-        (SELECT organization_id FROM threads LIMIT 1), (SELECT owner_user_id FROM threads LIMIT 1), 'Conversation number ' || i || ' about something',
+        (SELECT organization_id FROM threads LIMIT 1), (SELECT owner_user_id FROM threads LIMIT 1),
+        (SELECT team_id FROM threads LIMIT 1), 'Conversation number ' || i || ' about something',
         (SELECT agent_id FROM threads LIMIT 1), NULL, 1735689600000000 + i, 1735689600000000 + i FROM n";
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -141,6 +141,14 @@ impl Person {
         (status, response.json().await.unwrap_or_default())
     }
 
+    /// Sends JSON and checks the status; the body.
+    pub async fn send_json(&self, method: Method, path: &str, body: &Value, status: u16) -> Value {
+        let response = self.send(self.request(method, path).json(body)).await;
+        let (found, text) = (response.status().as_u16(), response.text().await.unwrap());
+        assert_eq!(found, status, "{path} {body}: {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     /// Posts a form, as a page does.
     pub async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Response {
         let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();

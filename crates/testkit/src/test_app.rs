@@ -10,7 +10,8 @@ use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
 use retinue_app::key::KeyRing;
 use retinue_app::provider::{Catalog, Entry};
 use retinue_app::{App, Auth, Clock, Parts, Settings, agent, run, session_watch};
-use retinue_model::agent::Agent;
+use retinue_model::Slug;
+use retinue_model::agent::Declared;
 use retinue_model::provider::{Model, Origin};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::{Hosts, TrustedProxies};
@@ -252,6 +253,7 @@ impl Blueprint {
                 shutdown_grace: Duration::from_millis(200),
             },
         });
+        agent::declare(&app).await.unwrap();
         run::recover(&app).await.unwrap();
         tokio::spawn(session_watch::keep_watch(app.clone()));
         let settings = retinue_web::Settings {
@@ -279,9 +281,8 @@ fn catalog(model: &ModelServer, context_tokens: u32) -> Catalog {
         address: model.base_url(),
         max_output_tokens: None,
     };
-    let second = Agent {
-        id: agent::id_of_slug("second"),
-        slug: "second".to_owned(),
+    let second = Declared {
+        slug: Slug::new("second").unwrap(),
         name: "Second".to_owned(),
         instructions: "You are the second one.".to_owned(),
         ..agent::default_assistant()

@@ -23,8 +23,13 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::event::follow)) // /api/runs/{id}/events
         .routes(routes!(api::run::cancel)) // /api/runs/{id}/cancel
         .routes(routes!(api::run::retry)) // /api/runs/{id}/retry
-        .routes(routes!(api::agent::list)) // /api/agents
-        .routes(routes!(api::agent::get)) // /api/agents/{id}
+        .routes(routes!(api::agent::list, api::agent::create)) // /api/agents
+        .routes(routes!(api::agent::get, api::agent::change, api::agent::delete)) // /api/agents/{id}
+        .routes(routes!(api::agent::versions)) // /api/agents/{id}/versions
+        .routes(routes!(api::team::list, api::team::create)) // /api/teams
+        .routes(routes!(api::team::get, api::team::change, api::team::delete)) // /api/teams/{id}
+        .routes(routes!(api::member::list, api::member::add)) // /api/teams/{id}/members
+        .routes(routes!(api::member::change, api::member::remove)) // /api/teams/{id}/members/{user_id}
         .routes(routes!(api::provider::list)) // /api/models
         .routes(routes!(api::session::list)) // /api/sessions
         .routes(routes!(api::session::end)) // /api/sessions/{id}

@@ -66,7 +66,7 @@ fn adas() -> KnownSession {
         created_at: NOW,
     };
     let principal = Principal::of_session(&session, false);
-    KnownSession::new(Found { session, user, refresh_at: None, provider: None }, principal, NOW)
+    KnownSession::new(Found { session, user, refresh_at: None, provider: None }, (principal, Vec::new()), NOW)
 }
 
 /// Memory is asked by the session alone, and the cookie says whose it is.

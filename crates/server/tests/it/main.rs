@@ -35,6 +35,7 @@ mod running;
 mod session;
 mod sign_in;
 mod sign_in_hostile;
+mod team;
 mod thread;
 mod upgrade;
 mod user;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
+use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::text::Search;
 use retinue_model::thread::Thread;
 use retinue_model::user::User;
@@ -162,6 +163,7 @@ async fn what_would_be_merged_is_counted(store: &Store) {
     };
     let conversation = |number| Thread {
         id: ThreadId::new(Uuid::from_u128(number)),
+        team_id: DEFAULT_TEAM,
         title: None,
         agent_id: AgentId::new(Uuid::from_u128(7)),
         model: None,

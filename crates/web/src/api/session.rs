@@ -4,9 +4,10 @@ use axum::Json;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use retinue_app::{session, user};
+use retinue_model::membership::Role;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
-use retinue_model::{OrganizationId, SessionId, UserId};
+use retinue_model::{OrganizationId, SessionId, Slug, TeamId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,8 +22,17 @@ pub(crate) struct Me {
     mode: &'static str,
     user: Person,
     principal: PrincipalView,
-    /// Teams come with a later release.
-    teams: Vec<serde_json::Value>,
+    /// The teams that you belong to, the oldest first; the first 100.
+    teams: Vec<TeamRole>,
+}
+
+/// A team that somebody belongs to, and as what.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TeamRole {
+    id: TeamId,
+    slug: Slug,
+    name: String,
+    role: Role,
 }
 
 /// A person.
@@ -57,6 +67,7 @@ pub(crate) struct PrincipalView {
 ))]
 pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
     let user = user::me(&ctx).await.in_request(&ctx)?;
+    let teams = user::my_teams(&ctx).await.in_request(&ctx)?;
     let principal = ctx.principal();
     Ok(Json(Me {
         mode: ctx.app().auth().mode.as_str(),
@@ -67,7 +78,10 @@ pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
             via: principal.via().as_str(),
             organization_admin: principal.is_organization_admin(),
         },
-        teams: Vec::new(),
+        teams: teams
+            .into_iter()
+            .map(|(team, role)| TeamRole { id: team.id, slug: team.slug, name: team.name, role })
+            .collect(),
     }))
 }
 

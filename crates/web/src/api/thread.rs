@@ -7,7 +7,7 @@ use retinue_model::provider::Choice;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
 use retinue_model::time::TimeText;
-use retinue_model::{AgentId, Result, ThreadId};
+use retinue_model::{AgentId, Result, TeamId, ThreadId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -41,10 +41,12 @@ pub(crate) struct ThreadItem {
 
 impl Entry for ThreadItem {
     fn write(&self, json: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Self { thread: Thread { id, title, agent_id, model, created_at, updated_at }, excerpt } = self;
+        let Self { thread: Thread { id, team_id, title, agent_id, model, created_at, updated_at }, excerpt } = self;
         // Ids and times have nothing that must be escaped.
         json.extend_from_slice(b"{\"id\":\"");
         json.extend_from_slice(id.text().as_str().as_bytes());
+        json.extend_from_slice(b"\",\"team_id\":\"");
+        json.extend_from_slice(team_id.text().as_str().as_bytes());
         json.extend_from_slice(b"\",\"title\":");
         serde_json::to_writer(&mut *json, title)?;
         json.extend_from_slice(b",\"agent_id\":\"");
@@ -77,6 +79,9 @@ pub(crate) struct NewThread {
     agent_id: Option<String>,
     /// The name of a model; the agent's own if left out.
     model: Option<String>,
+    /// The team that it counts for, one of your own; one that has the agent if left out.
+    #[schema(value_type = Option<TeamId>)]
+    team_id: Option<String>,
 }
 
 /// What to change of a conversation; what is left out stays.
@@ -106,7 +111,13 @@ fn agent_id(text: Option<String>) -> Result<Option<AgentId>> {
 
 impl NewThread {
     fn check(self) -> Result<thread::NewThread> {
-        Ok(thread::NewThread { title: title(self.title)?, agent_id: agent_id(self.agent_id)?, model: self.model })
+        let team_id = self.team_id.map(|text| text.parse()).transpose()?;
+        Ok(thread::NewThread {
+            title: title(self.title)?,
+            agent_id: agent_id(self.agent_id)?,
+            model: self.model,
+            team_id,
+        })
     }
 }
 
@@ -140,7 +151,7 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListThreads>) -> A
 /// Begin a conversation.
 #[utoipa::path(post, path = "/api/threads", tag = "threads", request_body = NewThread, responses(
     (status = 201, body = Thread),
-    (status = 400, body = Problem, description = "`invalid_title`, `invalid_id`, `invalid_body`, `agent_unknown`, `model_unknown`"),
+    (status = 400, body = Problem, description = "`invalid_title`, `invalid_id`, `invalid_body`, `agent_unknown`, `model_unknown`, `team_unknown`"),
     (status = 413, body = Problem, description = "`body_too_large`"),
     (status = 415, body = Problem, description = "`unsupported_media_type`"),
     (status = 503, body = Problem, description = "`model_unreachable`: a model was named, and the server that would list it does not answer"),
@@ -197,6 +208,7 @@ mod tests {
         let item = |title: Option<&str>, model: Option<&str>, excerpt: Option<&str>| ThreadItem {
             thread: Thread {
                 id: "thr_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
+                team_id: "team_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
                 title: title.map(str::to_owned),
                 agent_id: "agt_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
                 model: model.map(str::to_owned),

@@ -60,24 +60,23 @@ async fn render(ctx: &Context, advice: &[String]) -> Result<Response> {
         version: VERSION,
         refresh: false,
         rail: Rail::load(ctx, View::of("agents")).await?,
-        agents: agents(ctx),
+        agents: agents(ctx).await?,
         models: models(ctx),
         advice: advice.iter().map(|line| with_code(line)).collect(),
     };
     html(StatusCode::OK, &page)
 }
 
-fn agents(ctx: &Context) -> Vec<AgentView> {
-    let built_in = agent::default_assistant();
-    let views = agent::list(ctx).iter().map(|agent| AgentView {
-        name: agent.name.clone(),
-        slug: agent.slug.clone(),
-        description: agent.description.clone(),
-        instructions: agent.instructions.clone(),
-        model: agent.model.clone().unwrap_or_else(|| "the default one".to_owned()),
-        origin: if *agent == built_in { "built in" } else { "configuration" },
+async fn agents(ctx: &Context) -> Result<Vec<AgentView>> {
+    let views = agent::offered(ctx).await?.into_iter().map(|agent| AgentView {
+        name: agent.name,
+        slug: agent.slug.into(),
+        description: agent.description,
+        instructions: agent.instructions,
+        model: agent.model.unwrap_or_else(|| "the default one".to_owned()),
+        origin: if agent.declared { "configuration" } else { "here" },
     });
-    views.collect()
+    Ok(views.collect())
 }
 
 fn models(ctx: &Context) -> Vec<ModelView> {

@@ -65,17 +65,17 @@ impl Form {
 
 impl Composer {
     /// For a conversation, or for a new one.
-    pub(crate) fn new(ctx: &Context, thread: Option<&Thread>, running: Option<RunId>) -> Self {
-        Self {
+    pub(crate) async fn new(ctx: &Context, thread: Option<&Thread>, running: Option<RunId>) -> Result<Self> {
+        Ok(Self {
             action: thread.map_or_else(|| "/threads".to_owned(), |thread| format!("/threads/{}/runs", thread.id)),
             thread_id: thread.map(|thread| thread.id.to_string()).unwrap_or_default(),
             running: running.map(|id| RunRef { id: id.to_string(), cancel_action: format!("/runs/{id}/cancel") }),
-            agents: agents(ctx, thread),
+            agents: agents(ctx, thread).await?,
             models: models(ctx, thread),
             input: String::new(),
             error: None,
             max_chars: MAX_INPUT_CHARS,
-        }
+        })
     }
 
     /// With what was typed and why it was not taken.
@@ -96,8 +96,8 @@ impl Composer {
     }
 }
 
-fn agents(ctx: &Context, thread: Option<&Thread>) -> Vec<Choice> {
-    let all = agent::list(ctx);
+async fn agents(ctx: &Context, thread: Option<&Thread>) -> Result<Vec<Choice>> {
+    let all = agent::offered(ctx).await?;
     let chosen = thread.map(|thread| thread.agent_id).or(all.first().map(|agent| agent.id));
     let mut choices: Vec<_> = all
         .iter()
@@ -108,9 +108,10 @@ fn agents(ctx: &Context, thread: Option<&Thread>) -> Vec<Choice> {
         })
         .collect();
     if let Some(chosen) = chosen.filter(|_| choices.iter().all(|choice| !choice.selected)) {
-        choices.insert(0, Choice { value: chosen.to_string(), label: "No longer set up".to_owned(), selected: true });
+        let name = agent::name_of(ctx, chosen).await?.unwrap_or_else(|| "Unknown agent".to_owned());
+        choices.insert(0, Choice { value: chosen.to_string(), label: format!("{name} (gone)"), selected: true });
     }
-    choices
+    Ok(choices)
 }
 
 fn models(ctx: &Context, thread: Option<&Thread>) -> Vec<Choice> {

@@ -40,7 +40,7 @@ pub(crate) async fn show(Ctx(ctx): Ctx, Params(query): Params<HomeQuery>) -> Pag
     // Whoever searches is at no place.
     let page = if query.q.trim().is_empty() { "home" } else { "" };
     let view = View { page, query: query.q, cursor: query.cursor, ..View::default() };
-    let composer = Composer::new(&ctx, None, None);
+    let composer = Composer::new(&ctx, None, None).await.on_page(&ctx)?;
     render(&ctx, view, composer, StatusCode::OK).await.on_page(&ctx)
 }
 
@@ -80,13 +80,14 @@ pub(crate) async fn start(Ctx(ctx): Ctx, request: Request) -> Page {
 
 async fn begin(ctx: &Context, form: &Form) -> Result<String> {
     let said = form.check()?;
-    let new = thread::NewThread { title: None, agent_id: said.agent_id, model: said.model.apply_to(None) };
+    let new =
+        thread::NewThread { agent_id: said.agent_id, model: said.model.apply_to(None), ..thread::NewThread::default() };
     let run = run::start_thread(ctx, said.input, new).await?;
     Ok(format!("/threads/{}", run.thread_id))
 }
 
 async fn refused(ctx: &Context, form: Form, error: &Error) -> Result<Response> {
     problem::log(error, ctx.request_id());
-    let composer = Composer::new(ctx, None, None).refused(form, error);
+    let composer = Composer::new(ctx, None, None).await?.refused(form, error);
     render(ctx, View::of("home"), composer, problem::status(error)).await
 }

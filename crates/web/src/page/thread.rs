@@ -69,7 +69,7 @@ async fn render(ctx: &Context, id: ThreadId, before: Option<String>, refused: Re
     let thread = thread::get(ctx, id).await?;
     let page = turn::list(ctx, id, before.as_deref()).await?;
     let running = running(&page.turns);
-    let composer = Composer::new(ctx, Some(&thread), running);
+    let composer = Composer::new(ctx, Some(&thread), running).await?;
     let (composer, status) = match refused {
         None => (composer, StatusCode::OK),
         Some((form, error)) => (composer.refused(form, &error), problem::status(&error)),

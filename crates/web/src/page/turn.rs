@@ -1,5 +1,7 @@
 //! One turn of a conversation, as part of its page and alone.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use askama::Template;
@@ -7,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use retinue_app::{Context, agent, run, turn};
 use retinue_model::run::{Run, Status, Usage};
-use retinue_model::{Error, MessageId, Result, RunId, ThreadId};
+use retinue_model::{AgentId, Error, MessageId, Result, RunId, ThreadId};
 
 use super::{OnPage, Page, html};
 use crate::code::escaped;
@@ -65,9 +67,24 @@ async fn fragment(ctx: &Context, thread: ThreadId, message: MessageId) -> Result
 /// Turns with their text as HTML. The newest answer of the last one can be tried again if `can_retry`.
 pub(crate) async fn render(ctx: &Context, turns: Vec<turn::Turn>, can_retry: bool) -> Result<Vec<Turn>> {
     let mut htmls = htmls(&turns).await?.into_iter();
+    let names = agent_names(ctx, &turns).await?;
     let last = turns.len().saturating_sub(1);
-    let one = |(index, turn)| one_turn(ctx, turn, can_retry && index == last, &mut htmls);
+    let one = |(index, turn)| one_turn(ctx, turn, (can_retry && index == last, &names), &mut htmls);
     Ok(turns.into_iter().enumerate().map(one).collect())
+}
+
+/// What the agents are called that answered.
+type Names = HashMap<AgentId, String>;
+
+async fn agent_names(ctx: &Context, turns: &[turn::Turn]) -> Result<Names> {
+    let mut names = Names::new();
+    for attempt in turns.iter().flat_map(|turn| &turn.attempts) {
+        if let Entry::Vacant(place) = names.entry(attempt.run.agent_id) {
+            let name = agent::name_of(ctx, attempt.run.agent_id).await?;
+            place.insert(name.unwrap_or_else(|| "An agent that is no longer set up".to_owned()));
+        }
+    }
+    Ok(names)
 }
 
 /// The HTML of all answers, in their order.
@@ -88,11 +105,16 @@ fn unknown(attempt: &turn::Attempt) -> impl FnOnce() -> Arc<str> + Send + use<> 
     move || if grows { markdown::to_html(&text).into() } else { kept::html(text) }
 }
 
-fn one_turn(ctx: &Context, turn: turn::Turn, can_retry: bool, htmls: &mut impl Iterator<Item = Arc<str>>) -> Turn {
+fn one_turn(
+    ctx: &Context,
+    turn: turn::Turn,
+    (can_retry, names): (bool, &Names),
+    htmls: &mut impl Iterator<Item = Arc<str>>,
+) -> Turn {
     let newest = turn.attempts.last().map(|attempt| attempt.run.id);
     let attempts = turn.attempts.into_iter().map(|attempt| {
         let is_newest = Some(attempt.run.id) == newest;
-        let mut shown = one_attempt(ctx, attempt, htmls.next().unwrap_or_default());
+        let mut shown = one_attempt(ctx, attempt, names, htmls.next().unwrap_or_default());
         shown.latest = is_newest;
         shown.retry_action = shown.retry_action.filter(|_| is_newest && can_retry);
         if shown.retry_action.is_some() {
@@ -109,9 +131,8 @@ fn one_turn(ctx: &Context, turn: turn::Turn, can_retry: bool, htmls: &mut impl I
     }
 }
 
-fn one_attempt(ctx: &Context, attempt: turn::Attempt, html: Arc<str>) -> Attempt {
+fn one_attempt(ctx: &Context, attempt: turn::Attempt, names: &Names, html: Arc<str>) -> Attempt {
     let run = attempt.run;
-    let agent = agent::get(ctx, run.agent_id).map_or("An agent that is no longer set up", |agent| &agent.name);
     Attempt {
         run_id: run.id.to_string(),
         status: run.status.as_str(),
@@ -124,7 +145,7 @@ fn one_attempt(ctx: &Context, attempt: turn::Attempt, html: Arc<str>) -> Attempt
         retry_action: (!run.status.is_active()).then(|| format!("/runs/{}/retry", run.id)),
         latest: false,
         model: run.model.clone(),
-        agent: agent.to_owned(),
+        agent: names.get(&run.agent_id).cloned().unwrap_or_default(),
         usage: run.usage.map(tokens),
         when: When::new(run.finished_at.unwrap_or(run.created_at), ctx.now()),
     }

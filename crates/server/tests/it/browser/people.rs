@@ -78,7 +78,7 @@ async fn accounts(look: &mut impl AsyncFnMut(&Browser, &str)) {
     look(&browser, "account-error").await;
 
     let local = app.app.local_context("".into());
-    create(&local, NewThread { title: None, agent_id: None, model: None }).await.unwrap();
+    create(&local, NewThread::default()).await.unwrap();
     for _ in 0..2 {
         Person::signed_in(&app, &provider, "admin").await;
     }

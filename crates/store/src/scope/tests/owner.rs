@@ -4,6 +4,7 @@ use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::provider::Choice;
 use retinue_model::run::{Outcome, Run, Status};
+use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::{Change, Thread};
 use retinue_model::{AgentId, MessageId, RunId, ThreadId};
@@ -28,7 +29,15 @@ on_both! {
 }
 
 fn thread(id: ThreadId) -> Thread {
-    Thread { id, title: None, agent_id: AgentId::new(Uuid::nil()), model: None, created_at: NOW, updated_at: NOW }
+    Thread {
+        id,
+        team_id: DEFAULT_TEAM,
+        title: None,
+        agent_id: AgentId::new(Uuid::nil()),
+        model: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
 }
 
 fn said(id: MessageId, thread_id: ThreadId) -> Message {
@@ -41,6 +50,7 @@ fn planned(id: RunId) -> Run {
         thread_id: ADAS_THREAD,
         input_message_id: SAID,
         agent_id: AgentId::new(Uuid::nil()),
+        agent_version: Some(1),
         model: "test".to_owned(),
         status: Status::Queued,
         error: None,

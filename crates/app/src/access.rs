@@ -1,0 +1,143 @@
+//! What somebody may do with something: the facts are looked up at this moment, and [`crate::policy`] decides.
+//!
+//! Whoever may not know of a thing hears that there is none; whoever may hears that their role is too low.
+
+use retinue_model::agent::Agent;
+use retinue_model::error::Kind;
+use retinue_model::membership::Membership;
+use retinue_model::user::User;
+use retinue_model::{AgentId, Error, Result, TeamId, UserId};
+use retinue_store::{Batch, TeamScope, agent as agents, membership as memberships, user as users};
+
+use crate::policy::{self, Action, Decision, Facts, Who};
+use crate::{App, Context, admin};
+
+/// How somebody stands to a thing, besides what they are in its team.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Thing {
+    /// The team that it belongs to.
+    pub(crate) team: Option<TeamId>,
+    /// Whose it is, or who it is.
+    pub(crate) of: Option<UserId>,
+    /// Who made it.
+    pub(crate) maker: Option<UserId>,
+    /// With whom it is shared.
+    pub(crate) sharing: Option<retinue_model::agent::Sharing>,
+}
+
+impl Thing {
+    pub(crate) fn team(id: TeamId) -> Self {
+        Self { team: Some(id), ..Self::default() }
+    }
+
+    pub(crate) fn of_agent(agent: &Agent) -> Self {
+        Self { team: Some(agent.team_id), maker: agent.maker_id, sharing: Some(agent.sharing), of: None }
+    }
+}
+
+/// How somebody stands to a thing, with what that was seen by.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) user: User,
+    pub(crate) membership: Option<Membership>,
+    pub(crate) facts: Facts,
+}
+
+/// Looks up how somebody stands to a thing. Whether they run the installation is not looked up yet.
+async fn look_up(app: &App, user: UserId, thing: Thing) -> Result<Standing> {
+    let tenant = app.tenant();
+    let found = users::get(&tenant, &app.store, user).await?.ok_or_else(users::missing)?;
+    let membership = match thing.team {
+        Some(team) => memberships::get(&tenant, &app.store, team, user).await?,
+        None => None,
+    };
+    let facts = Facts {
+        disabled: found.disabled_at.is_some(),
+        organization_admin: false,
+        role: membership.as_ref().map(|membership| membership.role),
+        oneself: thing.of == Some(user),
+        maker: thing.maker == Some(user),
+        sharing: thing.sharing,
+    };
+    Ok(Standing { user: found, membership, facts })
+}
+
+/// Decides whether somebody may do something with a thing, by what is so at this moment.
+pub(crate) async fn decide(app: &App, user: UserId, action: Action, thing: Thing) -> Result<(Decision, Standing)> {
+    let mut standing = look_up(app, user, thing).await?;
+    let decision = policy::decide(&standing.facts, action);
+    let row = decision.row;
+    // Asked only where it makes a difference: it takes more to look up.
+    let matters =
+        !decision.is_allowed() && row.allowed.iter().chain(row.visible).any(|who| *who == Who::OrganizationAdmin);
+    if matters {
+        standing.facts.organization_admin = runs_it(app, &standing.user).await?;
+    }
+    Ok((policy::decide(&standing.facts, action), standing))
+}
+
+/// Whether somebody runs the installation.
+pub(crate) async fn runs_it(app: &App, user: &User) -> Result<bool> {
+    Ok(app.auth.is_single_user() || admin::is_admin(app, user).await?)
+}
+
+/// That somebody may do something, by what was so when it was looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grant {
+    user: UserId,
+    by: Who,
+    team: Option<TeamScope>,
+}
+
+impl Grant {
+    /// What belongs to the team that was asked about.
+    pub(crate) fn team(&self) -> Result<TeamScope> {
+        self.team.ok_or_else(|| Error::internal("nothing was decided about a team"))
+    }
+
+    /// Refuses the batch if it is not so any more when it is written.
+    pub(crate) fn hold_with(&self, ctx: &Context, batch: &mut Batch) {
+        users::require_enabled_with(&ctx.tenant(), batch, self.user);
+        if let (Some(team), Who::Member(least) | Who::Maker(least) | Who::Shared(least)) = (self.team, self.by) {
+            memberships::require_role_with(&team, batch, self.user, least);
+        }
+    }
+}
+
+/// Nobody but those who run the installation may do this.
+fn forbidden() -> Error {
+    Error::new(Kind::Forbidden, "forbidden", "Only an organization admin may do this. Ask whoever runs this server.")
+}
+
+/// Requires that whoever asks may do something with a thing; `missing` is what they hear who may not know of it.
+pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing: fn() -> Error) -> Result<Grant> {
+    let user = ctx.principal().user_id();
+    let (decision, standing) = decide(ctx.app(), user, action, thing).await?;
+    match decision.by {
+        Some(by) => {
+            let team = thing.team.map(|team| TeamScope::of(&ctx.tenant(), team));
+            Ok(Grant { user, by, team })
+        }
+        None if standing.facts.disabled => Err(users::disabled()),
+        None if !decision.is_visible => Err(missing()),
+        None if thing.team.is_none() => Err(forbidden()),
+        None => Err(memberships::role_too_low()),
+    }
+}
+
+/// The same for what belongs to the organization.
+pub(crate) async fn require_of_organization(ctx: &Context, action: Action) -> Result<Grant> {
+    require(ctx, action, Thing::default(), forbidden).await
+}
+
+/// The same for a team.
+pub(crate) async fn require_of_team(ctx: &Context, action: Action, team: TeamId) -> Result<Grant> {
+    require(ctx, action, Thing::team(team), retinue_store::team::missing).await
+}
+
+/// The same for an agent, which comes with it.
+pub(crate) async fn require_of_agent(ctx: &Context, action: Action, id: AgentId) -> Result<(Agent, Grant)> {
+    let agent = agents::get(&ctx.tenant(), &ctx.store, id).await?.ok_or_else(agents::missing)?;
+    let grant = require(ctx, action, Thing::of_agent(&agent), agents::missing).await?;
+    Ok((agent, grant))
+}

@@ -1,0 +1,157 @@
+//! Memberships: who belongs to a team, and as what.
+
+use retinue_model::audit::Action as Told;
+use retinue_model::membership::{Membership, Origin, Role};
+use retinue_model::{Email, Error, Result, TeamId, UserId};
+use retinue_store::Batch;
+use retinue_store::membership as rows;
+use retinue_store::membership::{Member, Place};
+use retinue_store::user as users;
+
+use crate::access::{self, Grant};
+use crate::policy::Action;
+use crate::{Context, cursor, session};
+
+pub use retinue_store::membership::Member as TeamMember;
+
+/// Some members of a list, and where it goes on.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The members, the first first.
+    pub members: Vec<Member>,
+    /// Where the list goes on, if it does.
+    pub next_cursor: Option<String>,
+}
+
+/// Who is meant: by id, or by an address that somebody trusted says is theirs.
+#[derive(Clone, Debug)]
+pub enum Named {
+    /// By id.
+    Id(UserId),
+    /// By address.
+    Email(Email),
+}
+
+/// Who belongs to a team.
+///
+/// # Errors
+/// `not_found`, `invalid_cursor`.
+pub async fn list(ctx: &Context, team: TeamId, cursor: Option<&str>, limit: usize) -> Result<Page> {
+    let scope = access::require_of_team(ctx, Action::MemberRead, team).await?.team()?;
+    let after = cursor.map(|text| cursor::to_member(team, text)).transpose()?;
+    let mut members = rows::list(&scope, &ctx.store, after, cursor::one_more(limit)).await?;
+    let has_more = members.len() > limit;
+    members.truncate(limit);
+    let place = |last: &Member| Place { created_at: last.membership.created_at, user_id: last.membership.user_id };
+    let next_cursor = members.last().filter(|_| has_more).map(|last| cursor::of_member(team, place(last)));
+    Ok(Page { members, next_cursor })
+}
+
+/// Nobody here is meant by that.
+fn unknown() -> Error {
+    Error::invalid(
+        "user_unknown",
+        "There is no such user here who may come in, or several have this address. Name them by id, or invite them.",
+    )
+}
+
+/// The user who is meant.
+async fn find(ctx: &Context, named: Named) -> Result<UserId> {
+    let (tenant, store) = (ctx.tenant(), &ctx.store);
+    let found = match named {
+        Named::Id(id) => users::get(&tenant, store, id).await?,
+        Named::Email(email) => {
+            let mut found =
+                users::by_vouched_email(&tenant, store, &email.key(), &ctx.auth.trusted_with_addresses()).await?;
+            found.pop().filter(|_| found.is_empty())
+        }
+    };
+    found.filter(|user| user.disabled_at.is_none()).map(|user| user.id).ok_or_else(unknown)
+}
+
+/// Takes somebody into a team.
+///
+/// # Errors
+/// `not_found`, `role_too_low`, `user_unknown`, `member_already`.
+pub async fn add(ctx: &Context, team: TeamId, named: Named, role: Role) -> Result<Membership> {
+    let grant = access::require_of_team(ctx, Action::MemberAdd, team).await?;
+    let (user_id, now) = (find(ctx, named).await?, ctx.now());
+    let membership = Membership {
+        team_id: team,
+        user_id,
+        role,
+        origin: Origin::Person,
+        evidence: None,
+        created_at: now,
+        updated_at: now,
+    };
+    ctx.detached(move |ctx| async move {
+        let mut batch = Batch::default();
+        grant.hold_with(&ctx, &mut batch);
+        rows::insert_with(&ctx.tenant(), &mut batch, &membership);
+        let note = ctx.note(Told::MembershipAdded).on("team", team).of_team(team).about(user_id);
+        note.with("role", role.as_str()).write(&ctx.tenant(), &mut batch);
+        tell_of(&ctx, batch, user_id).await?;
+        Ok(membership)
+    })
+    .await
+}
+
+async fn member(ctx: &Context, team: TeamId, user: UserId) -> Result<Membership> {
+    rows::get(&ctx.tenant(), &ctx.store, team, user).await?.ok_or_else(rows::missing)
+}
+
+/// Gives a member another role. One that a rule gave becomes a person's word by that, and rules change it no more.
+///
+/// # Errors
+/// `not_found`, `role_too_low`, `last_admin`.
+pub async fn change(ctx: &Context, team: TeamId, user: UserId, role: Role) -> Result<Membership> {
+    let grant = access::require_of_team(ctx, Action::MemberChange, team).await?;
+    let before = member(ctx, team, user).await?;
+    if before.role == role && before.origin != Origin::Rule {
+        return Ok(before);
+    }
+    ctx.detached(move |ctx| async move {
+        let (mut batch, scope) = (Batch::default(), grant.team()?);
+        if role < Role::Admin {
+            rows::keep_admin_with(&scope, &mut batch, user);
+        }
+        grant.hold_with(&ctx, &mut batch);
+        rows::change_with(&scope, &mut batch, user, (role, ctx.now()));
+        let note = ctx.note(Told::MembershipChanged).on("team", team).of_team(team).about(user);
+        note.with("role", role.as_str()).with("role_before", before.role.as_str()).write(&ctx.tenant(), &mut batch);
+        tell_of(&ctx, batch, user).await?;
+        member(&ctx, team, user).await
+    })
+    .await
+}
+
+/// Takes somebody out of a team; whoever asks may leave it.
+///
+/// # Errors
+/// `not_found`, `role_too_low`, `last_admin`.
+pub async fn remove(ctx: &Context, team: TeamId, user: UserId) -> Result<()> {
+    let leaves = user == ctx.principal().user_id();
+    let action = if leaves { Action::MemberLeave } else { Action::MemberRemove };
+    let grant = access::require_of_team(ctx, action, team).await?;
+    let before = member(ctx, team, user).await?;
+    ctx.detached(move |ctx| async move { take_out(&ctx, grant, &before).await }).await
+}
+
+async fn take_out(ctx: &Context, grant: Grant, before: &Membership) -> Result<()> {
+    let (mut batch, team, user) = (Batch::default(), grant.team()?, before.user_id);
+    rows::keep_admin_with(&team, &mut batch, user);
+    grant.hold_with(ctx, &mut batch);
+    rows::remove_with(&team, &mut batch, user);
+    let note = ctx.note(Told::MembershipRemoved).on("team", team.id()).of_team(team.id()).about(user);
+    note.with("role_before", before.role.as_str()).write(&ctx.tenant(), &mut batch);
+    tell_of(ctx, batch, user).await
+}
+
+/// Writes what changes of a user, and tells all who keep something of them in memory.
+pub(crate) async fn tell_of(ctx: &Context, mut batch: Batch, user: UserId) -> Result<()> {
+    let told = session::revoke_with(ctx.app(), &mut batch, user, None);
+    ctx.store.write(batch).await?;
+    session::look_after(ctx.app(), user, told).await;
+    Ok(())
+}

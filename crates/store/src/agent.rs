@@ -1,0 +1,353 @@
+//! Agents in storage, and what each was when a run used it.
+
+use jiff::Timestamp;
+use retinue_model::agent::{Agent, Limits};
+use retinue_model::{AgentId, Error, Result, Slug, TeamId, UserId};
+
+use crate::batch::Batch;
+use crate::row::{Columns, Row};
+use crate::statement::statements;
+use crate::value::{Value, params};
+use crate::{Scope, Store, System, TeamScope, Tenant};
+
+pub(crate) mod sql {
+    super::statements! {
+        INSERT = "INSERT INTO agents (id, organization_id, team_id, maker_id, slug, version, name, description, instructions, \
+            model, max_turns, max_tokens, max_seconds, sharing, remote_api, declared, created_at, updated_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING";
+        INSERT_VERSION = "INSERT INTO agent_versions (agent_id, version, organization_id, name, description, instructions, model, \
+            max_turns, max_tokens, max_seconds, changed_by, created_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (agent_id, version) DO NOTHING";
+        GET = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
+            WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL";
+        GET_KEPT = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents WHERE id = $1 AND organization_id = $2";
+        NAME_OF = "SELECT name FROM agents WHERE id = $1 AND organization_id = $2";
+        // Those of one's teams that are shared, those that are shared with all, and one's own.
+        USABLE = "SELECT a.id, a.team_id, a.maker_id, a.slug, a.version, a.name, a.description, a.instructions, a.model, a.max_turns, \
+            a.max_tokens, a.max_seconds, a.sharing, a.remote_api, a.declared, a.created_at, a.updated_at FROM agents a \
+            WHERE a.organization_id = $1 AND a.deleted_at IS NULL AND a.id IN ( \
+            SELECT t.id FROM memberships m JOIN agents t ON t.team_id = m.team_id WHERE m.user_id = $2 AND t.deleted_at IS NULL \
+            AND (t.sharing IN ('team', 'organization') OR t.maker_id = $2) \
+            UNION SELECT o.id FROM agents o WHERE o.organization_id = $1 AND o.sharing = 'organization' AND o.deleted_at IS NULL) \
+            AND (a.name, a.id) > ($3, $4) ORDER BY a.name, a.id LIMIT $5";
+        FIRST_DECLARED = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
+            WHERE organization_id = $1 AND declared IS NOT NULL AND deleted_at IS NULL ORDER BY declared LIMIT 1";
+        DECLARED = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
+            WHERE organization_id = $1 AND declared IS NOT NULL ORDER BY declared LIMIT 1000";
+        OF_TEAM = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
+            WHERE team_id = $1 AND organization_id = $2 AND deleted_at IS NULL AND sharing IN ('team', 'organization') \
+            ORDER BY name, id LIMIT 1000";
+        COUNT_OF_TEAM = "SELECT COUNT(*) FROM agents WHERE team_id = $1 AND organization_id = $2 AND deleted_at IS NULL";
+        // Nobody else has changed it since it was read; or else this is the same change once more.
+        CHANGE = "UPDATE agents SET slug = $1, version = $2, name = $3, description = $4, instructions = $5, model = $6, \
+            max_turns = $7, max_tokens = $8, max_seconds = $9, sharing = $10, remote_api = $11, updated_at = $12 \
+            WHERE id = $13 AND team_id = $14 AND organization_id = $15 AND deleted_at IS NULL \
+            AND (version = $2 - 1 OR (version = $2 AND updated_at = $12))";
+        DECLARE = "UPDATE agents SET declared = $1, version = $2, name = $3, description = $4, instructions = $5, model = $6, \
+            updated_at = $7, deleted_at = NULL WHERE id = $8 AND organization_id = $9";
+        RETIRE = "UPDATE agents SET declared = NULL, deleted_at = $1 WHERE id = $2 AND organization_id = $3 AND declared IS NOT NULL";
+        DELETE = "UPDATE agents SET deleted_at = COALESCE(deleted_at, $1) WHERE id = $2 AND team_id = $3 AND organization_id = $4 \
+            AND declared IS NULL";
+        DELETE_ALL = "UPDATE agents SET deleted_at = COALESCE(deleted_at, $1), team_id = $2 WHERE team_id = $3 AND organization_id = $4 \
+            AND declared IS NULL";
+        MOVE_ALL = "UPDATE agents SET team_id = $1 WHERE team_id = $2 AND organization_id = $3";
+        VERSIONS = "SELECT v.version, v.name, v.description, v.instructions, v.model, v.max_turns, v.max_tokens, v.max_seconds, \
+            v.changed_by, v.created_at FROM agent_versions v JOIN agents a ON a.id = v.agent_id \
+            WHERE v.agent_id = $1 AND a.team_id = $2 AND v.organization_id = $3 AND v.version < $4 ORDER BY v.version DESC LIMIT $5";
+    }
+}
+
+fn read_limits(columns: &mut Columns<'_>) -> Result<Limits> {
+    let mut limit = || -> Result<Option<u32>> {
+        columns.take::<Option<i64>>()?.map(|value| u32::try_from(value).map_err(Error::internal)).transpose()
+    };
+    Ok(Limits { turns: limit()?, tokens: limit()?, seconds: limit()? })
+}
+
+pub(crate) fn read(columns: &mut Columns<'_>) -> Result<Agent> {
+    let (id, team_id, maker_id) = (columns.take()?, columns.take()?, columns.take()?);
+    let slug = Slug::new(&columns.take::<String>()?).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Agent {
+        id,
+        team_id,
+        maker_id,
+        slug,
+        version: columns.take()?,
+        name: columns.take()?,
+        description: columns.take()?,
+        instructions: columns.take()?,
+        model: columns.take()?,
+        limits: read_limits(columns)?,
+        sharing: columns.take::<String>()?.parse()?,
+        remote_api: columns.take()?,
+        declared: columns.take::<Option<i64>>()?.is_some(),
+        created_at: columns.take()?,
+        updated_at: columns.take()?,
+    })
+}
+
+fn read_row(row: &Row<'_>) -> Result<Agent> {
+    read(&mut row.columns())
+}
+
+/// No agent has this id.
+#[must_use]
+pub fn missing() -> Error {
+    Error::not_found("agent")
+}
+
+fn limits(limits: Limits) -> [Value<'static>; 3] {
+    [limits.turns, limits.tokens, limits.seconds].map(|limit| limit.map(i64::from).into())
+}
+
+/// Adds an agent, when the batch is written; `slug_taken` if another one of its team has its short name. `declared` is its
+/// place in the configuration.
+pub fn insert_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, declared: Option<i64>) {
+    let [turns, tokens, seconds] = limits(agent.limits);
+    batch.write(
+        &sql::INSERT,
+        [
+            agent.id.into(),
+            tenant.id().into(),
+            agent.team_id.into(),
+            agent.maker_id.into(),
+            String::from(agent.slug.clone()).into(),
+            agent.version.into(),
+            agent.name.clone().into(),
+            agent.description.clone().into(),
+            agent.instructions.clone().into(),
+            agent.model.clone().into(),
+            turns,
+            tokens,
+            seconds,
+            agent.sharing.as_str().into(),
+            agent.remote_api.into(),
+            declared.into(),
+            agent.created_at.into(),
+            agent.updated_at.into(),
+        ],
+    );
+    insert_version_with(tenant, batch, agent, agent.maker_id);
+}
+
+fn insert_version_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, by: Option<UserId>) {
+    let [turns, tokens, seconds] = limits(agent.limits);
+    batch.write(
+        &sql::INSERT_VERSION,
+        [
+            agent.id.into(),
+            agent.version.into(),
+            tenant.id().into(),
+            agent.name.clone().into(),
+            agent.description.clone().into(),
+            agent.instructions.clone().into(),
+            agent.model.clone().into(),
+            turns,
+            tokens,
+            seconds,
+            by.into(),
+            agent.updated_at.into(),
+        ],
+    );
+}
+
+/// One agent that was not deleted. Whether somebody may know of it is the caller's to decide.
+///
+/// # Errors
+/// What the engine says.
+pub async fn get(tenant: &Tenant, store: &Store, id: AgentId) -> Result<Option<Agent>> {
+    store.query_one(&sql::GET, &params![id, tenant.id()], read_row).await
+}
+
+/// One agent, be it that it was deleted.
+///
+/// # Errors
+/// What the engine says.
+pub async fn get_kept(_: &System, tenant: &Tenant, store: &Store, id: AgentId) -> Result<Option<Agent>> {
+    store.query_one(&sql::GET_KEPT, &params![id, tenant.id()], read_row).await
+}
+
+/// What an agent is called that took part in a conversation, whether it was deleted since or not.
+///
+/// # Errors
+/// What the engine says.
+pub async fn name_of(scope: &Scope, store: &Store, id: AgentId) -> Result<Option<String>> {
+    store.query_one(&sql::NAME_OF, &params![id, scope.organization()], |row| row.columns().take()).await
+}
+
+/// A place in a list of agents by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What the last one is called.
+    pub name: String,
+    /// The last one.
+    pub id: AgentId,
+}
+
+/// The agents that somebody may use, by name, from the beginning or after a place.
+///
+/// # Errors
+/// What the engine says.
+pub async fn usable(scope: &Scope, store: &Store, after: Option<Place>, limit: i64) -> Result<Vec<Agent>> {
+    let nil = || Place { name: String::new(), id: AgentId::new(uuid::Uuid::nil()) };
+    let Place { name, id } = after.unwrap_or_else(nil);
+    store.query(&sql::USABLE, &params![scope.organization(), scope.owner(), name, id, limit], read_row).await
+}
+
+/// The first agent of the configuration.
+///
+/// # Errors
+/// What the engine says.
+pub async fn first_declared(tenant: &Tenant, store: &Store) -> Result<Option<Agent>> {
+    store.query_one(&sql::FIRST_DECLARED, &params![tenant.id()], read_row).await
+}
+
+/// The agents of the configuration, in its order.
+///
+/// # Errors
+/// What the engine says.
+pub async fn declared(_: &System, tenant: &Tenant, store: &Store) -> Result<Vec<Agent>> {
+    store.query(&sql::DECLARED, &params![tenant.id()], read_row).await
+}
+
+/// The agents of a team that are shared, by name; the first 1,000.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_team(team: &TeamScope, store: &Store) -> Result<Vec<Agent>> {
+    store.query(&sql::OF_TEAM, &params![team.id(), team.organization()], read_row).await
+}
+
+/// How many agents a team has, shared or not.
+///
+/// # Errors
+/// What the engine says.
+pub async fn count_of_team(team: &TeamScope, store: &Store) -> Result<i64> {
+    let count = |row: &Row<'_>| row.columns().take();
+    Ok(store.query_one(&sql::COUNT_OF_TEAM, &params![team.id(), team.organization()], count).await?.unwrap_or(0))
+}
+
+/// Makes an agent what it is from its new version on, when the batch is written. Requires that nobody changed it since it was
+/// read: `agent_changed`.
+pub fn change_with(team: &TeamScope, batch: &mut Batch, agent: &Agent, by: UserId) {
+    let changed = || {
+        Error::conflict(
+            "agent_changed",
+            "Somebody else changed this agent meanwhile. Look at what it is now, then try again.",
+        )
+    };
+    let [turns, tokens, seconds] = limits(agent.limits);
+    batch.require(
+        &sql::CHANGE,
+        [
+            String::from(agent.slug.clone()).into(),
+            agent.version.into(),
+            agent.name.clone().into(),
+            agent.description.clone().into(),
+            agent.instructions.clone().into(),
+            agent.model.clone().into(),
+            turns,
+            tokens,
+            seconds,
+            agent.sharing.as_str().into(),
+            agent.remote_api.into(),
+            agent.updated_at.into(),
+            agent.id.into(),
+            team.id().into(),
+            team.organization().into(),
+        ],
+        changed,
+    );
+    insert_version_with(&team.tenant(), batch, agent, Some(by));
+}
+
+/// Makes an agent what the configuration says at this place of it, when the batch is written.
+pub fn declare_with(_: &System, batch: &mut Batch, tenant: &Tenant, (agent, place): (&Agent, i64)) {
+    let params = params![
+        place,
+        agent.version,
+        agent.name.clone(),
+        agent.description.clone(),
+        agent.instructions.clone(),
+        agent.model.clone(),
+        agent.updated_at,
+        agent.id,
+        tenant.id()
+    ];
+    batch.write(&sql::DECLARE, params);
+    insert_version_with(tenant, batch, agent, None);
+}
+
+/// Deletes an agent that does not stand in the configuration any more, when the batch is written.
+pub fn retire_with(_: &System, batch: &mut Batch, tenant: &Tenant, (id, now): (AgentId, Timestamp)) {
+    batch.write(&sql::RETIRE, params![now, id, tenant.id()]);
+}
+
+/// Deletes an agent that does not stand in the configuration, when the batch is written. It stays for the conversations that
+/// it took part in. Requires that there is one: `not_found`.
+pub fn delete_with(team: &TeamScope, batch: &mut Batch, id: AgentId, now: Timestamp) {
+    batch.require(&sql::DELETE, params![now, id, team.id(), team.organization()], missing);
+}
+
+/// Deletes all agents of a team but for those of the configuration, when the batch is written; what is kept of them is
+/// another team's.
+pub fn delete_all_with(team: &TeamScope, batch: &mut Batch, kept_by: TeamId, now: Timestamp) {
+    batch.write(&sql::DELETE_ALL, params![now, kept_by, team.id(), team.organization()]);
+}
+
+/// Gives all agents of a team to another one, when the batch is written.
+pub fn move_all_with(from: &TeamScope, batch: &mut Batch, to: TeamId) {
+    batch.write(&sql::MOVE_ALL, params![to, from.id(), from.organization()]);
+}
+
+/// What an agent was in one of its versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Which.
+    pub version: i64,
+    /// The name for people.
+    pub name: String,
+    /// What it was for.
+    pub description: String,
+    /// What the model was told.
+    pub instructions: String,
+    /// The name of its model.
+    pub model: Option<String>,
+    /// Bounds on each run.
+    pub limits: Limits,
+    /// Who made it so; none if the configuration did, or they are gone.
+    pub changed_by: Option<UserId>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// The versions of an agent before one of them, the newest first.
+///
+/// # Errors
+/// What the engine says.
+pub async fn versions(
+    team: &TeamScope,
+    store: &Store,
+    id: AgentId,
+    (before, limit): (i64, i64),
+) -> Result<Vec<Version>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok(Version {
+            version: columns.take()?,
+            name: columns.take()?,
+            description: columns.take()?,
+            instructions: columns.take()?,
+            model: columns.take()?,
+            limits: read_limits(&mut columns)?,
+            changed_by: columns.take()?,
+            created_at: columns.take()?,
+        })
+    };
+    store.query(&sql::VERSIONS, &params![id, team.id(), team.organization(), before, limit], read).await
+}

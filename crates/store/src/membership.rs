@@ -1,0 +1,191 @@
+//! Memberships in storage: who belongs to which team, and as what.
+
+use jiff::Timestamp;
+use retinue_model::membership::{Evidence, Membership, Role};
+use retinue_model::{Error, Result, TeamId, UserId};
+
+use crate::batch::Batch;
+use crate::row::{Columns, Row};
+use crate::statement::statements;
+use crate::value::params;
+use crate::{Store, TeamScope, Tenant};
+
+pub(crate) mod sql {
+    super::statements! {
+        // The same once more changes nothing; another one of the same person is refused.
+        INSERT = "INSERT INTO memberships (team_id, user_id, organization_id, role, origin, rule_provider, rule_group, \
+            evidence_at, created_at, updated_at) SELECT $1, u.id, u.organization_id, $2, $3, $4, $5, $6, $7, $8 \
+            FROM users u WHERE u.id = $9 AND u.organization_id = $10 AND u.disabled_at IS NULL \
+            ON CONFLICT (team_id, user_id) DO UPDATE SET updated_at = excluded.updated_at \
+            WHERE memberships.created_at = excluded.created_at AND memberships.role = excluded.role";
+        GET = "SELECT team_id, user_id, role, origin, rule_provider, rule_group, evidence_at, created_at, updated_at \
+            FROM memberships WHERE team_id = $1 AND user_id = $2 AND organization_id = $3";
+        LIST = "SELECT m.team_id, m.user_id, m.role, m.origin, m.rule_provider, m.rule_group, m.evidence_at, m.created_at, \
+            m.updated_at, u.name, u.email, u.disabled_at FROM memberships m JOIN users u ON u.id = m.user_id \
+            WHERE m.team_id = $1 AND m.organization_id = $2 AND (m.created_at, m.user_id) > ($3, $4) \
+            ORDER BY m.created_at, m.user_id LIMIT $5";
+        OF_USER = "SELECT team_id, user_id, role, origin, rule_provider, rule_group, evidence_at, created_at, updated_at \
+            FROM memberships WHERE user_id = $1 AND organization_id = $2 ORDER BY team_id LIMIT 1000";
+        CHANGE = "UPDATE memberships SET role = $1, origin = 'person', rule_provider = NULL, rule_group = NULL, \
+            evidence_at = NULL, updated_at = $2 WHERE team_id = $3 AND user_id = $4 AND organization_id = $5";
+        REMOVE = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2 AND organization_id = $3";
+        // To come after the team is held.
+        KEEP_ADMIN = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2 \
+            AND (EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
+            WHERE m.team_id = $1 AND m.role = 'admin' AND m.user_id <> $3 AND u.disabled_at IS NULL) \
+            OR NOT EXISTS (SELECT 1 FROM memberships o WHERE o.team_id = $1 AND o.user_id = $3 AND o.role = 'admin'))";
+        REQUIRE_ROLE = "UPDATE memberships SET role = role WHERE team_id = $1 AND user_id = $2 AND organization_id = $3 \
+            AND (role = $4 OR role = 'admin' OR (role = 'editor' AND CAST($5 AS BIGINT) = 1))";
+    }
+}
+
+/// Somebody who belongs to a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// As what.
+    pub membership: Membership,
+    /// What they are called.
+    pub name: String,
+    /// Their address.
+    pub email: Option<String>,
+    /// Since when they may not come in any more.
+    pub disabled_at: Option<Timestamp>,
+}
+
+pub(crate) fn read(columns: &mut Columns<'_>) -> Result<Membership> {
+    let (team_id, user_id) = (columns.take()?, columns.take()?);
+    let (role, origin) = (columns.take::<String>()?.parse()?, columns.take::<String>()?.parse()?);
+    let (provider, group) = (columns.take::<Option<String>>()?, columns.take::<Option<String>>()?);
+    let at = columns.take::<Option<Timestamp>>()?;
+    Ok(Membership {
+        team_id,
+        user_id,
+        role,
+        origin,
+        evidence: provider.zip(group).zip(at).map(|((provider, group), at)| Evidence { provider, group, at }),
+        created_at: columns.take()?,
+        updated_at: columns.take()?,
+    })
+}
+
+fn read_row(row: &Row<'_>) -> Result<Membership> {
+    read(&mut row.columns())
+}
+
+/// Nobody of this id belongs to the team.
+#[must_use]
+pub fn missing() -> Error {
+    Error::not_found("member")
+}
+
+/// Makes somebody belong to a team, when the batch is written. Requires that they may come in, and do not belong to it:
+/// `member_already`.
+pub fn insert_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership) {
+    let refused = || {
+        Error::conflict(
+            "member_already",
+            "This user belongs to the team already, or is disabled. Look at the list of members, and change the role there.",
+        )
+    };
+    let (provider, group, at) = match &membership.evidence {
+        Some(evidence) => (Some(evidence.provider.clone()), Some(evidence.group.clone()), Some(evidence.at)),
+        None => (None, None, None),
+    };
+    batch.require(
+        &sql::INSERT,
+        params![
+            membership.team_id,
+            membership.role.as_str(),
+            membership.origin.as_str(),
+            provider,
+            group,
+            at,
+            membership.created_at,
+            membership.updated_at,
+            membership.user_id,
+            tenant.id()
+        ],
+        refused,
+    );
+}
+
+/// What somebody is in a team; nothing if they do not belong to it.
+///
+/// # Errors
+/// What the engine says.
+pub async fn get(tenant: &Tenant, store: &Store, team: TeamId, user: UserId) -> Result<Option<Membership>> {
+    store.query_one(&sql::GET, &params![team, user, tenant.id()], read_row).await
+}
+
+/// A place in a list of members: what comes after it came later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Since when the last one belongs to the team.
+    pub created_at: Timestamp,
+    /// The last one.
+    pub user_id: UserId,
+}
+
+/// Who belongs to a team, the first first, from the beginning or after a place.
+///
+/// # Errors
+/// What the engine says.
+pub async fn list(team: &TeamScope, store: &Store, after: Option<Place>, limit: i64) -> Result<Vec<Member>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok(Member {
+            membership: read(&mut columns)?,
+            name: columns.take()?,
+            email: columns.take()?,
+            disabled_at: columns.take()?,
+        })
+    };
+    let nil = UserId::new(uuid::Uuid::nil());
+    let Place { created_at, user_id } = after.unwrap_or(Place { created_at: Timestamp::UNIX_EPOCH, user_id: nil });
+    store.query(&sql::LIST, &params![team.id(), team.organization(), created_at, user_id, limit], read).await
+}
+
+/// To which teams a user belongs, and as what. The first 1,000.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_user(tenant: &Tenant, store: &Store, user: UserId) -> Result<Vec<Membership>> {
+    store.query(&sql::OF_USER, &params![user, tenant.id()], read_row).await
+}
+
+/// Gives a member another role, when the batch is written: that is a person's word then, whatever it was before. Requires
+/// that they belong to the team: `not_found`.
+pub fn change_with(team: &TeamScope, batch: &mut Batch, user: UserId, (role, now): (Role, Timestamp)) {
+    batch.require(&sql::CHANGE, params![role.as_str(), now, team.id(), user, team.organization()], missing);
+}
+
+/// Takes somebody out of a team, when the batch is written; who does not belong to it stays out.
+pub fn remove_with(team: &TeamScope, batch: &mut Batch, user: UserId) {
+    batch.write(&sql::REMOVE, params![team.id(), user, team.organization()]);
+}
+
+/// Refuses the batch if a member is the only admin of the team who may come in: `last_admin`. The team is held until it is
+/// written, so that of two who go at once one stays.
+pub fn keep_admin_with(team: &TeamScope, batch: &mut Batch, user: UserId) {
+    let last = || {
+        Error::conflict("last_admin", "This is the only admin of the team. Make somebody else an admin of it first.")
+    };
+    super::team::hold_with(team, batch);
+    batch.require(&sql::KEEP_ADMIN, params![team.id(), team.organization(), user], last);
+}
+
+/// Refuses the batch if somebody has less than a role in the team when it is written: `role_too_low`.
+pub fn require_role_with(team: &TeamScope, batch: &mut Batch, user: UserId, least: Role) {
+    let params = params![team.id(), user, team.organization(), least.as_str(), i64::from(least <= Role::Editor)];
+    batch.require(&sql::REQUIRE_ROLE, params, role_too_low);
+}
+
+/// Somebody may know that it is there, but may not do this.
+#[must_use]
+pub fn role_too_low() -> Error {
+    Error::new(
+        retinue_model::error::Kind::Forbidden,
+        "role_too_low",
+        "Your role in this team does not allow that. Ask an admin of the team.",
+    )
+}
