@@ -113,6 +113,7 @@ impl Context {
         let id = match via {
             Via::SingleUser => None,
             Via::Session(id) => Some(id.to_string()),
+            Via::ApiKey(id) => Some(id.to_string()),
         };
         Note::new((self.new_id(), self.now()), (actor, via.as_str()), action).from(
             id,

@@ -78,6 +78,8 @@ pub struct Auth {
     pub admins: Vec<Declared>,
     /// How long sessions last.
     pub sessions: session::Limits,
+    /// Whether programs may show API keys.
+    pub takes_keys: bool,
     /// Where people find this server, without a slash at its end.
     pub public_url: String,
 }
@@ -95,6 +97,7 @@ impl Auth {
                 idle: SignedDuration::from_hours(72),
                 absolute: SignedDuration::from_hours(720),
             },
+            takes_keys: true,
             public_url,
         }
     }

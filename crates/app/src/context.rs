@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use retinue_agent::{Client, Limits};
+use retinue_model::api_key::KeyScopes;
 use retinue_model::id::{Id, Noun};
 use retinue_model::membership::Role;
 use retinue_model::team::Team;
 use retinue_model::user::User;
-use retinue_model::{Error, Principal};
+use retinue_model::{Error, Principal, TeamId};
 use retinue_store::{Batch, Scope, Store, Tenant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use crate::exchange::Exchanges;
 use crate::flight::Flights;
 use crate::inquiry::Inquiries;
 use crate::key::KeyRing;
+use crate::key_cache::{KeyCache, KnownKey};
 use crate::live::Registry;
 use crate::provider::Catalog;
 use crate::refused::Refused;
@@ -89,6 +91,7 @@ pub struct Inner {
     pub(crate) auth: Auth,
     keys: RwLock<Arc<KeyRing>>,
     pub(crate) sessions: SessionCache,
+    pub(crate) api_keys: KeyCache,
     pub(crate) flights: Flights,
     pub(crate) exchanges: Exchanges,
     pub(crate) inquiries: Inquiries,
@@ -138,6 +141,7 @@ impl App {
             auth: parts.auth,
             keys: RwLock::new(Arc::new(parts.keys)),
             sessions: SessionCache::default(),
+            api_keys: KeyCache::default(),
             flights: Flights::default(),
             exchanges: Exchanges::default(),
             inquiries: Inquiries::default(),
@@ -152,7 +156,7 @@ impl App {
     #[must_use]
     pub fn local_context(&self, request_id: Arc<str>) -> Context {
         let (caller, principal) = (Caller::default(), Principal::local_user());
-        Context { app: self.clone(), request_id, caller, principal, known: None }
+        Context { app: self.clone(), request_id, caller, principal, known: Known::Nothing }
     }
 
     /// How people are let in.
@@ -229,15 +233,47 @@ pub struct Context {
     request_id: Arc<str>,
     caller: Caller,
     principal: Principal,
-    /// The session it came with.
-    known: Option<Arc<KnownSession>>,
+    /// What it came with.
+    known: Known,
+}
+
+/// The credential of a request, with whose it is.
+#[derive(Clone, Debug)]
+enum Known {
+    /// Nobody signs in.
+    Nothing,
+    Session(Arc<KnownSession>),
+    Key(Arc<KnownKey>),
 }
 
 impl Context {
     /// A request that came with a session.
     pub(crate) fn of_session(visit: Visit, known: Arc<KnownSession>) -> Self {
         let Visit { app, request_id, caller } = visit;
-        Self { app, request_id, caller, principal: known.principal.clone(), known: Some(known) }
+        Self { app, request_id, caller, principal: known.principal.clone(), known: Known::Session(known) }
+    }
+
+    /// A request that came with an API key.
+    pub(crate) fn of_key(visit: Visit, known: Arc<KnownKey>) -> Self {
+        let Visit { app, request_id, caller } = visit;
+        Self { app, request_id, caller, principal: known.principal.clone(), known: Known::Key(known) }
+    }
+
+    /// What the key may be used for that this came with; none if it came with something else.
+    #[must_use]
+    pub fn key_scopes(&self) -> Option<&KeyScopes> {
+        match &self.known {
+            Known::Key(known) => Some(&known.key.scopes),
+            Known::Nothing | Known::Session(_) => None,
+        }
+    }
+
+    /// The team that the key acts in that this came with.
+    pub(crate) fn key_team(&self) -> Option<TeamId> {
+        match &self.known {
+            Known::Key(known) => Some(known.key.team_id),
+            Known::Nothing | Known::Session(_) => None,
+        }
     }
 
     /// The request's id, which the client also gets.
@@ -275,25 +311,37 @@ impl Context {
 
     /// The teams of who asks, as of a moment ago; nothing where nobody signs in.
     pub(crate) fn known_teams(&self) -> Option<&[(Team, Role)]> {
-        self.known.as_deref().map(|known| &known.teams[..])
+        match &self.known {
+            Known::Nothing => None,
+            Known::Session(known) => Some(&known.teams),
+            Known::Key(known) => Some(&known.teams),
+        }
     }
 
     /// Who asks, as of a moment ago; nothing where nobody signs in.
     #[must_use]
     pub fn known_user(&self) -> Option<&User> {
-        self.known.as_deref().map(|known| &known.user)
+        match &self.known {
+            Known::Nothing => None,
+            Known::Session(known) => Some(&known.user),
+            Known::Key(known) => Some(&known.user),
+        }
     }
 
     /// When whoever asks showed last who they are, if that is known.
     pub(crate) fn proved_at(&self) -> Option<Timestamp> {
-        self.known.as_deref().and_then(|known| known.session.proved_at)
+        match &self.known {
+            Known::Session(known) => known.session.proved_at,
+            Known::Nothing | Known::Key(_) => None,
+        }
     }
 
     /// Resolves when the session that this came with is over: what goes on for long must end then.
     pub async fn ended(&self) {
         match &self.known {
-            Some(known) => known.ended().await,
-            None => std::future::pending().await,
+            Known::Session(known) => known.ended().await,
+            Known::Key(known) => known.ended().await,
+            Known::Nothing => std::future::pending().await,
         }
     }
 

@@ -6,9 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use retinue_model::{AgentId, Error, Result, TeamId, ThreadId, UserId};
+use retinue_model::{AgentId, ApiKeyId, Error, Result, TeamId, ThreadId, UserId};
 use retinue_store::thread::Place;
-use retinue_store::{agent, membership, team};
+use retinue_store::{agent, api_key, membership, team};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -51,6 +51,17 @@ pub(crate) fn of_member(team: TeamId, place: membership::Place) -> String {
 pub(crate) fn to_member(team: TeamId, text: &str) -> Result<membership::Place> {
     let (created_at, id) = to_moment(&team.to_string(), text)?;
     Ok(membership::Place { created_at, user_id: UserId::new(id) })
+}
+
+/// The place after a key in a list of keys.
+pub(crate) fn of_key(place: api_key::Place) -> String {
+    of_moment("api_keys", place.created_at, place.id.uuid())
+}
+
+/// Reads what [`of_key`] wrote.
+pub(crate) fn to_key(text: &str) -> Result<api_key::Place> {
+    let (created_at, id) = to_moment("api_keys", text)?;
+    Ok(api_key::Place { created_at, id: ApiKeyId::new(id) })
 }
 
 /// The place after an agent in a list by name.

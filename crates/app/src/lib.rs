@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod administration;
 pub mod agent;
+pub mod api_key;
 pub mod auth;
 pub mod context;
 pub mod credential;
@@ -41,6 +42,7 @@ mod excerpt;
 mod exchange;
 mod flight;
 mod inquiry;
+mod key_cache;
 mod live;
 mod newcomer;
 mod notice;

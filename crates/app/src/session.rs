@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
-use crate::{App, Context, Visit, admin, refresh, user};
+use crate::{App, Context, Visit, admin, api_key, refresh, user};
 
 /// How exactly it is written down when a session was last used, in seconds.
 const NOTE_EVERY: i64 = 60;
@@ -187,7 +187,7 @@ pub async fn list(ctx: &Context) -> Result<Vec<Session>> {
 pub const fn current(ctx: &Context) -> Option<SessionId> {
     match ctx.principal().via() {
         Via::Session(id) => Some(id),
-        Via::SingleUser => None,
+        Via::SingleUser | Via::ApiKey(_) => None,
     }
 }
 
@@ -270,6 +270,9 @@ pub(crate) async fn look_after(app: &App, user: UserId, told: Uuid) {
 pub(crate) async fn look_again(app: &App, user: UserId) {
     for known in app.sessions.of_user(user) {
         recheck(app, &known).await;
+    }
+    for known in app.api_keys.of_user(user) {
+        api_key::recheck(app, &known).await;
     }
 }
 

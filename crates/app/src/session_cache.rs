@@ -127,6 +127,11 @@ impl SessionCache {
         inner.sessions.get(&id).filter(|known| is_current && !known.is_old(now)).cloned()
     }
 
+    /// Whether it was heard a moment ago what ended elsewhere.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.lock().heard_at.is_some_and(|at| at.elapsed() < TRUST)
+    }
+
     /// To be taken before a session is read, and given back with it.
     pub(crate) fn epoch(&self) -> u64 {
         self.lock().epoch

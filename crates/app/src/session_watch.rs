@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::session_cache::KnownSession;
-use crate::{App, refresh, session};
+use crate::{App, api_key, refresh, session};
 
 /// How often it is asked what ended elsewhere: that acts within this and the time of the question.
 const WATCH: Duration = Duration::from_millis(250);
@@ -114,6 +114,10 @@ fn look_through(app: &App, reading: &Arc<Mutex<()>>) {
     }
     for known in held {
         refresh::beside_streams(app, known, now);
+    }
+    for known in app.api_keys.to_look_at(now).into_iter().take(READ_AGAIN) {
+        let app = app.clone();
+        tokio::spawn(async move { api_key::recheck(&app, &known).await });
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::context::Inner;
+use crate::key_cache::KnownKey;
 use crate::session_cache::KnownSession;
 use crate::throttle::Key;
 use crate::{App, Context};
@@ -63,6 +64,11 @@ impl Visit {
         W: Future<Output = retinue_model::Result<T>> + Send + 'static,
     {
         self.app.detached(work(self.clone())).await
+    }
+
+    /// The same request, of somebody whose key was shown.
+    pub(crate) fn known_by_key(self, known: Arc<KnownKey>) -> Context {
+        Context::of_key(self, known)
     }
 
     /// The same request, of somebody who is known.

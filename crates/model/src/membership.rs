@@ -12,6 +12,7 @@ use crate::id::{TeamId, UserId};
 /// What somebody may do in a team. Each may do what the one before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TeamRole)]
 pub enum Role {
     /// Uses what the team has.
     Viewer,

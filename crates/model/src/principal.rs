@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::id::{OrganizationId, SessionId, UserId};
+use crate::api_key::ApiKey;
+use crate::id::{ApiKeyId, OrganizationId, SessionId, UserId};
 use crate::session::Session;
 
 /// The one who everything belongs to where nobody signs in, and who exists on every installation.
@@ -18,6 +19,8 @@ pub enum Via {
     SingleUser,
     /// A browser's cookie, and this session behind it.
     Session(SessionId),
+    /// A program's API key.
+    ApiKey(ApiKeyId),
 }
 
 impl Via {
@@ -27,6 +30,7 @@ impl Via {
         match self {
             Self::SingleUser => "single_user",
             Self::Session(_) => "session",
+            Self::ApiKey(_) => "api_key",
         }
     }
 }
@@ -59,6 +63,17 @@ impl Principal {
             organization_id: session.organization_id,
             user_id: session.user_id,
             via: Via::Session(session.id),
+            organization_admin,
+        }
+    }
+
+    /// Whoever a program acts for that shows their key.
+    #[must_use]
+    pub const fn of_key(key: &ApiKey, organization_admin: bool) -> Self {
+        Self {
+            organization_id: key.organization_id,
+            user_id: key.user_id,
+            via: Via::ApiKey(key.id),
             organization_admin,
         }
     }

@@ -251,6 +251,7 @@ impl Auth {
                 idle: SignedDuration::from_hours(self.sessions.idle_hours.into()),
                 absolute: SignedDuration::from_hours(self.sessions.absolute_hours.into()),
             },
+            takes_keys: config.remote_api.auth.api_key.enabled,
             public_url,
         })
     }

@@ -46,6 +46,7 @@ pub struct Config {
     pub data: Data,
     pub database: Database,
     pub auth: Auth,
+    pub remote_api: RemoteApi,
     pub runs: Runs,
     pub providers: Providers,
     pub log: Log,
@@ -80,6 +81,9 @@ sections! {
     }
     Data { dir: PathBuf, }
     Database { url: Secret, connections: usize, statement_seconds: u64, }
+    RemoteApi { auth: RemoteAuth, }
+    RemoteAuth { api_key: ApiKeys, }
+    ApiKeys { enabled: bool, }
     Runs { max_concurrent: usize, max_output_bytes: usize, max_seconds: u64, retries: u32, }
     Providers {
         default_model: String,

@@ -23,6 +23,7 @@ mod tx;
 mod value;
 
 pub mod agent;
+pub mod api_key;
 pub mod audit;
 pub mod credential;
 pub mod event;
@@ -302,6 +303,7 @@ pub fn statements() -> Vec<&'static Statement> {
         team::sql::ALL,
         membership::sql::ALL,
         agent::sql::ALL,
+        api_key::sql::ALL,
     ]
     .concat()
 }

@@ -1,6 +1,7 @@
 //! JSON doors.
 
 pub(crate) mod agent;
+pub(crate) mod api_key;
 pub(crate) mod credential;
 pub(crate) mod event;
 pub(crate) mod health;

@@ -15,7 +15,7 @@ use retinue_model::{Error, Result};
 use serde::de::DeserializeOwned;
 
 use crate::asked::{Asked, Refused};
-pub(crate) use crate::guard::{Ctx, Perhaps, Visitor};
+pub(crate) use crate::guard::{AnyKey, Ctx, Keyed, Perhaps, Visitor, scope};
 
 /// How much of a body that is too large is read all the same, in bytes.
 const FORGOTTEN_BYTES: usize = 32 << 20;

@@ -1,20 +1,23 @@
 //! Who may call what: each route is either for whoever is signed in, or public. The two kinds have states of their own: a
 //! handler that takes a [`Ctx`] can't be put among the public routes, for it would not compile. A public one that does
-//! something else for whoever is signed in says so by taking [`Perhaps`].
+//! something else for whoever is signed in says so by taking [`Perhaps`]. A program with an API key gets in only where the
+//! handler says for what, by taking a [`Keyed`].
 
+use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
 use retinue_app::{App, Caller, Context, Visit};
+use retinue_model::api_key::KeyScope;
 use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
 
 use crate::asked::{Asked, Refused};
-use crate::cookie;
+use crate::{bearer, cookie};
 
 /// What a browser may call itself, in characters; more is cut off.
 const MAX_USER_AGENT: usize = 200;
@@ -27,22 +30,91 @@ pub(crate) struct SignedIn(pub(crate) App);
 #[derive(Clone, Debug)]
 pub(crate) struct Public(pub(crate) App);
 
-/// Who asks, and everything to answer with. The only way to it is the credential that a request shows.
+/// Who asks, and everything to answer with. The only way to it is the credential that a request shows. Programs with a key do
+/// not get it.
 #[derive(Debug)]
 pub(crate) struct Ctx(pub(crate) Context);
+
+/// Who asks, be it by an API key that has the scope `S`.
+#[derive(Debug)]
+pub(crate) struct Keyed<S>(pub(crate) Context, pub(crate) PhantomData<S>);
+
+/// Who asks, be it by whatever API key.
+#[derive(Debug)]
+pub(crate) struct AnyKey(pub(crate) Context);
+
+impl FromRequestParts<SignedIn> for AnyKey {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, SignedIn(app): &SignedIn) -> std::result::Result<Self, Refused> {
+        known(parts, app).await.map(Self).map_err(|error| refused(parts, error))
+    }
+}
+
+/// What a key must be for.
+pub(crate) trait Scoped {
+    /// The scope.
+    const SCOPE: KeyScope;
+}
+
+macro_rules! scoped {
+    ($($name:ident)*) => {$(
+        #[doc = concat!("A key must have the scope [`KeyScope::", stringify!($name), "`].")]
+        #[derive(Debug)]
+        pub(crate) struct $name;
+
+        impl Scoped for $name {
+            const SCOPE: KeyScope = KeyScope::$name;
+        }
+    )*};
+}
+
+/// Markers for [`Keyed`].
+pub(crate) mod scope {
+    use super::{KeyScope, Scoped};
+
+    scoped! {
+        ThreadsRead ThreadsWrite AgentsRead AgentsRun AgentsWrite TeamsRead TeamsWrite AuditRead UsageRead Organization
+    }
+}
+
+impl<S: Scoped> FromRequestParts<SignedIn> for Keyed<S> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, SignedIn(app): &SignedIn) -> std::result::Result<Self, Refused> {
+        let found = known(parts, app).await.and_then(|ctx| match ctx.key_scopes() {
+            Some(scopes) if !scopes.has(S::SCOPE) => Err(insufficient_scope(S::SCOPE)),
+            _ => Ok(ctx),
+        });
+        found.map(|ctx| Self(ctx, PhantomData)).map_err(|error| refused(parts, error))
+    }
+}
+
+/// What is told to programs whose key is for something else (RFC 6750, section 3.1).
+fn insufficient_scope(scope: KeyScope) -> Error {
+    let detail = format!("This API key is not for that: it has not the scope `{}`.", scope.as_str());
+    Error::new(Kind::Forbidden, "insufficient_scope", detail)
+}
+
+fn refused(parts: &Parts, error: Error) -> Refused {
+    let place = return_to(parts);
+    Refused::new(error, Asked::of(&parts.extensions)).with_sign_in(place)
+}
 
 impl FromRequestParts<SignedIn> for Ctx {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, SignedIn(app): &SignedIn) -> std::result::Result<Self, Refused> {
-        match known(parts, app).await {
-            Ok(ctx) => Ok(Self(ctx)),
-            Err(error) => {
-                let place = return_to(parts);
-                Err(Refused::new(error, Asked::of(&parts.extensions)).with_sign_in(place))
-            }
-        }
+        let found = known(parts, app).await.and_then(|ctx| match ctx.key_scopes() {
+            Some(_) => Err(session_required()),
+            None => Ok(ctx),
+        });
+        found.map(Self).map_err(|error| refused(parts, error))
     }
+}
+
+fn session_required() -> Error {
+    Error::new(Kind::Forbidden, "session_required", "This is for people who are signed in, and not for API keys.")
 }
 
 /// Somebody of whom nothing is known.
@@ -75,27 +147,14 @@ impl FromRequestParts<Public> for Perhaps {
 }
 
 async fn known(parts: &Parts, app: &App) -> Result<Context> {
+    if let Some(text) = bearer::shown(&parts.headers)? {
+        return visit(parts, app).authenticate_key(text).await;
+    }
     if app.auth().is_single_user() {
         return Ok(app.local_context(request_id(parts)));
     }
-    refuse_other_credentials(&parts.headers)?;
     let cookie = cookie::session(&parts.headers, app)?;
     visit(parts, app).authenticate(cookie).await
-}
-
-/// A credential that is shown and does not count ends the request; it never falls through to another.
-fn refuse_other_credentials(headers: &HeaderMap) -> Result<()> {
-    // One without a token is one too.
-    let scheme = |value: &[u8]| value.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_ascii_lowercase();
-    let mut authorizations = headers.get_all("authorization").iter();
-    if authorizations.any(|value| scheme(value.as_bytes()) == b"bearer") || headers.contains_key("x-api-key") {
-        return Err(Error::new(
-            Kind::Unauthenticated,
-            "credential_kind_disabled",
-            "The token or API key in this request is not accepted: this server takes none. Leave it out, and sign in with a browser.",
-        ));
-    }
-    Ok(())
 }
 
 fn request_id(parts: &Parts) -> Arc<str> {

@@ -4,6 +4,7 @@
 mod api;
 mod asked;
 mod assets;
+mod bearer;
 mod code;
 mod cookie;
 mod door;

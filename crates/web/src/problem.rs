@@ -12,6 +12,8 @@ use retinue_model::error::Kind;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::bearer;
+
 /// An error as RFC 9457 describes it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Problem {
@@ -82,7 +84,9 @@ pub(crate) fn add_headers(error: &Error, headers: &mut HeaderMap) {
         headers.insert(RETRY_AFTER, after);
     }
     // RFC 9110, section 15.5.2
-    if error.kind() == Kind::Unauthenticated {
+    if let Some(challenge) = bearer::challenge(error) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    } else if error.kind() == Kind::Unauthenticated {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"retinue\""));
     }
 }

@@ -30,6 +30,9 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::team::get, api::team::change, api::team::delete)) // /api/teams/{id}
         .routes(routes!(api::member::list, api::member::add)) // /api/teams/{id}/members
         .routes(routes!(api::member::change, api::member::remove)) // /api/teams/{id}/members/{user_id}
+        .routes(routes!(api::api_key::list_of_team)) // /api/teams/{id}/api-keys
+        .routes(routes!(api::api_key::list, api::api_key::create)) // /api/api-keys
+        .routes(routes!(api::api_key::revoke)) // /api/api-keys/{id}
         .routes(routes!(api::provider::list)) // /api/models
         .routes(routes!(api::session::list)) // /api/sessions
         .routes(routes!(api::session::end)) // /api/sessions/{id}

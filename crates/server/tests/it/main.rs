@@ -4,6 +4,7 @@
 
 mod admin;
 mod administration;
+mod api_key;
 mod auth;
 mod bad_input;
 mod both_ways;

@@ -194,14 +194,16 @@ fn migrations_go_up_and_down_and_ask_first() {
         let output = retinue(folder.path(), arguments, &[]);
         (output.status.code(), String::from_utf8(output.stdout).unwrap() + str::from_utf8(&output.stderr).unwrap())
     };
-    let status = |first: &str, second: &str| format!("   1  {first}  0001_threads\n   2  {second}  0002_identity\n");
+    let status = |before: &str, last: &str| {
+        format!("   1  {before}  0001_threads\n   2  {before}  0002_identity\n   3  {last}  0003_teams\n")
+    };
     assert_eq!(run(&["migrate", "status"]), (Some(0), status("pending", "pending")));
     assert!(!folder.path().join("data").exists(), "looking changes nothing");
-    assert_eq!(run(&["migrate", "up"]), (Some(0), "Migrated to version 2.\n".to_owned()));
+    assert_eq!(run(&["migrate", "up"]), (Some(0), "Migrated to version 3.\n".to_owned()));
     assert_eq!(run(&["migrate", "up"]).1, "Nothing to do: the database is current.\n");
     let (code, said) = run(&["migrate", "down"]);
     assert!(code == Some(1) && said.contains("--yes"), "{said}");
-    assert_eq!(run(&["migrate", "down", "--yes"]), (Some(0), "Took back version 2.\n".to_owned()));
+    assert_eq!(run(&["migrate", "down", "--yes"]), (Some(0), "Took back version 3.\n".to_owned()));
     assert_eq!(run(&["migrate", "status"]).1, status("applied", "pending"));
 }
 

@@ -94,7 +94,7 @@ CREATE TABLE agents (
   deleted_at INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX agents_slug ON agents (team_id, slug) WHERE deleted_at IS NULL;
-CREATE INDEX agents_team ON agents (team_id, sharing) WHERE deleted_at IS NULL;
+CREATE INDEX agents_team ON agents (team_id, sharing, id);
 CREATE INDEX agents_maker ON agents (maker_id);
 CREATE INDEX agents_shared ON agents (organization_id, sharing) WHERE deleted_at IS NULL;
 CREATE INDEX agents_declared ON agents (organization_id, declared) WHERE declared IS NOT NULL;

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, List, Range};
 use super::team::slug;
-use crate::extract::{Body, Ctx, Param, Params};
+use crate::extract::{Body, Keyed, Param, Params, scope};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// An agent to make.
@@ -115,7 +115,10 @@ impl ChangeAgent {
     (status = 200, body = List<Agent>),
     (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_query`"),
 ))]
-pub(crate) async fn list(Ctx(ctx): Ctx, Params(range): Params<Range>) -> Answer<Json<List<Agent>>> {
+pub(crate) async fn list(
+    Keyed(ctx, _): Keyed<scope::AgentsRead>,
+    Params(range): Params<Range>,
+) -> Answer<Json<List<Agent>>> {
     let limit = range.limit().in_request(&ctx)?;
     let page = agent::list(&ctx, range.cursor.as_deref(), limit).await.in_request(&ctx)?;
     Ok(Json(List { data: page.agents, next_cursor: page.next_cursor }))
@@ -129,7 +132,10 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(range): Params<Range>) -> Answer<
     (status = 404, body = Problem, description = "`not_found`: you do not see that team"),
     (status = 409, body = Problem, description = "`slug_taken`"),
 ))]
-pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewAgent>) -> Answer<(StatusCode, Json<Agent>)> {
+pub(crate) async fn create(
+    Keyed(ctx, _): Keyed<scope::AgentsWrite>,
+    Body(new): Body<NewAgent>,
+) -> Answer<(StatusCode, Json<Agent>)> {
     let new = new.check().in_request(&ctx)?;
     let agent = agent::create(&ctx, new).await.in_request(&ctx)?;
     Ok((StatusCode::CREATED, Json(agent)))
@@ -140,7 +146,7 @@ pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewAgent>) -> Answer<(
     (status = 200, body = Agent),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<AgentId>) -> Answer<Json<Agent>> {
+pub(crate) async fn get(Keyed(ctx, _): Keyed<scope::AgentsRead>, Param(id): Param<AgentId>) -> Answer<Json<Agent>> {
     agent::get(&ctx, id).await.map(Json).in_request(&ctx)
 }
 
@@ -153,7 +159,7 @@ pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<AgentId>) -> Answer<Json
     (status = 409, body = Problem, description = "`agent_changed`, `agent_declared`, `slug_taken`"),
 ))]
 pub(crate) async fn change(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::AgentsWrite>,
     Param(id): Param<AgentId>,
     Body(change): Body<ChangeAgent>,
 ) -> Answer<Json<Agent>> {
@@ -168,7 +174,7 @@ pub(crate) async fn change(
     (status = 404, body = Problem, description = "`not_found`"),
     (status = 409, body = Problem, description = "`agent_declared`"),
 ))]
-pub(crate) async fn delete(Ctx(ctx): Ctx, Param(id): Param<AgentId>) -> Answer<StatusCode> {
+pub(crate) async fn delete(Keyed(ctx, _): Keyed<scope::AgentsWrite>, Param(id): Param<AgentId>) -> Answer<StatusCode> {
     agent::delete(&ctx, id).await.in_request(&ctx)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -210,7 +216,7 @@ pub(crate) struct VersionItem {
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
 pub(crate) async fn versions(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::AgentsRead>,
     Param(id): Param<AgentId>,
     Params(query): Params<ListVersions>,
 ) -> Answer<Json<List<VersionItem>>> {

@@ -6,7 +6,7 @@ use retinue_model::RunId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::{Ctx, Param, Params};
+use crate::extract::{Keyed, Param, Params, scope};
 use crate::problem::{Answer, InRequest, Problem};
 use crate::sse::{self, RunStream};
 
@@ -35,7 +35,7 @@ pub(crate) struct FollowRun {
         (status = 404, body = Problem, description = "`not_found`"),
     ))]
 pub(crate) async fn follow(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::ThreadsRead>,
     Param(id): Param<RunId>,
     Params(query): Params<FollowRun>,
     headers: HeaderMap,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::list::{List, Range};
-use crate::extract::{Body, Ctx, Param, Params};
+use crate::extract::{Body, Keyed, Param, Params, scope};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// That somebody belongs to a team.
@@ -76,7 +76,10 @@ impl NewMember {
             (Some(id), None) => Named::Id(id.parse()?),
             (None, Some(email)) => Named::Email(Email::new(email)?),
             _ => {
-                return Err(Error::invalid("invalid_body", "Name somebody by `user_id` or by `email`: by one of them."));
+                return Err(Error::invalid(
+                    "invalid_body",
+                    "Name somebody by `user_id` or by `email`: by one of them.",
+                ));
             }
         };
         Ok((named, Role::named(&self.role)?))
@@ -98,7 +101,7 @@ pub(crate) struct ChangeMember {
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
 pub(crate) async fn list(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::TeamsRead>,
     Param(id): Param<TeamId>,
     Params(range): Params<Range>,
 ) -> Answer<Json<List<MemberItem>>> {
@@ -116,7 +119,7 @@ pub(crate) async fn list(
     (status = 409, body = Problem, description = "`member_already`"),
 ))]
 pub(crate) async fn add(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
     Param(id): Param<TeamId>,
     Body(new): Body<NewMember>,
 ) -> Answer<(StatusCode, Json<MembershipView>)> {
@@ -135,7 +138,7 @@ pub(crate) async fn add(
     (status = 409, body = Problem, description = "`last_admin`"),
 ))]
 pub(crate) async fn change(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
     Param((id, user_id)): Param<(TeamId, UserId)>,
     Body(change): Body<ChangeMember>,
 ) -> Answer<Json<MembershipView>> {
@@ -151,7 +154,10 @@ pub(crate) async fn change(
     (status = 404, body = Problem, description = "`not_found`"),
     (status = 409, body = Problem, description = "`last_admin`"),
 ))]
-pub(crate) async fn remove(Ctx(ctx): Ctx, Param((id, user_id)): Param<(TeamId, UserId)>) -> Answer<StatusCode> {
+pub(crate) async fn remove(
+    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
+    Param((id, user_id)): Param<(TeamId, UserId)>,
+) -> Answer<StatusCode> {
     membership::remove(&ctx, id, user_id).await.in_request(&ctx)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use retinue_model::ThreadId;
 use retinue_model::message::Message;
 
 use super::list::{List, Range};
-use crate::extract::{Ctx, Param, Params};
+use crate::extract::{Keyed, Param, Params, scope};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// What was said in a conversation, oldest first. An answer under way is not here yet: follow its run's events.
@@ -16,7 +16,7 @@ use crate::problem::{Answer, InRequest, Problem};
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
 pub(crate) async fn list(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::ThreadsRead>,
     Param(id): Param<ThreadId>,
     Params(range): Params<Range>,
 ) -> Answer<Json<List<Message>>> {

@@ -5,10 +5,10 @@ use retinue_app::provider;
 use retinue_model::provider::Model;
 
 use super::list::List;
-use crate::extract::Ctx;
+use crate::extract::{Keyed, scope};
 
 /// The models that can be chosen now.
 #[utoipa::path(get, path = "/api/models", tag = "agents", responses((status = 200, body = List<Model>)))]
-pub(crate) async fn list(Ctx(ctx): Ctx) -> Json<List<Model>> {
+pub(crate) async fn list(Keyed(ctx, _): Keyed<scope::AgentsRead>) -> Json<List<Model>> {
     Json(List::whole(provider::list(&ctx)))
 }

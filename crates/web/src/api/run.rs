@@ -10,7 +10,7 @@ use retinue_model::{AgentId, Result, RunId, ThreadId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::extract::{Body, Ctx, Param, Unsaid};
+use crate::extract::{Body, Keyed, Param, Unsaid, scope};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// What to say.
@@ -47,7 +47,7 @@ impl NewRun {
     (status = 503, body = Problem, description = "`model_unreachable`, `shutting_down`"),
 ))]
 pub(crate) async fn start(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::AgentsRun>,
     Param(id): Param<ThreadId>,
     Body(new): Body<NewRun>,
 ) -> Answer<(StatusCode, Json<Run>)> {
@@ -61,7 +61,7 @@ pub(crate) async fn start(
     (status = 200, body = Run),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<RunId>) -> Answer<Json<Run>> {
+pub(crate) async fn get(Keyed(ctx, _): Keyed<scope::ThreadsRead>, Param(id): Param<RunId>) -> Answer<Json<Run>> {
     run::get(&ctx, id).await.map(Json).in_request(&ctx)
 }
 
@@ -70,7 +70,11 @@ pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<RunId>) -> Answer<Json<R
     (status = 200, body = Run),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn cancel(Ctx(ctx): Ctx, Param(id): Param<RunId>, _: Unsaid) -> Answer<Json<Run>> {
+pub(crate) async fn cancel(
+    Keyed(ctx, _): Keyed<scope::AgentsRun>,
+    Param(id): Param<RunId>,
+    _: Unsaid,
+) -> Answer<Json<Run>> {
     run::cancel(&ctx, id).await.map(Json).in_request(&ctx)
 }
 
@@ -82,7 +86,11 @@ pub(crate) async fn cancel(Ctx(ctx): Ctx, Param(id): Param<RunId>, _: Unsaid) ->
     (status = 409, body = Problem, description = "`run_in_progress`, `not_the_latest_run`"),
     (status = 503, body = Problem, description = "`model_unreachable`, `shutting_down`"),
 ))]
-pub(crate) async fn retry(Ctx(ctx): Ctx, Param(id): Param<RunId>, _: Unsaid) -> Answer<(StatusCode, Json<Run>)> {
+pub(crate) async fn retry(
+    Keyed(ctx, _): Keyed<scope::AgentsRun>,
+    Param(id): Param<RunId>,
+    _: Unsaid,
+) -> Answer<(StatusCode, Json<Run>)> {
     let run = run::retry(&ctx, id).await.in_request(&ctx)?;
     Ok((StatusCode::CREATED, Json(run)))
 }

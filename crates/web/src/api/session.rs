@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::list::List;
-use crate::extract::{Ctx, Param};
+use crate::extract::{AnyKey, Ctx, Param};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Who asks.
@@ -23,12 +23,12 @@ pub(crate) struct Me {
     user: Person,
     principal: PrincipalView,
     /// The teams that you belong to, the oldest first; the first 100.
-    teams: Vec<TeamRole>,
+    teams: Vec<OwnTeam>,
 }
 
 /// A team that somebody belongs to, and as what.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TeamRole {
+pub(crate) struct OwnTeam {
     id: TeamId,
     slug: Slug,
     name: String,
@@ -65,7 +65,7 @@ pub(crate) struct PrincipalView {
 #[utoipa::path(get, path = "/auth/me", tag = "sign-in", responses(
     (status = 200, body = Me),
 ))]
-pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
+pub(crate) async fn me(AnyKey(ctx): AnyKey) -> Answer<Json<Me>> {
     let user = user::me(&ctx).await.in_request(&ctx)?;
     let teams = user::my_teams(&ctx).await.in_request(&ctx)?;
     let principal = ctx.principal();
@@ -80,7 +80,7 @@ pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
         },
         teams: teams
             .into_iter()
-            .map(|(team, role)| TeamRole { id: team.id, slug: team.slug, name: team.name, role })
+            .map(|(team, role)| OwnTeam { id: team.id, slug: team.slug, name: team.name, role })
             .collect(),
     }))
 }

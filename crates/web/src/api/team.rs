@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, List};
-use crate::extract::{Body, Ctx, Param, Params};
+use crate::extract::{Body, Keyed, Param, Params, scope};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Which teams.
@@ -103,7 +103,10 @@ pub(crate) fn slug(text: Option<String>) -> Result<Option<Slug>> {
     (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_query`"),
     (status = 403, body = Problem, description = "`forbidden`: `all` is for organization admins"),
 ))]
-pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListTeams>) -> Answer<Json<List<TeamItem>>> {
+pub(crate) async fn list(
+    Keyed(ctx, _): Keyed<scope::TeamsRead>,
+    Params(query): Params<ListTeams>,
+) -> Answer<Json<List<TeamItem>>> {
     let limit = list::limit(query.limit).in_request(&ctx)?;
     let cursor = query.cursor.as_deref();
     let page =
@@ -119,7 +122,10 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListTeams>) -> Ans
     (status = 403, body = Problem, description = "`forbidden`"),
     (status = 409, body = Problem, description = "`slug_taken`"),
 ))]
-pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewTeam>) -> Answer<(StatusCode, Json<TeamItem>)> {
+pub(crate) async fn create(
+    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
+    Body(new): Body<NewTeam>,
+) -> Answer<(StatusCode, Json<TeamItem>)> {
     let check = || Ok(team::NewTeam { name: Name::new(&new.name)?, slug: slug(new.slug)? });
     let new = check().in_request(&ctx)?;
     let seen = team::create(&ctx, new).await.in_request(&ctx)?;
@@ -131,7 +137,7 @@ pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewTeam>) -> Answer<(S
     (status = 200, body = TeamItem),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<TeamId>) -> Answer<Json<TeamItem>> {
+pub(crate) async fn get(Keyed(ctx, _): Keyed<scope::TeamsRead>, Param(id): Param<TeamId>) -> Answer<Json<TeamItem>> {
     team::get(&ctx, id).await.map(|seen| Json(seen.into())).in_request(&ctx)
 }
 
@@ -144,7 +150,7 @@ pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<TeamId>) -> Answer<Json<
     (status = 409, body = Problem, description = "`slug_taken`"),
 ))]
 pub(crate) async fn change(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
     Param(id): Param<TeamId>,
     Body(change): Body<ChangeTeam>,
 ) -> Answer<Json<TeamItem>> {
@@ -165,7 +171,7 @@ pub(crate) async fn change(
     (status = 409, body = Problem, description = "`default_team`"),
 ))]
 pub(crate) async fn delete(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
     Param(id): Param<TeamId>,
     Params(query): Params<DeleteTeam>,
 ) -> Answer<StatusCode> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, Entry, List};
-use crate::extract::{Body, Ctx, Param, Params};
+use crate::extract::{Body, Keyed, Param, Params, scope};
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Which conversations.
@@ -132,7 +132,10 @@ impl ChangeThread {
     (status = 200, body = List<ThreadItem>),
     (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_search`, `invalid_query`"),
 ))]
-pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListThreads>) -> Answer<List<ThreadItem>> {
+pub(crate) async fn list(
+    Keyed(ctx, _): Keyed<scope::ThreadsRead>,
+    Params(query): Params<ListThreads>,
+) -> Answer<List<ThreadItem>> {
     let limit = list::limit(query.limit).in_request(&ctx)?;
     let cursor = query.cursor.as_deref();
     let page = match query.q.as_deref() {
@@ -156,7 +159,10 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListThreads>) -> A
     (status = 415, body = Problem, description = "`unsupported_media_type`"),
     (status = 503, body = Problem, description = "`model_unreachable`: a model was named, and the server that would list it does not answer"),
 ))]
-pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewThread>) -> Answer<(StatusCode, Json<Thread>)> {
+pub(crate) async fn create(
+    Keyed(ctx, _): Keyed<scope::ThreadsWrite>,
+    Body(new): Body<NewThread>,
+) -> Answer<(StatusCode, Json<Thread>)> {
     let new = new.check().in_request(&ctx)?;
     let thread = thread::create(&ctx, new).await.in_request(&ctx)?;
     Ok((StatusCode::CREATED, Json(thread)))
@@ -167,7 +173,7 @@ pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewThread>) -> Answer<
     (status = 200, body = Thread),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<ThreadId>) -> Answer<Json<Thread>> {
+pub(crate) async fn get(Keyed(ctx, _): Keyed<scope::ThreadsRead>, Param(id): Param<ThreadId>) -> Answer<Json<Thread>> {
     thread::get(&ctx, id).await.map(Json).in_request(&ctx)
 }
 
@@ -181,7 +187,7 @@ pub(crate) async fn get(Ctx(ctx): Ctx, Param(id): Param<ThreadId>) -> Answer<Jso
     (status = 503, body = Problem, description = "`model_unreachable`: a model was named, and the server that would list it does not answer"),
 ))]
 pub(crate) async fn change(
-    Ctx(ctx): Ctx,
+    Keyed(ctx, _): Keyed<scope::ThreadsWrite>,
     Param(id): Param<ThreadId>,
     Body(change): Body<ChangeThread>,
 ) -> Answer<Json<Thread>> {
@@ -194,7 +200,10 @@ pub(crate) async fn change(
     (status = 204, description = "It is gone."),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn delete(Ctx(ctx): Ctx, Param(id): Param<ThreadId>) -> Answer<StatusCode> {
+pub(crate) async fn delete(
+    Keyed(ctx, _): Keyed<scope::ThreadsWrite>,
+    Param(id): Param<ThreadId>,
+) -> Answer<StatusCode> {
     thread::delete(&ctx, id).await.in_request(&ctx)?;
     Ok(StatusCode::NO_CONTENT)
 }

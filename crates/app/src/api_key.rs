@@ -1,0 +1,245 @@
+//! API keys: what a program shows to act for whoever made it.
+//!
+//! A key never may more than its owner may at this moment, and no more than its scopes say.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use retinue_model::api_key::{ApiKey, KeyScopes, KeyText};
+use retinue_model::audit::Action as Told;
+use retinue_model::error::Kind;
+use retinue_model::{ApiKeyId, Error, Name, Principal, Result, TeamId};
+use retinue_store::api_key as rows;
+use retinue_store::api_key::Place;
+use retinue_store::{Batch, System, TeamScope};
+
+use crate::access::{self, Thing};
+use crate::key_cache::{KeyHash, KnownKey};
+use crate::policy::Action;
+use crate::{App, Context, Visit, admin, cursor, session, user};
+
+/// Keys of one user that count, at most.
+const MOST: i64 = 100;
+/// How exactly it is written down when a key was last used, in seconds.
+const NOTE_EVERY: i64 = 60;
+
+/// What is said of a new key.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// The team that it acts in.
+    pub team_id: TeamId,
+    /// What its owner calls it.
+    pub name: Name,
+    /// What it may be used for.
+    pub scopes: KeyScopes,
+    /// Until when it counts; none if until it is revoked.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A new key: its text is told now, and never again.
+#[derive(Debug)]
+pub struct Made {
+    /// What is kept of it.
+    pub key: ApiKey,
+    /// The key itself.
+    pub text: KeyText,
+}
+
+/// Some keys of a list, and where it goes on.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The keys, the newest first.
+    pub keys: Vec<ApiKey>,
+    /// Where the list goes on, if it does.
+    pub next_cursor: Option<String>,
+}
+
+fn disabled() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "credential_kind_disabled",
+        "This server takes no API keys: `remote_api.auth.api_key.enabled` is false.",
+    )
+}
+
+/// One text for whatever is wrong with a key: whoever shows it need not know.
+fn invalid() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "invalid_api_key",
+        "This API key does not count. Check that it is whole, or make another one.",
+    )
+}
+
+fn hash(text: &KeyText) -> KeyHash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, text.expose().as_bytes()).as_ref());
+    hash
+}
+
+/// Makes a key for whoever asks.
+///
+/// # Errors
+/// `keys_disabled`, `not_found` for the team, `role_too_low`, `expires_in_the_past`, `api_key_refused`.
+pub async fn create(ctx: &Context, new: NewKey) -> Result<Made> {
+    if !ctx.auth.takes_keys {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "keys_disabled",
+            "This server takes no API keys, so none is made. Whoever runs it can turn them on.",
+        ));
+    }
+    let grant = access::require_of_team(ctx, Action::KeyCreate, new.team_id).await?;
+    let now = ctx.now();
+    if new.expires_at.is_some_and(|at| at <= now) {
+        return Err(Error::invalid("expires_in_the_past", "Choose a time in the future for the key’s end, or none."));
+    }
+    let mut bits = [0; 32];
+    ctx.rng.fill(&mut bits);
+    let text = KeyText::of_bits(bits);
+    let key = ApiKey {
+        id: ctx.new_id(),
+        organization_id: ctx.principal().organization_id(),
+        user_id: ctx.principal().user_id(),
+        team_id: new.team_id,
+        name: new.name.into(),
+        prefix: text.shown().to_owned(),
+        scopes: new.scopes,
+        created_at: now,
+        expires_at: new.expires_at,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    ctx.detached(move |ctx| async move {
+        let mut batch = Batch::default();
+        grant.hold_with(&ctx, &mut batch);
+        rows::insert_with(&ctx.tenant(), &mut batch, &key, (hash(&text), MOST));
+        let note = ctx.note(Told::ApiKeyCreated).on("api_key", key.id).of_team(key.team_id).about(key.user_id);
+        let note = note.with("name", key.name.clone()).with("scopes", key.scopes.to_string());
+        note.with("expires_at", key.expires_at.map(|at| at.to_string())).write(&ctx.tenant(), &mut batch);
+        ctx.store.write(batch).await?;
+        Ok(Made { key, text })
+    })
+    .await
+}
+
+/// One's own keys.
+///
+/// # Errors
+/// `invalid_cursor`.
+pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<Page> {
+    let after = cursor.map_or(Ok(Place::first()), cursor::to_key)?;
+    Ok(page(rows::list(&ctx.scope(), &ctx.store, after, cursor::one_more(limit)).await?, limit))
+}
+
+/// The keys that act in a team, for those who run it.
+///
+/// # Errors
+/// `not_found`, `role_too_low`, `invalid_cursor`.
+pub async fn list_of_team(ctx: &Context, team: TeamId, cursor: Option<&str>, limit: usize) -> Result<Page> {
+    let scope: TeamScope = access::require_of_team(ctx, Action::KeyReadOfTeam, team).await?.team()?;
+    let after = cursor.map_or(Ok(Place::first()), cursor::to_key)?;
+    Ok(page(rows::of_team(&scope, &ctx.store, after, cursor::one_more(limit)).await?, limit))
+}
+
+fn page(mut keys: Vec<ApiKey>, limit: usize) -> Page {
+    let has_more = keys.len() > limit;
+    keys.truncate(limit);
+    let place = |last: &ApiKey| cursor::of_key(Place { created_at: last.created_at, id: last.id });
+    let next_cursor = keys.last().filter(|_| has_more).map(place);
+    Page { keys, next_cursor }
+}
+
+/// Revokes a key, at once: one's own, one of a team that one runs, or anybody's for those who run the installation.
+///
+/// # Errors
+/// `not_found`.
+pub async fn revoke(ctx: &Context, id: ApiKeyId) -> Result<()> {
+    let key = rows::get(&ctx.tenant(), &ctx.store, id).await?.ok_or_else(rows::missing)?;
+    let thing = Thing { team: Some(key.team_id), of: Some(key.user_id), ..Thing::default() };
+    let grant = access::require(ctx, Action::KeyRevoke, thing, rows::missing).await?;
+    if key.revoked_at.is_some() {
+        return Ok(());
+    }
+    ctx.detached(move |ctx| async move {
+        let mut batch = Batch::default();
+        grant.hold_with(&ctx, &mut batch);
+        rows::revoke_with(&ctx.tenant(), &mut batch, (id, key.user_id), ctx.now());
+        let note = ctx.note(Told::ApiKeyRevoked).on("api_key", id).of_team(key.team_id).about(key.user_id);
+        note.with("name", key.name).write(&ctx.tenant(), &mut batch);
+        let told = session::revoke_with(ctx.app(), &mut batch, key.user_id, None);
+        ctx.store.write(batch).await?;
+        session::look_after(ctx.app(), key.user_id, told).await;
+        Ok(())
+    })
+    .await
+}
+
+impl Visit {
+    /// Who this is, by the API key that a program shows. A malformed one costs no query.
+    ///
+    /// # Errors
+    /// `credential_kind_disabled`, `invalid_api_key`.
+    pub async fn authenticate_key(self, text: &str) -> Result<Context> {
+        if !self.auth.takes_keys {
+            return Err(disabled());
+        }
+        let hash = hash(&KeyText::parse(text).ok_or_else(invalid)?);
+        let now = self.now();
+        let known = match self.api_keys.get(&hash, now).filter(|_| self.sessions.is_heard()) {
+            Some(known) => known,
+            None => load(self.app(), hash).await?.ok_or_else(invalid)?,
+        };
+        if known.has_ended() || known.is_over(now) {
+            return Err(invalid());
+        }
+        note_use(self.app(), &known, now);
+        Ok(self.known_by_key(known))
+    }
+}
+
+/// Reads a key, and keeps it if it counts.
+pub(crate) async fn load(app: &App, hash: KeyHash) -> Result<Option<Arc<KnownKey>>> {
+    loop {
+        let (epoch, read_at) = (app.api_keys.epoch(), app.now());
+        let found = rows::find(&app.tenant(), &app.store, hash).await?;
+        let counts = |key: &ApiKey| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > read_at);
+        let Some((key, owner)) = found.filter(|(key, owner)| counts(key) && owner.disabled_at.is_none()) else {
+            app.api_keys.end(&hash);
+            return Ok(None);
+        };
+        let principal = Principal::of_key(&key, admin::is_admin(app, &owner).await?);
+        let teams = user::teams_of(app, &principal).await?;
+        if let Some(known) = app.api_keys.put(KnownKey::new(hash, (key, owner), (principal, teams), read_at), epoch) {
+            return Ok(Some(known));
+        }
+    }
+}
+
+/// Reads a key again, and ends it if it does not count any more.
+pub(crate) async fn recheck(app: &App, known: &KnownKey) {
+    // What can't be read is not known to be good.
+    if known.is_over(app.now()) || !matches!(load(app, known.hash).await, Ok(Some(_))) {
+        app.api_keys.end(&known.hash);
+    }
+}
+
+/// Notes that a key is used, once a minute.
+fn note_use(app: &App, known: &KnownKey, now: Timestamp) {
+    let seconds = now.as_second();
+    let noted_at = known.noted_at.load(Ordering::Relaxed);
+    let is_mine = seconds - noted_at >= NOTE_EVERY
+        && known.noted_at.compare_exchange(noted_at, seconds, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    if is_mine {
+        let (app, id) = (app.clone(), known.key.id);
+        tokio::spawn(async move {
+            let mut batch = Batch::default();
+            rows::touch_with(&System::in_background(), &mut batch, id, now);
+            if let Err(error) = app.store.write(batch).await {
+                tracing::debug!(?error, "can_fail(api_key): when it was last used was not written down");
+            }
+        });
+    }
+}
