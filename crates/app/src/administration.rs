@@ -16,6 +16,8 @@ use retinue_store::identity::Trusted;
 use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
 
+mod team;
+
 use crate::audit::Note;
 use crate::secret::Token;
 use crate::{Clock, Rng, newcomer};

@@ -4,12 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 use zeroize::Zeroize as _;
 
 use crate::error::{Error, Result};
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
+use crate::words::schema_of_words;
 
 /// What every key begins with, so that secret scanners know one when they see it.
 pub const PREFIX: &str = "rtn_";
@@ -113,10 +112,12 @@ fn crc32(bytes: &[u8]) -> u32 {
 macro_rules! scopes {
     ($($(#[$doc:meta])* $variant:ident $text:literal;)*) => {
         /// What a key may be used for; its owner may do no more with it than without it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum KeyScope {
-            $($(#[$doc])* #[serde(rename = $text)] $variant,)*
+            $($(#[$doc])* $variant,)*
         }
+
+        schema_of_words!(KeyScope as KeyScope);
 
         impl KeyScope {
             /// All of them.

@@ -3,20 +3,20 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::id::{AuditEventId, TeamId, UserId};
+use crate::words::schema_of_words;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident as $schema:ident { $($(#[$variant_doc:meta])* $variant:ident $text:literal;)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-        #[schema(as = $schema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)*
+            $($(#[$variant_doc])* $variant,)*
         }
+
+        schema_of_words!($name as $schema);
 
         impl $name {
             /// All of them.

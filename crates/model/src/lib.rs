@@ -31,6 +31,7 @@ pub mod time;
 pub mod usage;
 pub mod user;
 mod visible;
+mod words;
 
 pub use email::Email;
 pub use error::{Error, Result};

@@ -64,7 +64,7 @@ async fn compare(app: &TestApp, provider: &IdentityProvider, mut cast: Cast, fil
             cast.come_in(app, provider).await;
             let made = match things.take() {
                 Some(made) if route.method == Method::GET => made,
-                _ => Things::make(cast.owner(), &route, provider).await,
+                _ => Things::make(app, cast.owner(), &route, provider).await,
             };
             let line = ask_all((app, provider), &mut cast, (&route, query), &made).await;
             // What was only looked at is as it was.
@@ -149,8 +149,8 @@ async fn nothing_of_another_is_reached_through_a_parent_of_ones_own(app: TestApp
     assert!(!nested.is_empty());
     for route in nested {
         let other = cast.person(Actor::Other);
-        let things = Things::make(cast.owner(), &route, &provider).await;
-        let own = Things::make(other, &route, &provider).await;
+        let things = Things::make(&app, cast.owner(), &route, &provider).await;
+        let own = Things::make(&app, other, &route, &provider).await;
         for request in
             [recipe::request(&route, "", &things.below(&own)), recipe::request(&route, "", &own.below(&things))]
         {

@@ -1,5 +1,7 @@
 //! The OpenAPI document and what the doors really answer.
 
+mod team;
+
 use std::collections::BTreeSet;
 
 use jsonschema::Validator;
@@ -112,6 +114,7 @@ async fn questions(app: &TestApp, provider: &IdentityProvider, ada: &Person) -> 
     let mut bad_page = ask(get, "/api/threads/{id}/messages", &thread, None, 400);
     bad_page.url.push_str("?limit=0");
     questions.extend([search, bad_cursor, bad_page]);
+    questions.extend(team::about_teams(app, provider, ada).await);
     questions.extend(about_sign_in(app, provider, ada).await);
     questions
 }

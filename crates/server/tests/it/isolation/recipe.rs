@@ -1,7 +1,11 @@
 //! How each route is asked so that the owner gets what they ask for.
 
+use std::time::Duration;
+
 use reqwest::Method;
-use retinue_testkit::{IdentityProvider, Person, TestApp};
+use retinue_model::Name;
+use retinue_model::membership::Role;
+use retinue_testkit::{IdentityProvider, Person, TestApp, until};
 use serde_json::{Value, json};
 
 use super::route::Route;
@@ -27,8 +31,9 @@ pub(super) enum Content {
 }
 
 /// What a request says. Each route that takes something has its line here.
-fn content(route: &Route, token: &str) -> Content {
+fn content(route: &Route, things: &Things) -> Content {
     use Content::{Json, Nothing};
+    let token = &things.token;
     match (route.method.as_str(), route.path.as_str()) {
         ("GET" | "DELETE", _)
         | (
@@ -45,6 +50,13 @@ fn content(route: &Route, token: &str) -> Content {
             | "/account/take-over",
         ) => Nothing,
         ("POST", "/api/threads") => Json(json!({"title": "New"})),
+        ("POST", "/api/teams") => Json(json!({"name": "New"})),
+        ("PATCH", "/api/teams/{id}") => Json(json!({"name": "Changed"})),
+        ("POST", "/api/teams/{id}/members") => Json(json!({"email": "admin@example.com", "role": "viewer"})),
+        ("PATCH", "/api/teams/{id}/members/{user_id}") => Json(json!({"role": "admin"})),
+        ("POST", "/api/agents") => Json(json!({"team_id": things.team, "name": "New"})),
+        ("PATCH", "/api/agents/{id}") => Json(json!({"description": "Changed"})),
+        ("POST", "/api/api-keys") => Json(json!({"team_id": things.team, "name": "New"})),
         ("PATCH", "/api/threads/{id}") => Json(json!({"title": "Changed"})),
         ("POST", "/api/threads/{id}/runs") => Json(json!({"input": "More"})),
         ("POST", "/auth/backchannel-logout") => form("logout_token=none"),
@@ -76,7 +88,20 @@ fn form(text: &str) -> Content {
 
 /// The queries to ask a route with besides none; `{token}` is what opens it.
 pub(super) fn queries(route: &Route) -> &'static [&'static str] {
-    let known = ["limit", "cursor", "q", "provider", "return_to", "again", "rendered", "last_event_id"];
+    let known = [
+        "limit",
+        "cursor",
+        "q",
+        "provider",
+        "return_to",
+        "again",
+        "rendered",
+        "last_event_id",
+        "agents",
+        "move_to",
+        "all",
+        "before",
+    ];
     for name in &route.query {
         assert!(
             known.contains(&name.as_str()),
@@ -86,6 +111,7 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
         );
     }
     match (route.method.as_str(), route.path.as_str()) {
+        ("DELETE", "/api/teams/{id}") => &["?agents=delete"],
         ("GET", "/api/threads" | "/") => &["", "?q=plans", "?q=figures"],
         ("GET", path) if purpose(path).is_some() => &["", "?token={token}"],
         _ => &[""],
@@ -125,13 +151,17 @@ pub(super) struct Things {
     session: String,
     identity: String,
     agent: String,
+    team: String,
+    owner: String,
+    key: String,
     /// What opens the door; `none` where nothing does.
     token: String,
 }
 
 impl Things {
     /// Makes them.
-    pub(super) async fn make(owner: &Person, route: &Route, provider: &IdentityProvider) -> Self {
+    pub(super) async fn make(app: &TestApp, owner: &Person, route: &Route, provider: &IdentityProvider) -> Self {
+        let team = own_team(app, owner).await;
         let (_, thread) = owner.post("/api/threads", &json!({"title": "Plans of Ada"})).await;
         let thread = id(&thread).to_owned();
         let run = owner.say(&thread, "Figures of Ada").await;
@@ -147,7 +177,9 @@ impl Things {
         }
         let sessions = owner.get("/api/sessions").await;
         let identities = owner.get("/api/identities").await;
-        let agents = owner.get("/api/agents").await;
+        let new = json!({"team_id": team, "name": format!("Helper {thread}")});
+        let (_, agent) = owner.post("/api/agents", &new).await;
+        let (_, key) = owner.post("/api/api-keys", &json!({"team_id": team, "name": "Key of Ada"})).await;
         let is_other = |session: &&Value| session["current"] == json!(false);
         Self {
             thread,
@@ -155,7 +187,10 @@ impl Things {
             message: id(&messages["data"][0]).to_owned(),
             session: id(list(&sessions).iter().find(is_other).unwrap_or(&list(&sessions)[0])).to_owned(),
             identity: id(list(&identities).last().unwrap()).to_owned(),
-            agent: id(&agents["data"][0]).to_owned(),
+            agent: id(&agent).to_owned(),
+            team,
+            owner: owner.id().await,
+            key: id(&key).to_owned(),
             token: "none".to_owned(),
         }
     }
@@ -175,7 +210,7 @@ impl Things {
         Self { token, ..self.clone() }
     }
 
-    /// What the owner finds of them.
+    /// What the owner finds of them, but for what those who run the installation may change: teams and what is in them.
     pub(super) async fn state(&self, owner: &Person) -> State {
         let ids = |found: Value| list(&found).iter().map(|found| id(found).to_owned()).collect::<Vec<_>>();
         let all = json!([
@@ -184,7 +219,7 @@ impl Things {
             owner.get(&format!("/api/runs/{}", self.run)).await,
             ids(owner.get("/api/threads").await),
             ids(owner.get("/api/identities").await),
-            owner.get("/auth/me").await,
+            owner.get("/auth/me").await["user"],
         ]);
         State { all, sessions: ids(owner.get("/api/sessions").await) }
     }
@@ -192,7 +227,8 @@ impl Things {
     /// How many of them are in an answer, but for what the request said itself.
     pub(super) fn seen_in(&self, text: &str, request: &Request) -> usize {
         let words = ["Plans of Ada", "Figures of Ada"];
-        let ids = [&self.thread, &self.run, &self.message, &self.session, &self.identity].map(String::as_str);
+        let ids = [&self.thread, &self.run, &self.message, &self.session, &self.identity, &self.agent];
+        let ids = ids.map(String::as_str);
         let all = ids.into_iter().chain(words).filter(|thing| !request.path.contains(thing));
         // What a search found may have its words marked.
         let plain = text.replace("<mark>", "").replace("</mark>", "");
@@ -212,6 +248,9 @@ impl Things {
             ("sessions", "id") => &self.session,
             ("identities", "id") => &self.identity,
             ("agents", "id") => &self.agent,
+            ("teams", "id") => &self.team,
+            ("members", "user_id") => &self.owner,
+            ("api-keys", "id") => &self.key,
             ("callback", "name") => "sso",
             ("assets", "hash" | "name") => "none",
             _ => panic!(
@@ -234,8 +273,36 @@ pub(super) fn request(route: &Route, query: &str, things: &Things) -> Request {
         path: format!("{path}{}", query.replace("{token}", &things.token)),
         is_page: route.is_page,
         has_id: !route.parameters().is_empty(),
-        content: content(route, &things.token),
+        content: content(route, things),
     }
+}
+
+/// A team in which the owner is alone.
+async fn own_team(app: &TestApp, owner: &Person) -> String {
+    let teams = owner.get("/api/teams?limit=200").await;
+    let is_own = |team: &&Value| team["role"] == json!("admin");
+    if let Some(own) = list(&teams).iter().find(is_own) {
+        return id(own).to_owned();
+    }
+    let administration = app.administration().await;
+    let team = administration.create_team(Name::new("Team of Ada").unwrap(), None).await;
+    let team = match team {
+        Ok(team) => team,
+        Err(_) => administration.find_team("team-of-ada").await.unwrap(),
+    };
+    let user = administration.find(&owner.id().await).await.unwrap();
+    administration.add_member(&team, &user, Role::Admin).await.unwrap();
+    let team = team.id.to_string();
+    until("the server has heard of it", Duration::from_secs(5), async || {
+        owner.get("/auth/me").await["teams"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|own| own["id"] == json!(team))
+            .then_some(())
+    })
+    .await;
+    team
 }
 
 fn list(answer: &Value) -> &[Value] {
