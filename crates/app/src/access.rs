@@ -4,7 +4,6 @@
 
 use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
-use retinue_model::membership::Membership;
 use retinue_model::user::User;
 use retinue_model::{AgentId, Error, Result, TeamId, UserId};
 use retinue_store::{Batch, TeamScope, agent as agents, membership as memberships, user as users};
@@ -35,12 +34,11 @@ impl Thing {
     }
 }
 
-/// How somebody stands to a thing, with what that was seen by.
+/// How somebody stands to a thing.
 #[derive(Clone, Debug)]
-pub(crate) struct Standing {
-    pub(crate) user: User,
-    pub(crate) membership: Option<Membership>,
-    pub(crate) facts: Facts,
+struct Standing {
+    user: User,
+    facts: Facts,
 }
 
 /// Looks up how somebody stands to a thing. Whether they run the installation is not looked up yet.
@@ -59,11 +57,11 @@ async fn look_up(app: &App, user: UserId, thing: Thing) -> Result<Standing> {
         maker: thing.maker == Some(user),
         sharing: thing.sharing,
     };
-    Ok(Standing { user: found, membership, facts })
+    Ok(Standing { user: found, facts })
 }
 
 /// Decides whether somebody may do something with a thing, by what is so at this moment.
-pub(crate) async fn decide(app: &App, user: UserId, action: Action, thing: Thing) -> Result<(Decision, Standing)> {
+async fn decide(app: &App, user: UserId, action: Action, thing: Thing) -> Result<(Decision, Standing)> {
     let mut standing = look_up(app, user, thing).await?;
     let decision = policy::decide(&standing.facts, action);
     let row = decision.row;
@@ -77,7 +75,7 @@ pub(crate) async fn decide(app: &App, user: UserId, action: Action, thing: Thing
 }
 
 /// Whether somebody runs the installation.
-pub(crate) async fn runs_it(app: &App, user: &User) -> Result<bool> {
+async fn runs_it(app: &App, user: &User) -> Result<bool> {
     Ok(app.auth.is_single_user() || admin::is_admin(app, user).await?)
 }
 
@@ -115,7 +113,7 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
     let (decision, standing) = decide(ctx.app(), user, action, thing).await?;
     match decision.by {
         Some(by) => {
-            let team = thing.team.map(|team| TeamScope::of(&ctx.tenant(), team));
+            let team = thing.team.map(|team| TeamScope::granted(&ctx.tenant(), team));
             Ok(Grant { user, by, team })
         }
         None if standing.facts.disabled => Err(users::disabled()),

@@ -2,12 +2,14 @@
 
 use retinue_model::agent::{Agent, Description, Instructions, Limits, Sharing};
 use retinue_model::audit::Action as Told;
+use retinue_model::provider::Choice;
 use retinue_model::{AgentId, Error, Name, Result, Slug, TeamId};
 use retinue_store::Batch;
 use retinue_store::agent as rows;
 use retinue_store::agent::{Place, Version};
 
 use crate::access;
+use crate::audit::Note;
 use crate::policy::Action;
 use crate::{Context, cursor};
 
@@ -64,7 +66,7 @@ pub struct Change {
     /// What the model is told.
     pub instructions: Option<Instructions>,
     /// Another model, or none of its own.
-    pub model: Option<Option<String>>,
+    pub model: Choice,
     /// Other bounds on each run.
     pub limits: Option<Limits>,
     /// With whom it is shared.
@@ -78,7 +80,8 @@ impl Change {
         macro_rules! set {
             ($($field:ident),*) => { $(if let Some(value) = self.$field { agent.$field = value.into(); })* };
         }
-        set!(slug, name, description, instructions, model, limits, sharing, remote_api);
+        set!(slug, name, description, instructions, limits, sharing, remote_api);
+        agent.model = self.model.apply_to(agent.model.take());
     }
 }
 
@@ -190,7 +193,7 @@ pub async fn create(ctx: &Context, new: NewAgent) -> Result<Agent> {
         }
         rows::insert_with(&ctx.tenant(), &mut batch, &agent, None);
         let note = ctx.note(Told::AgentCreated).on("agent", agent.id).of_team(agent.team_id);
-        note.with("name", agent.name.clone()).with("sharing", agent.sharing.as_str()).write(&ctx.tenant(), &mut batch);
+        named(note, &agent).with("sharing", agent.sharing.as_str()).write(&ctx.tenant(), &mut batch);
         ctx.store.write(batch).await?;
         Ok(agent)
     })
@@ -253,6 +256,14 @@ pub async fn change(ctx: &Context, id: AgentId, change: Change) -> Result<Agent>
     .await
 }
 
+/// With the names of an agent, unless it is its maker's alone: whoever reads the trail may not know of it.
+fn named(note: Note, agent: &Agent) -> Note {
+    match agent.sharing {
+        Sharing::Private => note,
+        _ => note.with("name", agent.name.clone()).with("slug", agent.slug.as_str()),
+    }
+}
+
 /// Which of its fields are others now. What stands in them is in its versions.
 fn changed(before: &Agent, now: &Agent) -> Vec<&'static str> {
     let fields = [
@@ -282,7 +293,7 @@ pub async fn delete(ctx: &Context, id: AgentId) -> Result<()> {
         grant.hold_with(&ctx, &mut batch);
         rows::delete_with(&grant.team()?, &mut batch, id, ctx.now());
         let note = ctx.note(Told::AgentDeleted).on("agent", id).of_team(agent.team_id);
-        note.with("name", agent.name).with("slug", agent.slug.as_str()).write(&ctx.tenant(), &mut batch);
+        named(note, &agent).write(&ctx.tenant(), &mut batch);
         ctx.store.write(batch).await
     })
     .await

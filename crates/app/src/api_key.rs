@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use retinue_model::api_key::{ApiKey, KeyScopes, KeyText};
 use retinue_model::audit::Action as Told;
 use retinue_model::error::Kind;
+use retinue_model::user::User;
 use retinue_model::{ApiKeyId, Error, Name, Principal, Result, TeamId};
 use retinue_store::api_key as rows;
 use retinue_store::api_key::Place;
@@ -205,8 +206,8 @@ pub(crate) async fn load(app: &App, hash: KeyHash) -> Result<Option<Arc<KnownKey
     loop {
         let (epoch, read_at) = (app.api_keys.epoch(), app.now());
         let found = rows::find(&app.tenant(), &app.store, hash).await?;
-        let counts = |key: &ApiKey| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > read_at);
-        let Some((key, owner)) = found.filter(|(key, owner)| counts(key) && owner.disabled_at.is_none()) else {
+        let counts = |key: &ApiKey, owner: &User| key.revoked_at.is_none() && owner.disabled_at.is_none();
+        let Some((key, owner)) = found.filter(|(key, owner)| counts(key, owner)) else {
             app.api_keys.end(&hash);
             return Ok(None);
         };

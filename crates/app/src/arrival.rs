@@ -196,9 +196,9 @@ impl Arrival<'_> {
 
     /// Whether the configuration says that whoever this is runs the installation.
     fn is_declared_admin(&self) -> bool {
-        let (issuer, subject) = self.subject();
+        let ((issuer, subject), person) = (self.subject(), &self.signed_in.person);
         let trusted = self.visit.auth.trusted_with_addresses().has(self.configured.name(), issuer);
-        let key = self.email_key().filter(|_| trusted && self.signed_in.person.email_verified);
+        let key = self.email_key().filter(|_| trusted && person.email_verified);
         admin::declares(&self.visit.auth, (issuer, subject), key.as_deref())
     }
 

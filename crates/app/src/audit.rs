@@ -1,25 +1,21 @@
 //! What the audit trail says: each note is written in the batch that does what it tells of.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use jiff::Timestamp;
 use retinue_model::audit::{Action, Actor, AuditEvent, Outcome, Target};
 use retinue_model::principal::Via;
-use retinue_model::{AuditEventId, Error, TeamId, UserId};
+use retinue_model::{AuditEventId, TeamId, UserId};
 use retinue_store::{Batch, Tenant, audit as rows};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Inner;
-use crate::{Context, Visit};
+use crate::{Context, Visit, trail};
 
 /// A subject, as it may stand in a log: the first 12 hex digits of its SHA-256.
 pub(crate) fn subject(subject: &str) -> String {
-    Sha256::digest(subject.as_bytes()).iter().take(6).fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    trail::hex(&Sha256::digest(subject.as_bytes())[..6])
 }
 
 /// What is to be noted, until it is added to a batch.
@@ -73,13 +69,6 @@ impl Note {
     /// What changed, or other things to know: short, and never a secret.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// That it was refused, and why.
-    pub(crate) fn refused(mut self, error: &Error) -> Self {
-        self.event.outcome = Outcome::Refused;
-        self.event.reason = Some(error.code().to_owned());
         self
     }
 

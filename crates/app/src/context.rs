@@ -18,12 +18,15 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use crate::ambient::new_uuid;
+pub use crate::ambient::{Clock, Rng};
 use crate::auth::Auth;
 use crate::exchange::Exchanges;
 use crate::flight::Flights;
 use crate::inquiry::Inquiries;
 use crate::key::KeyRing;
 use crate::key_cache::{KeyCache, KnownKey};
+use crate::known::Known;
 use crate::live::Registry;
 use crate::provider::Catalog;
 use crate::refused::Refused;
@@ -32,18 +35,6 @@ use crate::visit::{Caller, Visit};
 
 /// How long a write may take before the server is called unready.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Tells the time. Wall-clock time, to the microsecond; what is stored and shown.
-pub trait Clock: Send + Sync {
-    /// Now.
-    fn now(&self) -> Timestamp;
-}
-
-/// Gives randomness that is fit for secrets.
-pub trait Rng: Send + Sync {
-    /// Fills `bytes`.
-    fn fill(&self, bytes: &mut [u8]);
-}
 
 /// Bounds on the work, from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -237,15 +228,6 @@ pub struct Context {
     known: Known,
 }
 
-/// The credential of a request, with whose it is.
-#[derive(Clone, Debug)]
-enum Known {
-    /// Nobody signs in.
-    Nothing,
-    Session(Arc<KnownSession>),
-    Key(Arc<KnownKey>),
-}
-
 impl Context {
     /// A request that came with a session.
     pub(crate) fn of_session(visit: Visit, known: Arc<KnownSession>) -> Self {
@@ -262,18 +244,12 @@ impl Context {
     /// What the key may be used for that this came with; none if it came with something else.
     #[must_use]
     pub fn key_scopes(&self) -> Option<&KeyScopes> {
-        match &self.known {
-            Known::Key(known) => Some(&known.key.scopes),
-            Known::Nothing | Known::Session(_) => None,
-        }
+        self.known.key().map(|key| &key.scopes)
     }
 
     /// The team that the key acts in that this came with.
     pub(crate) fn key_team(&self) -> Option<TeamId> {
-        match &self.known {
-            Known::Key(known) => Some(known.key.team_id),
-            Known::Nothing | Known::Session(_) => None,
-        }
+        self.known.key().map(|key| key.team_id)
     }
 
     /// The request's id, which the client also gets.
@@ -311,38 +287,23 @@ impl Context {
 
     /// The teams of who asks, as of a moment ago; nothing where nobody signs in.
     pub(crate) fn known_teams(&self) -> Option<&[(Team, Role)]> {
-        match &self.known {
-            Known::Nothing => None,
-            Known::Session(known) => Some(&known.teams),
-            Known::Key(known) => Some(&known.teams),
-        }
+        self.known.person().map(|(_, teams)| teams)
     }
 
     /// Who asks, as of a moment ago; nothing where nobody signs in.
     #[must_use]
     pub fn known_user(&self) -> Option<&User> {
-        match &self.known {
-            Known::Nothing => None,
-            Known::Session(known) => Some(&known.user),
-            Known::Key(known) => Some(&known.user),
-        }
+        self.known.person().map(|(user, _)| user)
     }
 
     /// When whoever asks showed last who they are, if that is known.
     pub(crate) fn proved_at(&self) -> Option<Timestamp> {
-        match &self.known {
-            Known::Session(known) => known.session.proved_at,
-            Known::Nothing | Known::Key(_) => None,
-        }
+        self.known.proved_at()
     }
 
     /// Resolves when the session that this came with is over: what goes on for long must end then.
     pub async fn ended(&self) {
-        match &self.known {
-            Known::Session(known) => known.ended().await,
-            Known::Key(known) => known.ended().await,
-            Known::Nothing => std::future::pending().await,
-        }
+        self.known.ended().await;
     }
 
     /// The program.
@@ -432,12 +393,4 @@ impl Inner {
         self.rng.fill(&mut bytes);
         u64::from_le_bytes(bytes)
     }
-}
-
-/// A `UUIDv7` (RFC 9562, section 5.7).
-pub(crate) fn new_uuid(rng: &dyn Rng, clock: &dyn Clock) -> uuid::Uuid {
-    let mut random = [0; 10];
-    rng.fill(&mut random);
-    let millis = u64::try_from(clock.now().as_millisecond()).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }

@@ -53,6 +53,16 @@ pub(crate) fn to_member(team: TeamId, text: &str) -> Result<membership::Place> {
     Ok(membership::Place { created_at, user_id: UserId::new(id) })
 }
 
+/// The place after an event of the audit trail.
+pub(crate) fn of_event(seq: i64) -> String {
+    seal("audit", seq.to_be_bytes().to_vec())
+}
+
+/// Reads what [`of_event`] wrote.
+pub(crate) fn to_event(text: &str) -> Result<i64> {
+    open("audit", text).map(i64::from_be_bytes)
+}
+
 /// The place after a key in a list of keys.
 pub(crate) fn of_key(place: api_key::Place) -> String {
     of_moment("api_keys", place.created_at, place.id.uuid())

@@ -157,6 +157,7 @@ pub struct Row {
 }
 
 /// How somebody stands to what they want to do something with, at this moment.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// They may not come in any more: then nothing else counts.
@@ -194,7 +195,7 @@ impl Decision {
 
 impl Facts {
     /// Whether somebody of whom this is true is meant.
-    fn are_of(&self, who: Who) -> bool {
+    fn are_of(self, who: Who) -> bool {
         let has = |least: Role| self.role.is_some_and(|role| role >= least);
         !self.disabled
             && match who {

@@ -123,13 +123,12 @@ impl SessionCache {
     /// A session that is known for certain.
     pub(crate) fn get(&self, id: SessionId, now: Timestamp) -> Option<Arc<KnownSession>> {
         let inner = self.lock();
-        let is_current = inner.heard_at.is_some_and(|at| at.elapsed() < TRUST);
-        inner.sessions.get(&id).filter(|known| is_current && !known.is_old(now)).cloned()
+        inner.sessions.get(&id).filter(|known| inner.is_heard() && !known.is_old(now)).cloned()
     }
 
     /// Whether it was heard a moment ago what ended elsewhere.
     pub(crate) fn is_heard(&self) -> bool {
-        self.lock().heard_at.is_some_and(|at| at.elapsed() < TRUST)
+        self.lock().is_heard()
     }
 
     /// To be taken before a session is read, and given back with it.
@@ -197,6 +196,10 @@ impl SessionCache {
 }
 
 impl Inner {
+    fn is_heard(&self) -> bool {
+        self.heard_at.is_some_and(|at| at.elapsed() < TRUST)
+    }
+
     fn note(&mut self, end: End) {
         self.epoch += 1;
         self.recent.push_back(end);

@@ -151,10 +151,6 @@ scopes! {
     TeamsWrite "teams:write";
     /// Reading the audit trail.
     AuditRead "audit:read";
-    /// Reading what was used, and budgets.
-    UsageRead "usage:read";
-    /// What only organization admins may do: users and budgets.
-    Organization "organization";
 }
 
 impl FromStr for KeyScope {

@@ -70,7 +70,7 @@ pub struct TeamScope {
 impl TeamScope {
     /// What belongs to a team of this organization. Whoever makes one has decided that it may be reached.
     #[must_use]
-    pub const fn of(tenant: &Tenant, team: TeamId) -> Self {
+    pub const fn granted(tenant: &Tenant, team: TeamId) -> Self {
         Self { organization: tenant.0, team }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod api_key;
+pub(crate) mod audit;
 pub(crate) mod credential;
 pub(crate) mod event;
 pub(crate) mod health;

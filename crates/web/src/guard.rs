@@ -74,7 +74,7 @@ pub(crate) mod scope {
     use super::{KeyScope, Scoped};
 
     scoped! {
-        ThreadsRead ThreadsWrite AgentsRead AgentsRun AgentsWrite TeamsRead TeamsWrite AuditRead UsageRead Organization
+        ThreadsRead ThreadsWrite AgentsRead AgentsRun AgentsWrite TeamsRead TeamsWrite AuditRead
     }
 }
 

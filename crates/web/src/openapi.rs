@@ -16,6 +16,7 @@ use crate::routes;
         (name = "runs", description = "One turn of an agent's work, and its events"),
         (name = "agents", description = "Who answers, and with which model"),
         (name = "teams", description = "Who shares agents with whom"),
+        (name = "audit", description = "Who did what"),
         (name = "sign-in", description = "Who asks, and how people sign in and out"),
         (name = "account", description = "One's own identities and sessions"),
         (name = "operations", description = "For whoever runs the server"),

@@ -20,14 +20,21 @@ const MAKERS: &[(&str, &[&str])] = &[
     ("Scope::of(", &["crates/app/src/context.rs"]),
     ("Scope::of_row(", &["crates/store/src/run.rs"]),
     ("Pen::of(", &["crates/store/src/run.rs"]),
+    // What belongs to a team, once it was decided that it may be reached.
+    ("TeamScope::granted(", &["crates/app/src/access.rs"]),
     // The people of an organization.
     ("Tenant::default_organization(", &["crates/app/src/context.rs", "crates/app/src/administration.rs"]),
     ("Tenant::of(", &[]),
     // What the program looks after itself.
-    ("System::at_start(", &["crates/app/src/work.rs"]),
+    ("System::at_start(", &["crates/app/src/work.rs", "crates/app/src/agent/declared.rs"]),
     (
         "System::in_background(",
-        &["crates/app/src/key.rs", "crates/app/src/session.rs", "crates/app/src/session_watch.rs"],
+        &[
+            "crates/app/src/api_key.rs",
+            "crates/app/src/key.rs",
+            "crates/app/src/session.rs",
+            "crates/app/src/session_watch.rs",
+        ],
     ),
 ];
 

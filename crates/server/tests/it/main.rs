@@ -38,6 +38,7 @@ mod sign_in;
 mod sign_in_hostile;
 mod team;
 mod thread;
+mod trail;
 mod upgrade;
 mod user;
 mod voucher;

@@ -121,13 +121,13 @@ async fn a_row_that_was_taken_out_is_found(store: &Store) {
 
 async fn an_end_that_was_cut_off_is_found(store: &Store) {
     static CUT: Statement = statement("DELETE FROM audit_events WHERE seq > 15");
+    static SET_BACK: Statement =
+        statement("UPDATE audit_heads SET seq = 15, hash = (SELECT hash FROM audit_events WHERE seq = 15)");
     fill(store, 0..20).await;
     let noted = audit::verify(&US, store, None).await.unwrap();
     tamper(store, &CUT).await;
     assert_eq!(verified(store).await, (15, Some(Broken::CutOff(20))));
     // Whoever sets the head back too is found by what was noted elsewhere.
-    static SET_BACK: Statement =
-        statement("UPDATE audit_heads SET seq = 15, hash = (SELECT hash FROM audit_events WHERE seq = 15)");
     let mut tx = store.begin_schema_change().await.unwrap();
     tx.run_script(SET_BACK.sqlite, SET_BACK.postgres).await.unwrap();
     tx.commit().await.unwrap();

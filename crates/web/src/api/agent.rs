@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use retinue_app::agent;
 use retinue_model::agent::{Agent, Description, Instructions, Limits, Sharing};
+use retinue_model::provider::Choice;
 use retinue_model::{AgentId, Name, Result, Slug, TeamId, UserId};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, List, Range};
@@ -77,9 +78,9 @@ pub(crate) struct ChangeAgent {
     /// What the model is told before every conversation.
     instructions: Option<String>,
     /// Another model; null goes back to the first one there is.
-    #[serde(default, deserialize_with = "named_or_null")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    model: Option<Option<String>>,
+    model: Choice,
     /// Other bounds on each run.
     limits: Option<Limits>,
     /// With whom it is shared.
@@ -87,11 +88,6 @@ pub(crate) struct ChangeAgent {
     sharing: Option<String>,
     /// Whether programs may use it by the remote agent API.
     remote_api: Option<bool>,
-}
-
-/// What is there, be it null: it differs from what is left out.
-fn named_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 impl ChangeAgent {

@@ -54,9 +54,8 @@ fn content(route: &Route, things: &Things) -> Content {
         ("PATCH", "/api/teams/{id}") => Json(json!({"name": "Changed"})),
         ("POST", "/api/teams/{id}/members") => Json(json!({"email": "admin@example.com", "role": "viewer"})),
         ("PATCH", "/api/teams/{id}/members/{user_id}") => Json(json!({"role": "admin"})),
-        ("POST", "/api/agents") => Json(json!({"team_id": things.team, "name": "New"})),
+        ("POST", "/api/agents" | "/api/api-keys") => Json(json!({"team_id": things.team, "name": "New"})),
         ("PATCH", "/api/agents/{id}") => Json(json!({"description": "Changed"})),
-        ("POST", "/api/api-keys") => Json(json!({"team_id": things.team, "name": "New"})),
         ("PATCH", "/api/threads/{id}") => Json(json!({"title": "Changed"})),
         ("POST", "/api/threads/{id}/runs") => Json(json!({"input": "More"})),
         ("POST", "/auth/backchannel-logout") => form("logout_token=none"),
@@ -101,6 +100,14 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
         "move_to",
         "all",
         "before",
+        "mine",
+        "team_id",
+        "actor",
+        "target",
+        "action",
+        "outcome",
+        "since",
+        "until",
     ];
     for name in &route.query {
         assert!(
@@ -111,6 +118,7 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
         );
     }
     match (route.method.as_str(), route.path.as_str()) {
+        ("GET", "/api/audit") => &["", "?mine=true", "?team_id={team}"],
         ("DELETE", "/api/teams/{id}") => &["?agents=delete"],
         ("GET", "/api/threads" | "/") => &["", "?q=plans", "?q=figures"],
         ("GET", path) if purpose(path).is_some() => &["", "?token={token}"],
@@ -177,7 +185,7 @@ impl Things {
         }
         let sessions = owner.get("/api/sessions").await;
         let identities = owner.get("/api/identities").await;
-        let new = json!({"team_id": team, "name": format!("Helper {thread}")});
+        let new = json!({"team_id": team, "name": format!("Helper of Ada {}", &thread[4..])});
         let (_, agent) = owner.post("/api/agents", &new).await;
         let (_, key) = owner.post("/api/api-keys", &json!({"team_id": team, "name": "Key of Ada"})).await;
         let is_other = |session: &&Value| session["current"] == json!(false);
@@ -226,8 +234,8 @@ impl Things {
 
     /// How many of them are in an answer, but for what the request said itself.
     pub(super) fn seen_in(&self, text: &str, request: &Request) -> usize {
-        let words = ["Plans of Ada", "Figures of Ada"];
-        let ids = [&self.thread, &self.run, &self.message, &self.session, &self.identity, &self.agent];
+        let words = ["Plans of Ada", "Figures of Ada", "Helper of Ada"];
+        let ids = [&self.thread, &self.run, &self.message, &self.session, &self.identity];
         let ids = ids.map(String::as_str);
         let all = ids.into_iter().chain(words).filter(|thing| !request.path.contains(thing));
         // What a search found may have its words marked.
@@ -270,7 +278,7 @@ pub(super) fn request(route: &Route, query: &str, things: &Things) -> Request {
     }
     Request {
         method: route.method.clone(),
-        path: format!("{path}{}", query.replace("{token}", &things.token)),
+        path: format!("{path}{}", query.replace("{token}", &things.token).replace("{team}", &things.team)),
         is_page: route.is_page,
         has_id: !route.parameters().is_empty(),
         content: content(route, things),

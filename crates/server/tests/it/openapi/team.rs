@@ -8,6 +8,12 @@ use super::{Question, ask};
 use crate::api_key::key;
 use crate::team::{join, team};
 
+fn asked_with(method: &Method, path: &'static str, query: &str, status: u16) -> Question {
+    let mut question = ask(method.clone(), path, "", None, status);
+    question.url.push_str(query);
+    question
+}
+
 /// Ada is an admin of a team, in which there is somebody else too.
 pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada: &Person) -> Vec<Question> {
     let admin = Person::signed_in(app, provider, "admin").await;
@@ -78,6 +84,11 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
         ask(get.clone(), "/api/agents/{id}/versions", no_agent, None, 404),
         ask(delete.clone(), "/api/agents/{id}", &helper, None, 204),
         ask(delete.clone(), "/api/agents/{id}", &helper, None, 404),
+        ask(get.clone(), "/api/audit", "", None, 403),
+        asked_with(&get, "/api/audit", "?mine=true", 200),
+        asked_with(&get, "/api/audit", &format!("?team_id={ops}&limit=5"), 200),
+        asked_with(&get, "/api/audit", &format!("?team_id={no_team}"), 404),
+        asked_with(&get, "/api/audit", "?mine=true&actor=x", 400),
         ask(get, "/api/api-keys", "", None, 200),
         ask(post.clone(), "/api/api-keys", "", Some(json!({ "team_id": ops, "name": "x" })), 201),
         ask(post, "/api/api-keys", "", Some(json!({ "team_id": no_team, "name": "x" })), 404),

@@ -1,0 +1,59 @@
+//! The credential that a request came with, with whose it is.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use retinue_model::api_key::ApiKey;
+use retinue_model::membership::Role;
+use retinue_model::team::Team;
+use retinue_model::user::User;
+
+use crate::key_cache::KnownKey;
+use crate::session_cache::KnownSession;
+
+/// The credential of a request, with whose it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    /// Nobody signs in.
+    Nothing,
+    /// A browser's session.
+    Session(Arc<KnownSession>),
+    /// A program's key.
+    Key(Arc<KnownKey>),
+}
+
+impl Known {
+    /// The key, if it is one.
+    pub(crate) fn key(&self) -> Option<&ApiKey> {
+        match self {
+            Self::Key(known) => Some(&known.key),
+            Self::Nothing | Self::Session(_) => None,
+        }
+    }
+
+    /// Whose it is, and their teams, as of a moment ago.
+    pub(crate) fn person(&self) -> Option<(&User, &[(Team, Role)])> {
+        match self {
+            Self::Nothing => None,
+            Self::Session(known) => Some((&known.user, &known.teams)),
+            Self::Key(known) => Some((&known.user, &known.teams)),
+        }
+    }
+
+    /// When whoever asks showed last who they are, if that is known.
+    pub(crate) fn proved_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Session(known) => known.session.proved_at,
+            Self::Nothing | Self::Key(_) => None,
+        }
+    }
+
+    /// Resolves when it does not count any more.
+    pub(crate) async fn ended(&self) {
+        match self {
+            Self::Session(known) => known.ended().await,
+            Self::Key(known) => known.ended().await,
+            Self::Nothing => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The audit trail through its door: what is told, and to whom.
+
+use reqwest::Method;
+use retinue_store::{Tenant, audit};
+use retinue_testkit::{IdentityProvider, TestApp, with_people_on_both_engines};
+use serde_json::{Value, json};
+
+use crate::api_key::key;
+use crate::team::{People, join, people, team};
+
+with_people_on_both_engines! {
+    what_was_done_is_told_with_who_did_it_to_what,
+    each_sees_their_part_of_it,
+    a_list_goes_on_where_it_ended,
+}
+
+fn actions(list: &Value) -> Vec<&str> {
+    list["data"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect()
+}
+
+async fn what_was_done_is_told_with_who_did_it_to_what(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    let (text, key_id) = key(&ada, &ops, &["agents:write"]).await;
+    let new = json!({ "team_id": ops, "name": "Helper", "instructions": "Keep it quiet." });
+    let made = app.request(Method::POST, "/api/agents").bearer_auth(&text).json(&new).send().await.unwrap();
+    let request_id = made.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let agent = made.json::<Value>().await.unwrap()["id"].clone();
+
+    let all = admin.get(&format!("/api/audit?team_id={ops}")).await;
+    assert_eq!(actions(&all), ["agent.created", "api_key.created", "membership.added", "team.created"]);
+    let event = &all["data"][0];
+    assert_eq!(event["actor"]["user_id"], json!(ada.id().await));
+    assert_eq!((&event["actor"]["via"], &event["actor"]["via_id"]), (&json!("api_key"), &json!(key_id)));
+    assert_eq!(event["target"], json!({ "kind": "agent", "id": agent }));
+    assert_eq!((&event["outcome"], &event["request_id"]), (&json!("done"), &json!(request_id)));
+    assert_eq!(event["address"], "127.0.0.1");
+    let told = all.to_string();
+    assert!(!told.contains(&text) && !told.contains("Keep it quiet"), "no secret, and not what an agent is told");
+    let member = &all["data"][2];
+    assert_eq!((&member["user_id"], &member["details"]["role"]), (&json!(ada.id().await), &json!("editor")));
+
+    let store = retinue_store::Store::open_beside(app.database.location()).await.unwrap();
+    let verified = audit::verify(&Tenant::default_organization(), &store, None).await.unwrap();
+    assert_eq!((verified.broken, verified.seq), (None, event["seq"].as_i64().unwrap()));
+}
+
+async fn each_sees_their_part_of_it(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let (ops, other) = (team(&admin, "Ops").await, team(&admin, "Other").await);
+    join(&admin, &ops, &ada, "admin").await;
+    join(&admin, &other, &grace, "viewer").await;
+    assert_eq!(ada.status(Method::GET, "/api/audit").await, 403);
+    assert_eq!(ada.status(Method::GET, &format!("/api/audit?actor={}", ada.id().await)).await, 403);
+    assert_eq!(actions(&ada.get(&format!("/api/audit?team_id={ops}")).await), ["membership.added", "team.created"]);
+    assert_eq!(ada.status(Method::GET, &format!("/api/audit?team_id={other}")).await, 404);
+    assert_eq!(grace.status(Method::GET, &format!("/api/audit?team_id={other}")).await, 403);
+    assert_eq!(actions(&grace.get("/api/audit?mine=true").await), ["membership.added", "user.created"]);
+    let all = admin.get("/api/audit?limit=200").await;
+    assert!(actions(&all).contains(&"agent.created"), "what the configuration declares is told too");
+    let found = admin.get("/api/audit?action=team.created").await;
+    assert_eq!(actions(&found), ["team.created", "team.created"]);
+    let found = admin.get(&format!("/api/audit?target={ops}&action=membership.added")).await;
+    assert_eq!(actions(&found), ["membership.added"]);
+    assert_eq!(admin.status(Method::GET, "/api/audit?action=team.painted").await, 400);
+}
+
+async fn a_list_goes_on_where_it_ended(app: TestApp, provider: IdentityProvider) {
+    let People { admin, .. } = people(&app, &provider).await;
+    for number in 0..5 {
+        team(&admin, &format!("Team {number}")).await;
+    }
+    let (mut path, mut seqs) = ("/api/audit?limit=2".to_owned(), Vec::new());
+    loop {
+        let page = admin.get(&path).await;
+        seqs.extend(page["data"].as_array().unwrap().iter().map(|event| event["seq"].as_i64().unwrap()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/api/audit?limit=2&cursor={cursor}");
+    }
+    let newest = seqs[0];
+    assert_eq!(seqs, (1..=newest).rev().collect::<Vec<_>>());
+}

@@ -1,0 +1,175 @@
+//! `/api/audit`: who did what.
+
+use axum::Json;
+use jiff::Timestamp;
+use retinue_app::trail::{self, Wanted};
+use retinue_model::audit::{Action, Outcome, Recorded};
+use retinue_model::{AuditEventId, Error, Result, TeamId, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::list::{self, List};
+use crate::extract::{Keyed, Params, scope};
+use crate::problem::{Answer, InRequest, Problem};
+
+/// Which events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListEvents {
+    /// How many at most: 1 to 200, otherwise 20.
+    #[param(minimum = 1, maximum = 200, default = 20)]
+    limit: Option<usize>,
+    /// Where the list goes on: the `next_cursor` of the answer before.
+    cursor: Option<String>,
+    /// Only what you did, and what was done to you. Everybody may ask for that.
+    #[serde(default)]
+    #[param(default = false)]
+    mine: bool,
+    /// Only what is a team's business; for its admins.
+    #[param(value_type = Option<TeamId>)]
+    team_id: Option<String>,
+    /// Only what this user did.
+    #[param(value_type = Option<UserId>)]
+    actor: Option<String>,
+    /// Only what was done to the thing of this id.
+    target: Option<String>,
+    /// Only what is of this kind.
+    #[param(value_type = Option<Action>)]
+    action: Option<String>,
+    /// Only what went so.
+    #[param(value_type = Option<Outcome>)]
+    outcome: Option<String>,
+    /// Not before this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<String>,
+    /// Before this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<String>,
+}
+
+fn time(text: Option<&String>) -> Result<Option<Timestamp>> {
+    let invalid = |_| Error::invalid("invalid_time", "A time is written like 2027-01-31T12:00:00Z.");
+    text.map(|text| text.parse().map_err(invalid)).transpose()
+}
+
+impl ListEvents {
+    fn check(&self) -> Result<Wanted> {
+        let unknown = |what: &str| Error::invalid("invalid_query", format!("There is no such {what}."));
+        Ok(Wanted {
+            team: self.team_id.as_deref().map(str::parse).transpose()?,
+            mine: self.mine,
+            actor: self.actor.as_deref().map(str::parse).transpose()?,
+            target: self.target.clone(),
+            action: self.action.as_deref().map(str::parse).transpose().map_err(|_| unknown("action"))?,
+            outcome: self.outcome.as_deref().map(str::parse).transpose().map_err(|_| unknown("outcome"))?,
+            since: time(self.since.as_ref())?,
+            until: time(self.until.as_ref())?,
+        })
+    }
+}
+
+/// Who did it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ActorView {
+    /// `user`, `operator` (whoever has the machine), `system`, `provider` (an identity provider) or `stranger`.
+    kind: &'static str,
+    /// The user, if it is one.
+    #[schema(required)]
+    user_id: Option<UserId>,
+    /// By what they were known: `session`, `api_key`, `single_user`, `console`…
+    via: String,
+    /// Which of those, if it has an id.
+    #[schema(required)]
+    via_id: Option<String>,
+}
+
+/// To what it was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TargetView {
+    /// The noun.
+    kind: String,
+    /// The id, or a name where there is none.
+    id: String,
+}
+
+/// Who did what to what.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditItem {
+    id: AuditEventId,
+    /// Its number in the trail.
+    seq: i64,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    actor: ActorView,
+    action: Action,
+    #[schema(required)]
+    target: Option<TargetView>,
+    /// Whom it concerns.
+    #[schema(required)]
+    user_id: Option<UserId>,
+    /// Whose team's business it is.
+    #[schema(required)]
+    team_id: Option<TeamId>,
+    outcome: Outcome,
+    /// Why it was refused.
+    #[schema(required)]
+    reason: Option<String>,
+    /// What changed.
+    #[schema(required, value_type = Option<Object>)]
+    details: Option<Value>,
+    /// What the log calls the request.
+    #[schema(required)]
+    request_id: Option<String>,
+    /// Where it came from.
+    #[schema(required)]
+    address: Option<String>,
+    /// The SHA-256 of this event and of the hash before it, in hexadecimal.
+    hash: String,
+}
+
+impl From<Recorded> for AuditItem {
+    fn from(recorded: Recorded) -> Self {
+        let event = recorded.event;
+        Self {
+            id: event.id,
+            seq: recorded.seq,
+            at: event.at,
+            actor: ActorView {
+                kind: event.actor.kind(),
+                user_id: event.actor.user_id(),
+                via: event.via,
+                via_id: event.via_id,
+            },
+            action: event.action,
+            target: event.target.map(|target| TargetView { kind: target.kind, id: target.id }),
+            user_id: event.user_id,
+            team_id: event.team_id,
+            outcome: event.outcome,
+            reason: event.reason,
+            details: event.details.and_then(|details| serde_json::from_str(&details).ok()),
+            request_id: event.request_id,
+            address: event.address,
+            hash: retinue_app::trail::hex(&recorded.hash),
+        }
+    }
+}
+
+/// Who did what, the newest first. All of it is for organization admins, a team's part for its admins, and one's own part
+/// for everybody.
+#[utoipa::path(get, path = "/api/audit", tag = "audit", params(ListEvents), responses(
+    (status = 200, body = List<AuditItem>),
+    (status = 400, body = Problem, description = "`invalid_query`, `invalid_cursor`, `invalid_limit`, `invalid_id`, `invalid_time`"),
+    (status = 403, body = Problem, description = "`forbidden`, `role_too_low`"),
+    (status = 404, body = Problem, description = "`not_found`: you do not see that team"),
+))]
+pub(crate) async fn list(
+    Keyed(ctx, _): Keyed<scope::AuditRead>,
+    Params(query): Params<ListEvents>,
+) -> Answer<Json<List<AuditItem>>> {
+    let limit = list::limit(query.limit).in_request(&ctx)?;
+    let wanted = query.check().in_request(&ctx)?;
+    let page = trail::list(&ctx, &wanted, query.cursor.as_deref(), limit).await.in_request(&ctx)?;
+    Ok(Json(List { data: page.events.into_iter().map(AuditItem::from).collect(), next_cursor: page.next_cursor }))
+}
