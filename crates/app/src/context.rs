@@ -149,8 +149,7 @@ impl App {
     /// The context of the program's own user, who is the only one where nobody signs in.
     #[must_use]
     pub fn local_context(&self, request_id: Arc<str>) -> Context {
-        let (caller, principal) = (Caller::default(), Principal::local_user());
-        Context { app: self.clone(), request_id, caller, principal, known: None }
+        Context { app: self.clone(), request_id, caller: Caller::default(), known: None }
     }
 
     /// How people are let in.
@@ -226,8 +225,7 @@ pub struct Context {
     app: App,
     request_id: Arc<str>,
     caller: Caller,
-    principal: Principal,
-    /// The session it came with.
+    /// The session it came with; none where nobody signs in.
     known: Option<Arc<KnownSession>>,
 }
 
@@ -235,7 +233,7 @@ impl Context {
     /// A request that came with a session.
     pub(crate) fn of_session(visit: Visit, known: Arc<KnownSession>) -> Self {
         let Visit { app, request_id, caller } = visit;
-        Self { app, request_id, caller, principal: known.principal.clone(), known: Some(known) }
+        Self { app, request_id, caller, known: Some(known) }
     }
 
     /// The request's id, which the client also gets.
@@ -252,13 +250,13 @@ impl Context {
 
     /// Who asks.
     #[must_use]
-    pub const fn principal(&self) -> &Principal {
-        &self.principal
+    pub fn principal(&self) -> &Principal {
+        self.known.as_deref().map_or(Principal::local_user(), |known| &known.principal)
     }
 
     /// What they own.
-    pub(crate) const fn scope(&self) -> Scope {
-        Scope::of(&self.principal)
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::of(self.principal())
     }
 
     /// Who asks, as of a moment ago; nothing where nobody signs in.

@@ -126,15 +126,16 @@ pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Optio
     loop {
         let epoch = app.sessions.epoch();
         let read_at = app.now();
-        let Some(found) = rows::find(&tenant, &app.store, id, user).await? else {
+        let Some(mut found) = rows::find(&tenant, &app.store, id, user).await? else {
             app.sessions.forget(id);
             return Ok(None);
         };
-        if !app.auth.takes(found.session.method, found.provider.as_ref()) {
+        if !app.auth.takes(found.session.method, found.identity.as_ref()) {
             shut(app, &found.session).await?;
             return Ok(None);
         }
-        let principal = Principal::of_session(&found.session, admin::is_admin(app, &found.user).await?);
+        let is_admin = admin::is_admin(app, &found.user).await?;
+        let principal = Principal::of_session(&found.session, found.identity.take(), is_admin);
         let known = KnownSession::new(found, principal, read_at);
         if let Some(known) = app.sessions.put(known, epoch) {
             return Ok(Some(known));
@@ -183,7 +184,7 @@ pub async fn list(ctx: &Context) -> Result<Vec<Session>> {
 
 /// The session that a request came with.
 #[must_use]
-pub const fn current(ctx: &Context) -> Option<SessionId> {
+pub fn current(ctx: &Context) -> Option<SessionId> {
     match ctx.principal().via() {
         Via::Session(id) => Some(id),
         Via::SingleUser => None,

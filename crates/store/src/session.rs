@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use retinue_model::error::Kind;
+use retinue_model::identity;
 use retinue_model::session::Session;
 use retinue_model::user::User;
 use retinue_model::{Error, Result, SessionId, UserId};
@@ -20,7 +21,7 @@ pub(crate) mod sql {
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING";
         GET = "SELECT s.id, s.organization_id, s.user_id, s.identity_id, s.method, s.user_agent, s.address, s.proved_at, \
             s.created_at, s.last_seen_at, s.expires_at, s.refresh_at, u.id, u.organization_id, u.name, u.email, u.email_verified, \
-            u.organization_admin, u.disabled_at, u.created_at, i.provider, i.issuer \
+            u.organization_admin, u.disabled_at, u.created_at, i.provider, i.issuer, i.subject \
             FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN identities i ON i.id = s.identity_id \
             WHERE s.id = $1 AND s.user_id = $2 AND s.organization_id = $3 AND s.ended_at IS NULL AND u.disabled_at IS NULL";
         ENDED_AT = "SELECT ended_at FROM sessions WHERE id = $1 AND user_id = $2";
@@ -100,8 +101,8 @@ pub struct Found {
     pub user: User,
     /// When the provider is to be asked about it.
     pub refresh_at: Option<Timestamp>,
-    /// At which provider it was begun, by name and issuer; none if by address.
-    pub provider: Option<(String, String)>,
+    /// With which identity it was begun; none if by address.
+    pub identity: Option<identity::Key>,
 }
 
 /// Something ended: one session of a user, or all that they have.
@@ -182,8 +183,9 @@ pub async fn find(tenant: &Tenant, store: &Store, id: SessionId, user: UserId) -
         let mut columns = row.columns();
         let (session, refresh_at) = (read(&mut columns)?, columns.take()?);
         let user = user::read(&mut columns)?;
-        let (name, issuer) = (columns.take::<Option<String>>()?, columns.take::<Option<String>>()?);
-        Ok(Found { session, refresh_at, user, provider: name.zip(issuer) })
+        let (provider, issuer, subject) = (columns.take()?, columns.take()?, columns.take()?);
+        let key = |((provider, issuer), subject)| identity::Key { provider, issuer, subject };
+        Ok(Found { session, refresh_at, user, identity: Option::zip(provider, issuer).zip(subject).map(key) })
     };
     store.query_one(&sql::GET, &params![id, user, tenant.id()], read).await
 }

@@ -65,8 +65,8 @@ fn adas() -> KnownSession {
         disabled_at: None,
         created_at: NOW,
     };
-    let principal = Principal::of_session(&session, false);
-    KnownSession::new(Found { session, user, refresh_at: None, provider: None }, principal, NOW)
+    let principal = Principal::of_session(&session, None, false);
+    KnownSession::new(Found { session, user, refresh_at: None, identity: None }, principal, NOW)
 }
 
 /// Memory is asked by the session alone, and the cookie says whose it is.

@@ -26,6 +26,7 @@ mod page;
 mod password;
 mod place;
 mod postgres_fault;
+mod principal;
 mod program;
 mod proof;
 mod refresh;

@@ -18,7 +18,7 @@ use self::raw::{Contents, Raw};
 use super::{down, merged_by_down, up, up_to};
 use crate::{Batch, Location, Scope, Store, Tenant, scratch, search, thread, user};
 
-const MINE: Scope = Scope::of(&Principal::local_user());
+const MINE: Scope = Scope::of(Principal::local_user());
 
 /// Rows of each table of release 0.1: conversations, runs, messages, events.
 const ROWS: [usize; 4] = [5_003, 50_000, 100_000, 145_000];

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use retinue_app::auth::Mode;
 use retinue_app::{session, user};
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
-use retinue_model::{OrganizationId, SessionId, UserId};
+use retinue_model::{OrganizationId, Principal, SessionId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,12 +44,38 @@ impl From<User> for Person {
 /// As whom a request acts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PrincipalView {
+    /// `single_user`, `oidc` or `local`.
+    mode: &'static str,
     user_id: UserId,
     organization_id: OrganizationId,
+    /// The issuer of the identity that the session was begun with; null if it was begun by address, or where nobody signs in.
+    #[schema(required)]
+    issuer: Option<String>,
+    /// Who that identity is there; null where the issuer is.
+    #[schema(required)]
+    subject: Option<String>,
     /// `single_user` or `session`.
     via: &'static str,
+    /// What the credential is narrowed to; with none the request may do all that its user may. A session is not narrowed.
+    #[schema(value_type = Vec<String>)]
+    scopes: &'static [&'static str],
     /// Whether they run the installation.
     organization_admin: bool,
+}
+
+impl PrincipalView {
+    fn new(principal: &Principal, mode: Mode) -> Self {
+        Self {
+            mode: mode.as_str(),
+            user_id: principal.user_id(),
+            organization_id: principal.organization_id(),
+            issuer: principal.issuer().map(str::to_owned),
+            subject: principal.subject().map(str::to_owned),
+            via: principal.via().as_str(),
+            scopes: principal.scopes(),
+            organization_admin: principal.is_organization_admin(),
+        }
+    }
 }
 
 /// Who asks.
@@ -57,16 +84,11 @@ pub(crate) struct PrincipalView {
 ))]
 pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
     let user = user::me(&ctx).await.in_request(&ctx)?;
-    let principal = ctx.principal();
+    let mode = ctx.app().auth().mode;
     Ok(Json(Me {
-        mode: ctx.app().auth().mode.as_str(),
+        mode: mode.as_str(),
         user: user.into(),
-        principal: PrincipalView {
-            user_id: principal.user_id(),
-            organization_id: principal.organization_id(),
-            via: principal.via().as_str(),
-            organization_admin: principal.is_organization_admin(),
-        },
+        principal: PrincipalView::new(ctx.principal(), mode),
         teams: Vec::new(),
     }))
 }
