@@ -19,7 +19,7 @@ use crate::auth::Auth;
 use crate::exchange::Exchanges;
 use crate::flight::Flights;
 use crate::inquiry::Inquiries;
-use crate::key::KeyRing;
+use crate::key::{KeyRing, Keys};
 use crate::live::Registry;
 use crate::provider::Catalog;
 use crate::refused::Refused;
@@ -85,7 +85,7 @@ pub struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) settings: Settings,
     pub(crate) auth: Auth,
-    keys: RwLock<Arc<KeyRing>>,
+    keys: RwLock<Arc<Keys>>,
     pub(crate) sessions: SessionCache,
     pub(crate) flights: Flights,
     pub(crate) exchanges: Exchanges,
@@ -134,7 +134,7 @@ impl App {
             places: Arc::new(Semaphore::new(parts.settings.max_concurrent_runs.min(Semaphore::MAX_PERMITS))),
             settings: parts.settings,
             auth: parts.auth,
-            keys: RwLock::new(Arc::new(parts.keys)),
+            keys: RwLock::new(Arc::new(Keys::new(parts.keys))),
             sessions: SessionCache::default(),
             flights: Flights::default(),
             exchanges: Exchanges::default(),
@@ -160,7 +160,7 @@ impl App {
 
     /// Takes other keys of the instance from now on.
     pub fn set_keys(&self, keys: KeyRing) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys::new(keys));
     }
 
     /// Whether the database answers, has the schema that this program works with, and gets to what is to be written.
@@ -344,7 +344,7 @@ impl Inner {
     }
 
     /// The instance's keys.
-    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+    pub(crate) fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -100,7 +100,7 @@ impl Visit {
     pub async fn authenticate(self, cookie: Option<&str>) -> Result<Context> {
         let Some(cookie) = cookie else { return Err(not_signed_in()) };
         let now = self.now();
-        let token = SessionToken::check(cookie, &self.keys(), now).ok_or_else(over)?;
+        let token = self.keys().check_token(cookie, now).ok_or_else(over)?;
         let known = match self.sessions.get(token.session, now) {
             Some(known) => known,
             None => load(self.app(), token.session, token.user).await?.ok_or_else(over)?,
