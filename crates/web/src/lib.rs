@@ -11,6 +11,7 @@ mod extract;
 mod field;
 mod guard;
 mod hosts;
+mod json;
 mod kept;
 mod markdown;
 mod openapi;

@@ -1,12 +1,12 @@
 //! `/api/agents`
 
-use axum::Json;
 use retinue_app::agent;
 use retinue_model::AgentId;
 use retinue_model::agent::Agent;
 
 use super::list::List;
 use crate::extract::{Ctx, Param};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// All agents, the default one first.

@@ -1,8 +1,8 @@
 //! `POST /auth/login`: signing in with an address and a password.
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Json};
 use retinue_app::credential::{self, Typed};
 use retinue_app::session::Opened;
 use retinue_app::{Context, Visit};
@@ -17,6 +17,7 @@ use crate::api::sign_in::with_cookies;
 use crate::asked::Asked;
 use crate::cookie;
 use crate::extract::{Perhaps, Visitor, form_or_json};
+use crate::json::Json;
 use crate::page::sign_in::{LocalForm, again};
 use crate::problem::{Answer, InRequest, Problem};
 

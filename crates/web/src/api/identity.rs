@@ -1,6 +1,5 @@
 //! `/api/identities`: by which identities one may sign in.
 
-use axum::Json;
 use axum::http::StatusCode;
 use retinue_app::identity;
 use retinue_model::IdentityId;
@@ -8,6 +7,7 @@ use retinue_model::identity::Identity;
 
 use super::list::List;
 use crate::extract::{Ctx, Param};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// One's own identities, the oldest first.

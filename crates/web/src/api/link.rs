@@ -1,9 +1,9 @@
 //! `/auth/magic-link`, `/auth/password-reset`, `/auth/email-change`: links that come by mail, and what they open.
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Json};
 use retinue_app::link::{self, Proof};
 use retinue_app::place::Place;
 use retinue_app::{Context, Visit, own_credential};
@@ -16,6 +16,7 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::api::credential::{SignedInAs, signed_in};
 use crate::asked::Asked;
 use crate::extract::{Ctx, Perhaps, Visitor, form_or_json};
+use crate::json::Json;
 use crate::page::gate_form::GateForm;
 use crate::page::link as page;
 use crate::problem::{Answer, InRequest, Problem};

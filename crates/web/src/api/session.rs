@@ -1,7 +1,7 @@
 //! `/api/sessions`: where one is signed in. `/auth/me`: as whom.
 
-use axum::Json;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use retinue_app::auth::Mode;
 use retinue_app::{session, user};
@@ -13,15 +13,16 @@ use utoipa::ToSchema;
 
 use super::list::List;
 use crate::extract::{Ctx, Param};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Who asks.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Me {
+pub(crate) struct Me<'a> {
     /// `single_user`, `oidc` or `local`.
     mode: &'static str,
     user: Person,
-    principal: PrincipalView,
+    principal: PrincipalView<'a>,
     /// Teams come with a later release.
     teams: Vec<serde_json::Value>,
 }
@@ -43,17 +44,17 @@ impl From<User> for Person {
 
 /// As whom a request acts.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PrincipalView {
+pub(crate) struct PrincipalView<'a> {
     /// `single_user`, `oidc` or `local`.
     mode: &'static str,
     user_id: UserId,
     organization_id: OrganizationId,
     /// The issuer of the identity that the session was begun with; null if it was begun by address, or where nobody signs in.
     #[schema(required)]
-    issuer: Option<String>,
+    issuer: Option<&'a str>,
     /// Who that identity is there; null where the issuer is.
     #[schema(required)]
-    subject: Option<String>,
+    subject: Option<&'a str>,
     /// `single_user` or `session`.
     via: &'static str,
     /// What the credential is narrowed to; with none the request may do all that its user may. A session is not narrowed.
@@ -63,14 +64,14 @@ pub(crate) struct PrincipalView {
     organization_admin: bool,
 }
 
-impl PrincipalView {
-    fn new(principal: &Principal, mode: Mode) -> Self {
+impl<'a> PrincipalView<'a> {
+    fn new(principal: &'a Principal, mode: Mode) -> Self {
         Self {
             mode: mode.as_str(),
             user_id: principal.user_id(),
             organization_id: principal.organization_id(),
-            issuer: principal.issuer().map(str::to_owned),
-            subject: principal.subject().map(str::to_owned),
+            issuer: principal.issuer(),
+            subject: principal.subject(),
             via: principal.via().as_str(),
             scopes: principal.scopes(),
             organization_admin: principal.is_organization_admin(),
@@ -80,17 +81,18 @@ impl PrincipalView {
 
 /// Who asks.
 #[utoipa::path(get, path = "/auth/me", tag = "sign-in", responses(
-    (status = 200, body = Me),
+    (status = 200, body = Me<'_>),
 ))]
-pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Json<Me>> {
+pub(crate) async fn me(Ctx(ctx): Ctx) -> Answer<Response> {
     let user = user::me(&ctx).await.in_request(&ctx)?;
     let mode = ctx.app().auth().mode;
-    Ok(Json(Me {
+    let me = Me {
         mode: mode.as_str(),
         user: user.into(),
         principal: PrincipalView::new(ctx.principal(), mode),
         teams: Vec::new(),
-    }))
+    };
+    Ok(Json(me).into_response())
 }
 
 /// A session of one's own.

@@ -1,10 +1,10 @@
 //! `/auth/…`: signing in at providers, and out.
 
+use axum::Extension;
 use axum::extract::{FromRequestParts, RawQuery, Request};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Json};
 use retinue_app::sign_in::{self, Begun, Finished, Returned, Underway, Wish};
 use retinue_app::{App, Visit, sign_out};
 use retinue_model::return_to::ReturnTo;
@@ -16,6 +16,7 @@ use crate::asked::Asked;
 use crate::cookie::{self, SetCookie};
 use crate::extract::{Ctx, Param, Params, Perhaps, Visitor, form};
 use crate::guard::Public;
+use crate::json::Json;
 use crate::page::sign_in::{Aim, failed, is_to_sign_in_again, lead_on, sign_in_again};
 use crate::problem::{Answer, InRequest, Problem};
 
