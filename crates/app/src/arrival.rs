@@ -242,7 +242,7 @@ impl Arrival<'_> {
             subject = audit::subject(&self.signed_in.person.subject),
             %user,
             identity = origin.as_str(),
-            address = self.visit.caller().address,
+            address = self.visit.caller().address_text(),
             request_id = self.visit.request_id(),
             "signed in"
         );

@@ -82,7 +82,7 @@ pub(crate) fn log(visit: &Visit, user: &User, method: Method) {
     tracing::info!(
         user = %user.id,
         method = method.as_str(),
-        address = visit.caller().address,
+        address = visit.caller().address_text(),
         request_id = visit.request_id(),
         "signed in"
     );

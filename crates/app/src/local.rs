@@ -1,7 +1,5 @@
 //! Signing in by address: with a password, or with a link that comes by mail.
 
-use std::net::IpAddr;
-
 use retinue_model::error::Kind;
 use retinue_model::{Email, Error, Result};
 
@@ -99,7 +97,6 @@ impl Visit {
     }
 
     fn keys_of(&self, account: Option<&Email>) -> Vec<Key> {
-        let network = self.caller().address.parse::<IpAddr>().ok().map(Key::network);
-        account.map(Key::account).into_iter().chain(network).collect()
+        account.map(Key::account).into_iter().chain(self.network()).collect()
     }
 }

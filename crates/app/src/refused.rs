@@ -106,7 +106,7 @@ impl Visit {
     /// Logs what was refused, and why; `account` is as much of the address that was tried as a log may have. Over the bound
     /// it is for those only who look for everything.
     pub fn note_refused(&self, what: &'static str, error: &Error, account: Option<&str>) {
-        let (code, cause, address) = (error.code(), error.cause_chain(), self.caller().address.as_str());
+        let (code, cause, address) = (error.code(), error.cause_chain(), self.caller().address_text());
         let request_id = self.request_id();
         if let Some(LeftOut { here, elsewhere }) = self.refused.admit(code, self.network(), self.now()) {
             let (left_out, left_out_elsewhere) = (here, elsewhere);

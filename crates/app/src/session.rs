@@ -66,7 +66,7 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
         identity_id: how.identity,
         method: how.method,
         user_agent: visit.caller().user_agent.clone(),
-        address: visit.caller().address.clone(),
+        address: visit.caller().address_text(),
         proved_at: how.proved_at,
         created_at: now,
         last_seen_at: now,

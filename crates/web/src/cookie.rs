@@ -19,9 +19,13 @@ fn is_secure(app: &App) -> bool {
     app.auth().public_url.starts_with("https://")
 }
 
+/// What the names of our cookies begin with.
+fn prefix(app: &App) -> &'static str {
+    if is_secure(app) { "__Host-retinue-" } else { "retinue-" }
+}
+
 fn name(app: &App, name: &str) -> String {
-    let prefix = if is_secure(app) { "__Host-" } else { "" };
-    format!("{prefix}retinue-{name}")
+    format!("{}{name}", prefix(app))
 }
 
 fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
@@ -34,8 +38,9 @@ fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 /// # Errors
 /// `session_ended` if there are two: one of them is somebody else's doing.
 pub(crate) fn session<'h>(headers: &'h HeaderMap, app: &App) -> Result<Option<&'h str>> {
-    let wanted = name(app, "session");
-    let mut found = all(headers).filter(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let prefix = prefix(app);
+    let is_session = |name: &str| name.strip_prefix(prefix) == Some("session");
+    let mut found = all(headers).filter(|(name, _)| is_session(name)).map(|(_, value)| value);
     let first = found.next();
     if found.next().is_some() {
         return Err(Error::new(

@@ -2,7 +2,7 @@
 //! handler that takes a [`Ctx`] can't be put among the public routes, for it would not compile. A public one that does
 //! something else for whoever is signed in says so by taking [`Perhaps`].
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -16,7 +16,7 @@ use retinue_model::{Error, Result};
 use crate::asked::{Asked, Refused};
 use crate::cookie;
 
-/// What a browser may call itself, in characters; more is cut off.
+/// What a browser may call itself, in bytes; more is cut off.
 const MAX_USER_AGENT: usize = 200;
 
 /// The state of routes for whoever is signed in.
@@ -107,11 +107,8 @@ fn visit(parts: &Parts, app: &App) -> Visit {
     let proxies = Asked::of(&parts.extensions).map(|asked| &asked.settings.trusted_proxies);
     let address = peer.map(|peer| proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers)));
     let user_agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let end = user_agent.char_indices().nth(MAX_USER_AGENT).map_or(user_agent.len(), |(end, _)| end);
-    let caller = Caller {
-        address: address.as_ref().map(IpAddr::to_string).unwrap_or_default(),
-        user_agent: user_agent[..end].to_owned(),
-    };
+    let end = user_agent.floor_char_boundary(MAX_USER_AGENT);
+    let caller = Caller { address, user_agent: user_agent[..end].to_owned() };
     Visit::new(app.clone(), request_id(parts), caller)
 }
 
