@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::{AUTHORIZATION, HeaderName, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use retinue_app::{App, Caller, Context, Visit};
@@ -16,6 +17,7 @@ use retinue_model::{Error, Result};
 use crate::asked::{Asked, Refused};
 use crate::cookie;
 
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// What a browser may call itself, in bytes; more is cut off.
 const MAX_USER_AGENT: usize = 200;
 
@@ -87,8 +89,8 @@ async fn known(parts: &Parts, app: &App) -> Result<Context> {
 fn refuse_other_credentials(headers: &HeaderMap) -> Result<()> {
     // One without a token is one too.
     let scheme = |value: &[u8]| value.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_ascii_lowercase();
-    let mut authorizations = headers.get_all("authorization").iter();
-    if authorizations.any(|value| scheme(value.as_bytes()) == b"bearer") || headers.contains_key("x-api-key") {
+    let mut authorizations = headers.get_all(AUTHORIZATION).iter();
+    if authorizations.any(|value| scheme(value.as_bytes()) == b"bearer") || headers.contains_key(API_KEY) {
         return Err(Error::new(
             Kind::Unauthenticated,
             "credential_kind_disabled",
@@ -106,7 +108,7 @@ fn visit(parts: &Parts, app: &App) -> Visit {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
     let proxies = Asked::of(&parts.extensions).map(|asked| &asked.settings.trusted_proxies);
     let address = peer.map(|peer| proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers)));
-    let user_agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let end = user_agent.floor_char_boundary(MAX_USER_AGENT);
     let caller = Caller { address, user_agent: user_agent[..end].to_owned() };
     Visit::new(app.clone(), request_id(parts), caller)
