@@ -108,7 +108,8 @@ impl Database {
         let mut answer = Vec::new();
         while let Some(row) = rows.next().unwrap() {
             answer.push(match row.get_ref(0).unwrap() {
-                ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
                 ValueRef::Integer(number) => number.to_string(),
                 ValueRef::Real(number) => number.to_string(),
                 ValueRef::Null => String::new(),
