@@ -133,13 +133,18 @@ async fn tidy(app: &App) {
     }
 }
 
-/// Deletes what is over; of tokens, which strangers can have written, all there are, some at a time.
+/// Deletes all that is over, however much people signed in or strangers had written, some at a time.
 async fn forget(app: &App) -> Result<()> {
     let (system, now) = (System::in_background(), app.now());
     let mut batch = Batch::default();
-    rows::forget_with(&system, &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
     retinue_store::logout_token::forget_with(&system, &mut batch, now);
     app.store.write(batch).await?;
+    let before = now.saturating_sub(KEEP).unwrap_or(now);
+    while rows::has_old(&system, &app.store, before).await? {
+        let mut batch = Batch::default();
+        rows::delete_old_with(&system, &mut batch, before);
+        app.store.write(batch).await?;
+    }
     while one_time_token::has_expired(&system, &app.store, now).await? {
         let mut batch = Batch::default();
         one_time_token::delete_expired_with(&system, &mut batch, now);

@@ -62,10 +62,19 @@ pub(crate) mod sql {
         SUPERSEDE = "DELETE FROM revocations WHERE user_id = $1 AND session_id IS NULL AND id <> $2 \
             AND EXISTS (SELECT 1 FROM revocations r WHERE r.id = $2)";
         REVOKED = "SELECT id, user_id, session_id FROM revocations WHERE created_at >= $1 ORDER BY created_at DESC, id DESC LIMIT $2";
-        FORGET_REVOCATIONS = "DELETE FROM revocations WHERE created_at < $1";
-        FORGET_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1";
+        OLD = "SELECT id FROM sessions WHERE expires_at < $1 UNION ALL SELECT id FROM sessions WHERE ended_at < $1 \
+            UNION ALL SELECT id FROM revocations WHERE created_at < $1 LIMIT 1";
+        DELETE_EXPIRED = "DELETE FROM sessions WHERE id IN \
+            (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+        DELETE_ENDED = "DELETE FROM sessions WHERE id IN \
+            (SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)";
+        DELETE_REVOCATIONS = "DELETE FROM revocations WHERE id IN \
+            (SELECT id FROM revocations WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
     }
 }
+
+/// How many of a kind are deleted at once, so that nobody waits long for it.
+const DELETED_AT_ONCE: i64 = 1_000;
 
 /// No session has this id.
 const NONE: SessionId = SessionId::new(Uuid::nil());
@@ -287,8 +296,22 @@ pub async fn revoked_since(_: &System, store: &Store, since: Timestamp, limit: i
     store.query(&sql::REVOKED, &params![since, limit], read).await
 }
 
-/// Deletes what nobody can use any more, when the batch is written: sessions that were over then, and what ended before.
-pub fn forget_with(_: &System, batch: &mut Batch, before: Timestamp) {
-    batch.write(&sql::FORGET_REVOCATIONS, params![before]);
-    batch.write(&sql::FORGET_SESSIONS, params![before]);
+/// Whether there is something that nobody can use any more: sessions that were over before, by time or because they were
+/// ended, and what was told of ends before.
+///
+/// # Errors
+/// What the engine says.
+pub async fn has_old(_: &System, store: &Store, before: Timestamp) -> Result<bool> {
+    let found: Option<Uuid> = store.query_one(&sql::OLD, &params![before], |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }
+
+/// Deletes that, some at a time, when the batch is written.
+pub fn delete_old_with(_: &System, batch: &mut Batch, before: Timestamp) {
+    for statement in [&sql::DELETE_EXPIRED, &sql::DELETE_ENDED, &sql::DELETE_REVOCATIONS] {
+        batch.write(statement, params![before, DELETED_AT_ONCE]);
+    }
+}
+
+#[cfg(test)]
+mod tests;
