@@ -49,6 +49,7 @@ mod scratch;
 mod session_cache;
 mod session_token;
 pub mod session_watch;
+mod share;
 mod visit;
 mod voucher;
 mod work;
