@@ -60,7 +60,7 @@ pub(crate) enum UserCommand {
     },
     /// List everybody
     List,
-    /// Send somebody a link by which they may become a user, once, within a week; print it where no mail is sent
+    /// Send somebody a link by which they may become a user, once, within a week; print it where no mail is set up
     Invite {
         /// The address they will sign in with
         email: String,
@@ -179,19 +179,17 @@ async fn invite(config: &Config, email: &Email, (no_mail, as_json): (bool, bool)
         "It does not work yet: set auth.local.registration to `invite`, and start the server again.\n"
     };
     let mailer = if no_mail { None } else { config.mailer(&public_url)? };
-    let failed = match mailer {
-        Some(mailer) => {
-            let letter = Letter::Invitation { link: link.clone(), good_for: INVITATION_LASTS.unsigned_abs() };
-            let Err(error) = mailer.send_now(&Mail { to: email.clone(), letter }).await else {
-                let done = format!("A mail to {email} has the link. It is good for a week, and once.\n{note}");
-                return Ok(said(as_json, &json!({ "sent_to": email.as_str() }), done));
-            };
-            format!("{}\n", error.detail())
-        }
-        None => String::new(),
+    let Some(mailer) = mailer else {
+        let done = format!("Give this link to {email}. It is good for a week, and once.\n{link}\n{note}");
+        return Ok(said(as_json, &json!({ "link": link }), done));
     };
-    let done = format!("{failed}Give this link to {email}. It is good for a week, and once.\n{link}\n{note}");
-    Ok(said(as_json, &json!({ "link": link }), done))
+    let letter = Letter::Invitation { link, good_for: INVITATION_LASTS.unsigned_abs() };
+    // The link is for whoever reads the mail, and for no log that has what is printed here.
+    mailer.send_now(&Mail { to: email.clone(), letter }).await.map_err(|error| {
+        anyhow::anyhow!("{} Nobody has the link. Try again, or use --no-mail to print one.", error.detail())
+    })?;
+    let done = format!("A mail to {email} has the link. It is good for a week, and once.\n{note}");
+    Ok(said(as_json, &json!({ "sent_to": email.as_str() }), done))
 }
 
 /// `retinue thread transfer`
