@@ -38,6 +38,7 @@ mod exchange;
 mod flight;
 mod inquiry;
 mod live;
+mod newcomer;
 mod notice;
 mod prompt;
 mod proof;

@@ -9,7 +9,6 @@ use jiff::SignedDuration;
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
-use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::session::Method;
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, NewPassword, Password, Result, UserId};
@@ -20,6 +19,7 @@ use crate::Visit;
 use crate::credential::log;
 use crate::local::Registration;
 use crate::mail::{Letter, Mail, Mailer};
+use crate::newcomer::Newcomer;
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
@@ -367,32 +367,4 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             enter(&visit, batch, (user, opened), &place).await
         })
         .await
-}
-
-/// Somebody who becomes a user.
-struct Newcomer {
-    name: String,
-    verified: bool,
-    password: Option<retinue_model::credential::PasswordHash>,
-}
-
-impl Newcomer {
-    fn add_with(self, visit: &Visit, batch: &mut Batch, address: &Email) -> User {
-        let now = visit.now();
-        let user = User {
-            id: visit.new_id(),
-            organization_id: DEFAULT_ORGANIZATION,
-            name: self.name,
-            email: Some(address.as_str().to_owned()),
-            email_verified: self.verified,
-            organization_admin: false,
-            disabled_at: None,
-            created_at: now,
-        };
-        let credential =
-            Credential { user_id: user.id, address: address.clone(), password_hash: self.password, updated_at: now };
-        users::insert_with(&visit.tenant(), batch, &user, Some(address.key()));
-        credentials::set_password_with(&visit.tenant(), batch, &credential);
-        user
-    }
 }
