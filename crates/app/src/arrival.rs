@@ -58,7 +58,7 @@ impl Arrival<'_> {
     pub(crate) async fn let_in(&self, current: Option<&Context>) -> Result<Opened> {
         for _ in 0..TRIES {
             let mut batch = Batch::default();
-            let (user, identity) = self.decide(&mut batch).await?;
+            let (user, identity, change) = self.decide(&mut batch).await?;
             let opened = self.open_with(&mut batch, &user, &identity)?;
             match self.visit.store.write(batch).await {
                 // Somebody wrote down a moment ago what makes this another one: look again, with all checks.
@@ -69,6 +69,7 @@ impl Arrival<'_> {
                     session::look_again(self.visit.app(), user.id).await;
                     session::replace(current).await;
                     self.log(user.id, identity.origin);
+                    self.visit.tell(user.id, change).await;
                     return Ok(opened);
                 }
             }
@@ -76,16 +77,18 @@ impl Arrival<'_> {
         Err(Error::unavailable("sign_in_busy", "Too many sign-ins of this person at once. Try again."))
     }
 
-    /// Who this is here. What that changes is added to the batch; nothing is, if they are refused.
-    async fn decide(&self, batch: &mut Batch) -> Result<(User, Identity)> {
+    /// Who this is here, and what somebody who was there before is to hear of. What that changes is added to the batch;
+    /// nothing is, if they are refused.
+    async fn decide(&self, batch: &mut Batch) -> Result<(User, Identity, Option<Change>)> {
         let tenant = self.visit.tenant();
         if let Some((identity, user)) = self.find().await? {
-            return self.come_back(batch, identity, user);
+            let (user, identity) = self.come_back(batch, identity, user)?;
+            return Ok((user, identity, None));
         }
         if let Some(user) = self.same_address().await? {
             let identity = self.new_identity(user.id, Origin::Email);
             identities::link_with(&tenant, batch, &identity, &self.visit.auth.trusted_with_addresses());
-            return Ok((user, identity));
+            return Ok((user, identity, Some(self.added())));
         }
         if self.configured.provision == Provision::Never {
             return Err(unknown());
@@ -104,7 +107,7 @@ impl Arrival<'_> {
         let identity = self.new_identity(user.id, Origin::SignIn);
         users::insert_with(&tenant, batch, &user, self.email_key());
         identities::insert_with(&tenant, batch, &identity);
-        Ok((user, identity))
+        Ok((user, identity, None))
     }
 
     fn come_back(&self, batch: &mut Batch, mut identity: Identity, mut user: User) -> Result<(User, Identity)> {
@@ -168,8 +171,12 @@ impl Arrival<'_> {
         written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
         session::look_again(self.visit.app(), mine).await;
         self.log(mine, Origin::User);
-        self.visit.tell(mine, Change::IdentityAdded(self.configured.label.clone())).await;
+        self.visit.tell(mine, self.added()).await;
         Ok(())
+    }
+
+    fn added(&self) -> Change {
+        Change::IdentityAdded(self.configured.label.clone())
     }
 
     fn new_identity(&self, user_id: UserId, origin: Origin) -> Identity {

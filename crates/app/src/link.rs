@@ -20,6 +20,7 @@ use crate::credential::log;
 use crate::local::Registration;
 use crate::mail::{Letter, Mail, Mailer};
 use crate::newcomer::Newcomer;
+use crate::notice::Change;
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
@@ -272,17 +273,23 @@ pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User,
             }
             rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
             let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
-            enter(&visit, batch, (user, opened), &place).await
+            enter(&visit, batch, (user, opened), (&place, None)).await
         })
         .await
 }
 
-/// Writes down that somebody comes in by a link, and what else belongs to it.
-async fn enter(visit: &Visit, batch: Batch, (user, opened): (User, Opened), place: &Place) -> Result<(User, Opened)> {
+/// Writes down that somebody comes in by a link, and what else belongs to it; tells them what that changes.
+async fn enter(
+    visit: &Visit,
+    batch: Batch,
+    (user, opened): (User, Opened),
+    (place, change): (&Place, Option<Change>),
+) -> Result<(User, Opened)> {
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
     place.take().await;
     log(visit, &user, Method::Link);
+    visit.tell(user.id, change).await;
     Ok((user, opened))
 }
 
@@ -330,7 +337,7 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
             // Written twice, it must leave the new one.
             session::end_all_with(visit.app(), &mut batch, user.id, Some(how.id));
             let opened = session::open_with(&visit, &mut batch, &user, how)?;
-            enter(&visit, batch, (user, opened), &place).await
+            enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
         })
         .await
 }
@@ -364,7 +371,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             let user = new.add_with(&visit, &mut batch, &row.address);
             rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
             let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
-            enter(&visit, batch, (user, opened), &place).await
+            enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
         })
         .await
 }

@@ -167,7 +167,7 @@ pub async fn change_address(ctx: &Context, token: &str) -> Result<()> {
         session::revoke_with(ctx.app(), &mut batch, id, None);
         ctx.store.write(batch).await?;
         session::look_again(ctx.app(), id).await;
-        if let Ok(mailer) = visit.mailer() {
+        if let Some(mailer) = visit.mailer_for(id) {
             visit.send(mailer, old, Letter::EmailChanged { to: row.address });
         }
         tracing::info!(user = %id, request_id = ctx.request_id(), "an address was changed");

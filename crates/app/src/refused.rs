@@ -1,5 +1,6 @@
 //! What is logged of those who were not let in. Anybody can be refused as often as they like: so that nobody fills the log,
-//! or hides others in it, each reason has only some lines in a minute from one network, and all have only some together.
+//! or hides others in it, each reason has only some lines in a minute from one network, and all have only some together. So
+//! has what else strangers can have logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -40,11 +41,11 @@ struct Count {
 
 /// How many lines of the same reason were left out since the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct LeftOut {
+pub(crate) struct LeftOut {
     /// Of the same network.
-    here: u64,
+    pub(crate) here: u64,
     /// Of others.
-    elsewhere: u64,
+    pub(crate) elsewhere: u64,
 }
 
 impl Count {
@@ -63,7 +64,7 @@ impl Count {
 
 impl Refused {
     /// Whether there is a line for this one; if so, how many before it had none.
-    fn admit(&self, code: &'static str, network: Option<Key>, now: Timestamp) -> Option<LeftOut> {
+    pub(crate) fn admit(&self, code: &'static str, network: Option<Key>, now: Timestamp) -> Option<LeftOut> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.all.is_older(SPAN, now) {
             inner.forget_networks(now);

@@ -11,6 +11,7 @@ use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, NewPassword, Password, Result};
 use retinue_store::{Batch, credential as credentials, user as users};
 
+use crate::notice::Change;
 use crate::secret::{Hash, Token, equal};
 use crate::session::{self, Opened, SignedIn};
 use crate::{App, Context, Visit};
@@ -152,6 +153,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
             taken.link = None;
             session::replace(current.as_ref()).await;
             tracing::info!(user = %user.id, request_id = visit.request_id(), "the first administrator was set up");
+            visit.tell(user.id, Change::PasswordSet).await;
             Ok(opened)
         })
         .await

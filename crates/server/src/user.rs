@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use retinue_app::administration::{Administration, INVITATION_LASTS, NewUser};
 use retinue_app::mail::{Letter, Mail};
+use retinue_app::notice::Change;
 use retinue_model::credential::PasswordHash;
 use retinue_model::user::User;
 use retinue_model::{Email, NewPassword, Password};
@@ -142,14 +143,7 @@ pub(crate) async fn run(config: &Config, command: UserCommand, as_json: bool) ->
             let (declared, done) = (!config.auth.admins.is_empty(), "is no administrator any more");
             change(config, (&user, as_json), async |people, user| people.revoke_admin(user, declared).await, done).await
         }
-        UserCommand::SetPassword { user } => {
-            let people = open(config).await?;
-            let user = people.find(&user).await?;
-            let email = user.email.as_deref().and_then(|email| Email::new(email).ok());
-            people.set_password(&user, password(config, email.as_ref()).await?).await?;
-            let done = format!("{} has another password, and their sessions have ended.\n", called(&user));
-            Ok(said(as_json, &view(&user), done + hint(config)))
-        }
+        UserCommand::SetPassword { user } => set_password(config, &user, as_json).await,
         UserCommand::List => Ok(list(&open(config).await?.list().await?, as_json)),
         UserCommand::Invite { email, no_mail } => invite(config, &Email::new(&email)?, (no_mail, as_json)).await,
     }
@@ -167,6 +161,34 @@ async fn change(
     work(&people, &user).await?;
     let done = format!("{} {done}.\n", called(&user));
     Ok(said(as_json, &view(&people.find(&user.id.to_string()).await?), done))
+}
+
+async fn set_password(config: &Config, named: &str, as_json: bool) -> anyhow::Result<String> {
+    let people = open(config).await?;
+    let user = people.find(named).await?;
+    let email = user.email.as_deref().and_then(|email| Email::new(email).ok());
+    people.set_password(&user, password(config, email.as_ref()).await?).await?;
+    let told = tell(config, email, Change::PasswordSet).await?;
+    let note = match &told {
+        Some(Ok(())) => "A mail tells them.\n".to_owned(),
+        Some(Err(error)) => format!("{} Tell them yourself.\n", error.detail()),
+        None => String::new(),
+    };
+    let done = format!("{} has another password, and their sessions have ended.\n{note}", called(&user));
+    let mut view = view(&user);
+    view["told"] = json!(matches!(told, Some(Ok(()))));
+    Ok(said(as_json, &view, done + hint(config)))
+}
+
+/// Tells somebody what was changed of their account, where mails are sent; what became of that, if one was.
+async fn tell(
+    config: &Config,
+    email: Option<Email>,
+    change: Change,
+) -> anyhow::Result<Option<retinue_model::Result<()>>> {
+    let mailer = config.mailer(&config.public_url(config.server.listen.0))?;
+    let Some((mailer, to)) = mailer.zip(email) else { return Ok(None) };
+    Ok(Some(mailer.send_now(&Mail { to, letter: Letter::WaysChanged { change } }).await))
 }
 
 async fn invite(config: &Config, email: &Email, (no_mail, as_json): (bool, bool)) -> anyhow::Result<String> {

@@ -1,6 +1,6 @@
 //! Links and codes that come by mail, through the doors, and by a mail server that others wrote.
 
-mod another_address;
+pub(crate) mod another_address;
 mod beside;
 mod hung_up;
 mod without_mail;

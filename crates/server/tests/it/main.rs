@@ -21,6 +21,7 @@ mod link;
 mod linking;
 mod local;
 mod message;
+mod notice;
 mod openapi;
 mod page;
 mod password;

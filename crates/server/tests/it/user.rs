@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use retinue_store::Location;
-use retinue_testkit::{Database, Program, Running};
+use retinue_testkit::{Database, LetterBox, Program, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "correct horse battery staple";
+const CHANGED: &str = "How you sign in to Retinue was changed";
 
 /// The binary in a folder, over a database, with this on standard input.
 struct Typed {
@@ -148,6 +149,28 @@ fn an_invitation_that_can_t_be_sent_is_not_shown_unless_that_is_wanted() {
     let said = typed.said(&["user", "invite", "ada@example.com", "--no-mail"], "");
     assert!(said.starts_with("Give this link to ada@example.com.") && said.contains("/auth/register?token="), "{said}");
     assert!(typed.json(&["user", "invite", "ada@example.com", "--no-mail"], "")["link"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_gets_another_password_is_told_where_that_can_be() {
+    let letters = LetterBox::open().await;
+    let typed = inviting(letters.port());
+    typed.said(&["user", "add", "ada@example.com"], PASSWORD);
+    let set = ["user", "set-password", "ada@example.com"];
+    let said = typed.said(&set, "another good one");
+    assert!(said.contains("A mail tells them."), "{said}");
+    let mail = letters.next().await;
+    assert_eq!((mail.to.as_slice(), mail.subject().as_str()), (&["ada@example.com".to_owned()][..], CHANGED));
+    assert!(mail.text().contains("A password was set") && !mail.text().contains("another good one"), "{}", mail.text());
+    assert_eq!(typed.json(&set, PASSWORD)["told"], json!(true));
+    assert_eq!(letters.next().await.subject(), CHANGED);
+
+    let nowhere = "[mail]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"retinue@example.com\"\n";
+    std::fs::write(typed.folder.path().join("retinue.toml"), nowhere).unwrap();
+    let said = typed.said(&set, PASSWORD);
+    assert!(said.contains("The mail was not sent: ") && said.contains("Tell them yourself."), "{said}");
+    std::fs::remove_file(typed.folder.path().join("retinue.toml")).unwrap();
+    assert_eq!(typed.json(&set, PASSWORD)["told"], json!(false), "no mail is set up");
 }
 
 mod smtp_sink {
