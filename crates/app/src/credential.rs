@@ -57,7 +57,7 @@ pub async fn sign_in(visit: &Visit, typed: Typed, current: Option<Context>) -> R
 }
 
 async fn open(visit: &Visit, typed: &Typed) -> Result<(User, Opened)> {
-    let (tenant, passwords) = (visit.tenant(), &visit.local()?.passwords);
+    let (tenant, passwords) = (visit.tenant(), visit.hashing()?);
     let found = rows::by_address(&tenant, &visit.store, &typed.email).await?;
     let credential = found.filter(|found| found.disabled_at.is_none()).map(|Found { credential, .. }| credential);
     let kept = credential.as_ref().and_then(|credential| credential.password_hash.as_ref());

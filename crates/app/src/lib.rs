@@ -37,6 +37,7 @@ mod audit;
 mod excerpt;
 mod exchange;
 mod flight;
+mod hashing;
 mod inquiry;
 mod live;
 mod newcomer;

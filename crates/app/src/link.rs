@@ -324,7 +324,7 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
             let credential = Credential {
                 user_id: user.id,
                 address: row.address.clone(),
-                password_hash: Some(visit.local()?.passwords.hash(&new).await?),
+                password_hash: Some(visit.hashing()?.hash(&new).await?),
                 updated_at: visit.now(),
             };
             let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link));
@@ -364,7 +364,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             let row = find(&visit, Purpose::Invitation, &token).await?;
             place.admit(None)?;
             let password = NewPassword::new(said.password, Some(&row.address))?;
-            let hash = visit.local()?.passwords.hash(&password).await?;
+            let hash = visit.hashing()?.hash(&password).await?;
             let mut batch = Batch::default();
             spend_with(&visit, &mut batch, &row);
             let new = Newcomer { name, verified: false, password: Some(hash) };

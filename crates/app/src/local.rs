@@ -1,12 +1,17 @@
 //! Signing in by address: with a password, or with a link that comes by mail.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use retinue_model::error::Kind;
 use retinue_model::{Email, Error, Result};
 
 use crate::Visit;
+use crate::hashing::WAITING_OF_A_NETWORK;
 use crate::mail::Mailer;
 use crate::password::Passwords;
 use crate::set_up::SetUp;
+use crate::share::Shares;
 use crate::throttle::{Attempt, Key, Settings, Throttle};
 
 /// Who may become a user by an address.
@@ -45,6 +50,8 @@ pub struct Local {
     pub(crate) guesses: Throttle,
     /// Who asks for mails: each one counts, whether it is sent or not.
     pub(crate) requests: Throttle,
+    /// What each network has of the places to hash passwords: a quarter.
+    pub(crate) hashing: Arc<Shares<Key>>,
     /// The link that the console shows, while nobody can sign in.
     pub(crate) set_up: SetUp,
 }
@@ -53,10 +60,12 @@ impl Local {
     /// Nobody has tried anything yet.
     #[must_use]
     pub fn new(registration: Registration, passwords: Passwords, mail: Option<Mailer>) -> Self {
+        let part = (passwords.places() / 4).max(1);
         Self {
             registration,
             passwords,
             mail,
+            hashing: Arc::new(Shares::new(part, WAITING_OF_A_NETWORK)),
             guesses: Throttle::new(Settings::GUESSES),
             requests: Throttle::new(Settings::MAILS),
             set_up: SetUp::default(),

@@ -42,7 +42,7 @@ async fn check_current(ctx: &Context, credential: &Credential, typed: &Password)
     let visit = ctx.as_visit();
     // Counted by user: strangers who guess at the account keep nobody from mending it.
     let attempt = visit.local()?.guesses.begin(ctx.now(), &[Key::user(credential.user_id)])?;
-    match visit.local()?.passwords.verify(typed, Some(kept)).await {
+    match visit.hashing()?.verify(typed, Some(kept)).await {
         Ok(verdict) if verdict.is_right() => {
             attempt.succeeded();
             Ok(())
@@ -64,7 +64,7 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
         let (visit, credential) = (ctx.as_visit(), mine(&ctx).await?);
         let new = NewPassword::new(new, Some(&credential.address))?;
         check_current(&ctx, &credential, &typed).await?;
-        let hash = visit.local()?.passwords.hash(&new).await?;
+        let hash = visit.hashing()?.hash(&new).await?;
         let (tenant, mut batch, now) = (visit.tenant(), Batch::default(), ctx.now());
         if let Some(old) = &credential.password_hash {
             rows::confirm_password_with(&tenant, &mut batch, credential.user_id, (old, &hash));

@@ -20,6 +20,8 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use pool::too_busy;
+
 pub use hash::{MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_KIB, MAX_WORK_KIB, Parameters};
 
 /// How passwords are hashed.
@@ -69,6 +71,7 @@ pub struct Passwords {
     rng: Arc<dyn Rng>,
     done: Arc<AtomicU64>,
     pool: Arc<Pool>,
+    places: usize,
 }
 
 impl std::fmt::Debug for Passwords {
@@ -85,7 +88,13 @@ impl Passwords {
     pub fn new(settings: Settings, rng: Arc<dyn Rng>) -> Result<Self> {
         settings.parameters.check()?;
         let pool = Pool::start(settings.at_once, settings.waiting).map_err(Error::internal)?;
-        Ok(Self { parameters: settings.parameters, rng, done: Arc::default(), pool: Arc::new(pool) })
+        let places = settings.at_once.get().saturating_add(settings.waiting);
+        Ok(Self { parameters: settings.parameters, rng, done: Arc::default(), pool: Arc::new(pool), places })
+    }
+
+    /// For how many there is room: those whose passwords are at work, and those who wait.
+    pub(crate) const fn places(&self) -> usize {
+        self.places
     }
 
     /// How many hashes were made until now, to be kept or to be compared with: what an answer has cost.

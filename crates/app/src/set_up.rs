@@ -141,7 +141,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
             let user = administrator(&visit, name, &first.email);
             let credential = Credential {
                 user_id: user.id,
-                password_hash: Some(local.passwords.hash(&password).await?),
+                password_hash: Some(visit.hashing()?.hash(&password).await?),
                 updated_at: user.created_at,
                 address: first.email,
             };
