@@ -221,7 +221,14 @@ impl Arrival<'_> {
             refresh_at: refresh_at.filter(|_| refresh_token.is_some()),
             refresh_token,
         };
-        let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), proved_at: self.proved_at(), kept };
+        let how = SignedIn {
+            id,
+            method: Method::Oidc,
+            identity: Some(identity.id),
+            proved_at: self.proved_at(),
+            address: None,
+            kept,
+        };
         let opened = session::open_with(visit, batch, user, how)?;
         let opening = Opening {
             session: id,

@@ -71,7 +71,7 @@ async fn open(visit: &Visit, typed: &Typed) -> Result<(User, Opened)> {
     let mut batch = Batch::default();
     // If the password was changed a moment ago, this one opens nothing any more.
     rows::confirm_password_with(&tenant, &mut batch, user.id, (kept, anew.as_ref().unwrap_or(kept)));
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Password))?;
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Password, &typed.email))?;
     let written = visit.store.write(batch).await;
     written.map_err(|error| if error.kind() == Kind::NotFound { wrong() } else { error })?;
     Ok((user, opened))

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod context;
 pub mod credential;
 pub mod cursor;
+pub mod device;
 pub mod event;
 pub mod identity;
 pub mod key;

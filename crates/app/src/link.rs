@@ -272,7 +272,8 @@ pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User,
                 session::revoke_with(visit.app(), &mut batch, user.id, None);
             }
             rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
-            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
+            let opened =
+                session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link, &row.address))?;
             enter(&visit, batch, (user, opened), (&place, None)).await
         })
         .await
@@ -327,7 +328,7 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
                 password_hash: Some(visit.hashing()?.hash(&new).await?),
                 updated_at: visit.now(),
             };
-            let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link));
+            let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link, &row.address));
             spend_with(&visit, &mut batch, &row);
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
             users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
@@ -370,7 +371,8 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             let new = Newcomer { name, verified: false, password: Some(hash) };
             let user = new.add_with(&visit, &mut batch, &row.address);
             rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
-            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
+            let opened =
+                session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link, &row.address))?;
             enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
         })
         .await

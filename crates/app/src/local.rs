@@ -1,6 +1,5 @@
 //! Signing in by address: with a password, or with a link that comes by mail.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use retinue_model::error::Kind;
@@ -89,7 +88,7 @@ impl Visit {
         })
     }
 
-    /// Counts a guess at an account, if one is meant, and from where it comes.
+    /// Counts a guess at an account, if one is meant.
     ///
     /// # Errors
     /// `too_many_attempts`
@@ -97,7 +96,7 @@ impl Visit {
         self.local()?.guesses.begin(self.now(), &self.keys_of(account))
     }
 
-    /// Counts a mail that somebody asks for, for an address and from where it comes.
+    /// Counts a mail that somebody asks for, for an address.
     ///
     /// # Errors
     /// `too_many_attempts`
@@ -105,7 +104,11 @@ impl Visit {
         self.local()?.requests.begin(self.now(), &self.keys_of(Some(address)))
     }
 
+    /// Strangers are counted by account and by network, and whoever comes from the owner's own browser by that alone.
     fn keys_of(&self, account: Option<&Email>) -> Vec<Key> {
-        account.map(Key::account).into_iter().chain(self.network()).collect()
+        match account.and_then(|account| self.recognised(account)) {
+            Some(devices) => devices.into(),
+            None => account.map(Key::account).into_iter().chain(self.network()).collect(),
+        }
     }
 }

@@ -8,6 +8,7 @@ use retinue_store::credential::{self as rows, Found};
 use retinue_store::user::{self as users, Address};
 use retinue_store::{Batch, one_time_token as tokens};
 
+use crate::device::DeviceCookie;
 use crate::link::{self, GOOD_FOR};
 use crate::mail::Letter;
 use crate::throttle::Key;
@@ -145,11 +146,12 @@ pub async fn look_at_change(ctx: &Context, token: &str) -> Result<Change> {
     Ok(Change { name: me(ctx).await?.name, from: mine(ctx).await?.address, to: row.address })
 }
 
-/// Lets oneself sign in with the address that a mail went to from now on, and tells the old one.
+/// Lets oneself sign in with the address that a mail went to from now on, and tells the old one. Gives what the browser is
+/// recognised by from then on.
 ///
 /// # Errors
 /// `local_disabled`, `token_spent`, `link_of_other_account`, `address_taken`.
-pub async fn change_address(ctx: &Context, token: &str) -> Result<()> {
+pub async fn change_address(ctx: &Context, token: &str) -> Result<DeviceCookie> {
     let token = token.to_owned();
     ctx.detached(|ctx| async move {
         let (row, visit) = (find_mine(&ctx, &token).await?, ctx.as_visit());
@@ -165,13 +167,14 @@ pub async fn change_address(ctx: &Context, token: &str) -> Result<()> {
         }
         tokens::close_of_user_with(&tenant, &mut batch, (Purpose::EmailChange, id), (None, now));
         session::revoke_with(ctx.app(), &mut batch, id, None);
+        let device = visit.recognise(&row.address)?;
         ctx.store.write(batch).await?;
         session::look_again(ctx.app(), id).await;
         if let Some(mailer) = visit.mailer_for(id) {
             visit.send(mailer, old, Letter::EmailChanged { to: row.address });
         }
         tracing::info!(user = %id, request_id = ctx.request_id(), "an address was changed");
-        Ok(())
+        Ok(device)
     })
     .await
 }

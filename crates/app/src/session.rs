@@ -9,12 +9,13 @@ use retinue_model::one_time_token::Purpose;
 use retinue_model::principal::Via;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
-use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
+use retinue_model::{Email, Error, IdentityId, Principal, Result, SessionId, UserId};
 pub(crate) use retinue_store::session::over;
 use retinue_store::session::{self as rows, Kept, Revocation};
 use retinue_store::{Batch, System, one_time_token, user as users};
 use uuid::Uuid;
 
+use crate::device::DeviceCookie;
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
 use crate::{App, Context, Visit, admin, refresh};
@@ -37,13 +38,22 @@ pub(crate) struct SignedIn {
     pub(crate) method: Method,
     pub(crate) identity: Option<IdentityId>,
     pub(crate) proved_at: Option<Timestamp>,
+    /// The address that they came in by, where the browser is to be recognised from then on.
+    pub(crate) address: Option<Email>,
     pub(crate) kept: Kept,
 }
 
 impl SignedIn {
-    /// Without a provider, at this moment.
-    pub(crate) fn by(visit: &Visit, method: Method) -> Self {
-        Self { id: visit.new_id(), method, identity: None, proved_at: Some(visit.now()), kept: Kept::default() }
+    /// By an address, at this moment.
+    pub(crate) fn by(visit: &Visit, method: Method, address: &Email) -> Self {
+        Self {
+            id: visit.new_id(),
+            method,
+            identity: None,
+            proved_at: Some(visit.now()),
+            address: Some(address.clone()),
+            kept: Kept::default(),
+        }
     }
 }
 
@@ -54,6 +64,8 @@ pub struct Opened {
     pub cookie: String,
     /// For how long the browser should keep it.
     pub lasts: SignedDuration,
+    /// What the browser is recognised by from now on, if somebody came in by address.
+    pub device: Option<DeviceCookie>,
 }
 
 /// Opens a session when the batch is written; the batch is refused if the user was shut out meanwhile.
@@ -77,7 +89,8 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
     rows::end_oldest_with(&visit.tenant(), batch, (user.id, session.id), now);
     let token = SessionToken { session: session.id, user: user.id, expires_at: session.expires_at };
     let cookie = token.sign(&visit.keys(), now).ok_or_else(|| Error::internal("there is no key"))?;
-    Ok(Opened { cookie, lasts: limits.absolute })
+    let device = how.address.map(|address| visit.recognise(&address)).transpose()?;
+    Ok(Opened { cookie, lasts: limits.absolute, device })
 }
 
 /// Ends the session that the browser had: a new one took its place.

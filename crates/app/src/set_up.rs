@@ -148,7 +148,8 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
             let mut batch = Batch::default();
             users::insert_with(&visit.tenant(), &mut batch, &user, Some(credential.address.key()));
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
-            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
+            let opened =
+                session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link, &credential.address))?;
             visit.store.write(batch).await?;
             taken.link = None;
             session::replace(current.as_ref()).await;

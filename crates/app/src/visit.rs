@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::context::Inner;
+use crate::device::DeviceCookie;
 use crate::session_cache::KnownSession;
 use crate::throttle::Key;
 use crate::{App, Context};
@@ -16,6 +17,8 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// What the program there calls itself.
     pub user_agent: String,
+    /// What it keeps to be recognised.
+    pub device: Option<DeviceCookie>,
 }
 
 impl Caller {

@@ -110,7 +110,8 @@ fn visit(parts: &Parts, app: &App) -> Visit {
     let address = peer.map(|peer| proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers)));
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let end = user_agent.floor_char_boundary(MAX_USER_AGENT);
-    let caller = Caller { address, user_agent: user_agent[..end].to_owned() };
+    let (user_agent, device) = (user_agent[..end].to_owned(), cookie::device(&parts.headers, app));
+    let caller = Caller { address, user_agent, device };
     Visit::new(app.clone(), request_id(parts), caller)
 }
 

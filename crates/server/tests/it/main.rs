@@ -9,6 +9,7 @@ mod bad_input;
 mod both_ways;
 mod browser;
 mod connection;
+mod device;
 mod disk_full;
 mod doctor;
 mod event;

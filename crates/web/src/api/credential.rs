@@ -91,5 +91,5 @@ pub(crate) fn signed_in(
     } else {
         Json(SignedInAs { user: user.into() }).into_response()
     };
-    with_cookies(response, [cookie::keep(visit.app(), opened)])
+    with_cookies(response, cookie::keep(visit.app(), opened))
 }

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::api::credential::{SignedInAs, signed_in};
+use crate::api::sign_in::with_cookies;
 use crate::asked::Asked;
+use crate::cookie;
 use crate::extract::{Ctx, Perhaps, Visitor, form_or_json};
 use crate::json::Json;
 use crate::page::gate_form::GateForm;
@@ -240,8 +242,14 @@ pub(crate) async fn change_address(
 ) -> Answer<Response> {
     let TokenForm { token } = form_or_json(request).await.in_request(&ctx)?;
     match own_credential::change_address(&ctx, &token).await {
-        Ok(()) if asked.wants_page => Ok(Redirect::to("/account").into_response()),
-        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(device) => {
+            let done = if asked.wants_page {
+                Redirect::to("/account").into_response()
+            } else {
+                StatusCode::NO_CONTENT.into_response()
+            };
+            Ok(with_cookies(done, [cookie::keep_device(ctx.app(), &device)]))
+        }
         Err(error) => {
             let seen = own_credential::look_at_change(&ctx, &token).await;
             refused(&ctx.as_visit(), &asked, error, page::change_address_form(&token, seen.ok()))

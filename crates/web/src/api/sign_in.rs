@@ -178,7 +178,7 @@ impl Homecoming {
         let aim = Aim::of(&underway);
         match underway.finish(&visit, returned, current).await {
             Ok(Finished { opened, return_to }) => {
-                let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
+                let kept = opened.iter().flat_map(|opened| cookie::keep(app, opened));
                 with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
             }
             Err(error) => {
