@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 use crate::auth::{Provision, SignInProvider};
 use crate::notice::Change;
 use crate::session::{self, Opened, SignedIn};
-use crate::{Context, Visit, audit, refresh};
+use crate::{Context, Visit, audit, proof, refresh};
 
 /// How often it is looked again who somebody is, when others write the same down at the same moment.
 const TRIES: usize = 3;
@@ -157,7 +157,12 @@ impl Arrival<'_> {
     }
 
     /// Gives this identity to somebody who is signed in, and still is when it is written down.
+    ///
+    /// # Errors
+    /// `sign_in_again`: they may have left the browser at the provider, for somebody else to choose an account there.
+    /// `identity_taken`, `session_ended`, `user_disabled`.
     pub(crate) async fn add_to(&self, ctx: &Context) -> Result<()> {
+        proof::require_still(ctx)?;
         let mine = ctx.principal().user_id();
         let asking = session::current(ctx).ok_or_else(session::over)?;
         if let Some((identity, _)) = self.find().await? {

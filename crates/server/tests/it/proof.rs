@@ -17,6 +17,7 @@ const NEW: &str = "another good password";
 
 on_both_databases! {
     an_open_browser_adds_and_removes_no_identity,
+    a_browser_that_is_left_at_the_provider_adds_no_identity,
     a_provider_that_does_not_say_when_proves_nothing_until_it_is_asked,
     a_provider_that_did_not_ask_anew_is_not_believed,
     a_first_password_takes_more_than_an_open_browser,
@@ -62,6 +63,26 @@ async fn an_open_browser_adds_and_removes_no_identity(database: Database) {
     assert_eq!(location(&back), "/account");
     assert_eq!(ada.submit(&format!("/account/identities/{first}/remove"), &[]).await.status(), 303);
     assert_eq!(ids().await, ["ada there"]);
+}
+
+/// Who began it has gone, and somebody else chooses an account of their own.
+async fn a_browser_that_is_left_at_the_provider_adds_no_identity(database: Database) {
+    let (app, [sso, other]) = TestApp::with_providers(database, |_| {}).await;
+    let ada = comes(&app, ("sso", &sso), "ada", has("ada@example.com", true)).await;
+    let begun = ada.begin_to_add("other").await;
+    app.clock.advance(LATER);
+    other.introduce("mallory", has("mallory@example.org", true));
+    let back = ada.come_back(&other.visit(&begun)).await;
+    assert_eq!(back.status(), 403);
+    let page = back.text().await.unwrap();
+    assert!(page.contains("<h1>The identity was not added</h1>") && page.contains("longer than 15 minutes"), "{page}");
+    assert!(page.contains("return_to=%2Faccount") && page.contains(">Sign in again</a>"), "{page}");
+    assert_eq!(app.database.ask("SELECT subject FROM identities").await, ["ada"]);
+
+    sso.introduce("ada", has("ada@example.com", true));
+    assert_eq!(again(&ada, &sso).await.1.status(), 303);
+    other.introduce("ada there", has("ada@example.org", true));
+    assert_eq!(location(&ada.add_identity("other", &other).await), "/account", "in time it is hers");
 }
 
 async fn a_provider_that_does_not_say_when_proves_nothing_until_it_is_asked(database: Database) {

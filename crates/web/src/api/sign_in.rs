@@ -148,7 +148,7 @@ pub(crate) struct Homecoming {
 #[utoipa::path(get, path = "/auth/callback", tag = "sign-in", responses(
     (status = 303, description = "Signed in; to `return_to`"),
     (status = 400, body = Problem, description = "What the provider or the browser brought is wrong: the code says what"),
-    (status = 403, body = Problem, description = "`user_unknown`, `user_disabled`, `oidc_denied`"),
+    (status = 403, body = Problem, description = "`user_unknown`, `user_disabled`, `oidc_denied`, `sign_in_again`"),
     (status = 409, body = Problem, description = "`signed_out_meanwhile`"),
     (status = 503, body = Problem, description = "`sign_in_busy`, or the provider can't be used: the code says why"),
 ))]

@@ -148,7 +148,11 @@ pub(crate) fn is_to_sign_in_again(error: &Error) -> bool {
 
 /// Leads somebody who is signed in to where they do so once more, and to their account then.
 pub(crate) fn sign_in_again() -> Response {
-    Redirect::to(&href("/sign-in", &[("return_to", "/account"), ("again", "1")])).into_response()
+    Redirect::to(&again_href()).into_response()
+}
+
+fn again_href() -> String {
+    href("/sign-in", &[("return_to", "/account"), ("again", "1")])
 }
 
 /// A path with a query.
@@ -234,7 +238,7 @@ pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> R
         assets: crate::assets::BASE,
         fault: Fault { status: status.as_u16(), heading, detail: error.detail(), request_id: visit.request_id() },
         code: error.code(),
-        next: aim.next(),
+        next: if is_to_sign_in_again(&error) { (again_href(), "Sign in again") } else { aim.next() },
     };
     let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
     problem::add_headers(&error, response.headers_mut());
