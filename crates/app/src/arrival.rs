@@ -11,7 +11,7 @@ use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId, email};
 use retinue_oidc::SignIn;
 use retinue_store::logout_token::{self, Opening};
-use retinue_store::session::{self as sessions, Kept};
+use retinue_store::session::Kept;
 use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::ExposeSecret;
 
@@ -164,13 +164,11 @@ impl Arrival<'_> {
     pub(crate) async fn add_to(&self, ctx: &Context) -> Result<()> {
         proof::require_still(ctx)?;
         let mine = ctx.principal().user_id();
-        let asking = session::current(ctx).ok_or_else(session::over)?;
         if let Some((identity, _)) = self.find().await? {
             return if identity.user_id == mine { Ok(()) } else { Err(taken()) };
         }
         let (tenant, mut batch) = (self.visit.tenant(), Batch::default());
-        sessions::require_open_with(&ctx.scope(), &mut batch, asking);
-        users::require_enabled_with(&tenant, &mut batch, mine);
+        session::require_asking_with(ctx, &mut batch)?;
         identities::insert_with(&tenant, &mut batch, &self.new_identity(mine, Origin::User));
         let written = self.visit.store.write(batch).await;
         written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;

@@ -81,8 +81,13 @@ impl Visit {
     }
 }
 
-/// Writes a token down, for somebody or for nobody.
-pub(crate) async fn issue(visit: &Visit, purpose: Purpose, user: Option<UserId>, address: &Email) -> Result<Issued> {
+/// Writes a token down, for somebody or for nobody, with what else is in the batch.
+pub(crate) async fn issue(
+    visit: &Visit,
+    mut batch: Batch,
+    (purpose, user): (Purpose, Option<UserId>),
+    address: &Email,
+) -> Result<Issued> {
     let (token, code) = (Token::new(&*visit.rng), ShortCode::new(&*visit.rng));
     let now = visit.now();
     let lasts = SignedDuration::try_from(GOOD_FOR).map_err(Error::internal)?;
@@ -100,7 +105,6 @@ pub(crate) async fn issue(visit: &Visit, purpose: Purpose, user: Option<UserId>,
         expires_at: now.saturating_add(lasts).map_err(Error::internal)?,
         used_at: None,
     };
-    let mut batch = Batch::default();
     rows::insert_with(&visit.tenant(), &mut batch, &row);
     if let (Purpose::EmailChange, Some(user)) = (purpose, user) {
         // Of those that somebody asked for the newest counts, whichever address the others went to.
@@ -115,7 +119,8 @@ async fn ask(visit: &Visit, purpose: Purpose, email: &Email) -> Result<(Issued, 
     let attempt = visit.begin_request(email)?;
     let asked = async {
         let found = credentials::by_address(&visit.tenant(), &visit.store, email).await?;
-        let issued = issue(visit, purpose, found.as_ref().map(|found| found.credential.user_id), email).await?;
+        let whose = (purpose, found.as_ref().map(|found| found.credential.user_id));
+        let issued = issue(visit, Batch::default(), whose, email).await?;
         Ok((issued, found))
     };
     match asked.await {

@@ -204,6 +204,18 @@ pub fn current(ctx: &Context) -> Option<SessionId> {
     }
 }
 
+/// Requires, when the batch is written, that the session which asks was not ended, and whoever asks is not shut out: who was
+/// put out of an account a moment ago changes no way into it any more.
+///
+/// # Errors
+/// `session_ended` where nobody signs in.
+pub(crate) fn require_asking_with(ctx: &Context, batch: &mut Batch) -> Result<()> {
+    let asking = current(ctx).ok_or_else(over)?;
+    users::require_enabled_with(&ctx.tenant(), batch, ctx.principal().user_id());
+    rows::require_open_with(&ctx.scope(), batch, asking);
+    Ok(())
+}
+
 /// Ends one of one's own sessions, at once. One that is over already stays so.
 ///
 /// # Errors

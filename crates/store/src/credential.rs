@@ -23,6 +23,8 @@ pub(crate) mod sql {
         // The same use may be written down again, when the new hash is there already.
         CONFIRM_PASSWORD = "UPDATE credentials SET password_hash = $1 \
             WHERE user_id = $2 AND organization_id = $3 AND password_hash IN ($4, $1)";
+        CONFIRM_FIRST_PASSWORD = "UPDATE credentials SET password_hash = $1 \
+            WHERE user_id = $2 AND organization_id = $3 AND (password_hash IS NULL OR password_hash = $1)";
         LETS_IN = "SELECT c.user_id FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 \
             AND u.disabled_at IS NULL AND (c.password_hash IS NOT NULL OR CAST($2 AS BIGINT) = 1) LIMIT 1";
         // Only a mail that went there leads to it.
@@ -98,6 +100,13 @@ pub fn confirm_password_with(
 ) {
     let params = params![new.as_str().to_owned(), user, tenant.id(), old.as_str().to_owned()];
     batch.require(&sql::CONFIRM_PASSWORD, params, no_credential);
+}
+
+/// Requires, when the batch is written, that a user has no password yet, and gives them this one: `not_found` if one was set
+/// meanwhile.
+pub fn confirm_first_password_with(tenant: &Tenant, batch: &mut Batch, user: UserId, new: &PasswordHash) {
+    let params = params![new.as_str().to_owned(), user, tenant.id()];
+    batch.require(&sql::CONFIRM_FIRST_PASSWORD, params, no_credential);
 }
 
 /// Whether anybody who is not disabled can sign in by address: with a password, or also with none where links are sent.

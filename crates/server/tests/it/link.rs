@@ -10,8 +10,8 @@ use retinue_app::local::Registration;
 use retinue_testkit::{Database, Mail, Person, SmtpSink, TestApp};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery staple";
-const ADA: &str = "ada@example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const ADA: &str = "ada@example.com";
 
 macro_rules! with_mail {
     ($($name:ident: $registration:ident,)*) => {

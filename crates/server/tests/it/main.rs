@@ -24,6 +24,7 @@ mod local;
 mod message;
 mod notice;
 mod openapi;
+mod out_meanwhile;
 mod page;
 mod password;
 mod place;

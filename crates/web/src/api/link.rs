@@ -232,7 +232,7 @@ pub(crate) struct TokenForm {
     responses(
         (status = 204, description = "For programs"),
         (status = 303, description = "For browsers"),
-        (status = 403, body = Problem, description = "`local_disabled`, `no_address`"),
+        (status = 403, body = Problem, description = "`local_disabled`, `no_address`, `user_disabled`"),
         (status = 409, body = Problem, description = "`token_spent`, `link_of_other_account`, `address_taken`"),
     ))]
 pub(crate) async fn change_address(

@@ -350,6 +350,22 @@ async fn a_password_is_one_person_s(store: &Store) {
     assert_eq!((confirm(EVE).await, confirm(ADA).await), (Some("not_found"), None));
     assert_eq!((password(ADA).await, password(BOB).await), (Some(two.clone()), Some(one.clone())));
     for user in [ADA, BOB] {
+        assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(user))).await, None);
+    }
+    let first = async |tenant: Tenant, user, hash: &PasswordHash| {
+        write(store, |batch| credential::confirm_first_password_with(&tenant, batch, user, hash)).await
+    };
+    let not_found = Some("not_found");
+    assert_eq!((first(THEM, ADA, &one).await, first(US, EVE, &one).await), (not_found, not_found));
+    // Twice, as after a commit whose answer was lost.
+    assert_eq!((first(US, ADA, &one).await, first(US, ADA, &one).await), (None, None));
+    assert_eq!(
+        (first(US, ADA, &two).await, password(ADA).await),
+        (not_found, Some(one.clone())),
+        "it is not the first"
+    );
+    assert_eq!(password(BOB).await, None);
+    for user in [ADA, BOB] {
         let found = credential::by_address(&US, store, &email_of(user)).await.unwrap().unwrap();
         assert_eq!(found.credential.user_id, user);
     }
