@@ -37,6 +37,7 @@ mod arrival;
 mod audit;
 mod excerpt;
 mod exchange;
+mod first_mail;
 mod flight;
 mod hashing;
 mod inquiry;

@@ -15,7 +15,6 @@ use retinue_model::{Email, Error, Name, NewPassword, Password, Result, UserId};
 use retinue_store::credential::{self as credentials, Found};
 use retinue_store::{Batch, one_time_token as rows, user as users};
 
-use crate::Visit;
 use crate::credential::log;
 use crate::local::Registration;
 use crate::mail::{Letter, Mail, Mailer};
@@ -24,6 +23,7 @@ use crate::notice::Change;
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
+use crate::{Visit, first_mail};
 
 /// How long what comes by mail is good.
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
@@ -250,7 +250,8 @@ async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTim
     Ok(row)
 }
 
-/// Signs in whoever got the mail, in place of who was signed in in this browser. Whoever registers becomes a user now.
+/// Signs in whoever got the mail, in place of who was signed in in this browser. Whoever registers becomes a user now; who
+/// is the first to show that the address is theirs has the account alone from now on.
 ///
 /// # Errors
 /// `token_spent`, `code_wrong`, `signed_in_as_other`, `user_disabled`, `too_many_attempts`.
@@ -272,13 +273,10 @@ pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User,
                 }
                 None => return Err(dead()),
             };
-            users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
-            if !user.email_verified {
-                session::revoke_with(visit.app(), &mut batch, user.id, None);
-            }
+            let how = SignedIn::by(&visit, Method::Link, &row.address);
+            first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
             rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
-            let opened =
-                session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link, &row.address))?;
+            let opened = session::open_with(&visit, &mut batch, &user, how)?;
             enter(&visit, batch, (user, opened), (&place, None)).await
         })
         .await
@@ -315,7 +313,8 @@ async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> 
     users::get(&visit.tenant(), &visit.store, user).await?.ok_or_else(dead)
 }
 
-/// Sets another password for whoever got the mail, ends all their sessions, and signs them in.
+/// Sets another password for whoever got the mail, ends all their sessions, and signs them in. Who is the first to show that
+/// the address is theirs has the account alone from now on.
 ///
 /// # Errors
 /// `token_spent`, `signed_in_as_other`, `password_too_short`, `password_common`, `user_disabled`, `too_busy`.
@@ -335,8 +334,8 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
             };
             let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link, &row.address));
             spend_with(&visit, &mut batch, &row);
+            first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
-            users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
             for purpose in [Purpose::PasswordReset, Purpose::MagicLink] {
                 rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
             }

@@ -30,6 +30,11 @@ pub(crate) mod sql {
         // Only a mail that went there leads to it.
         CHANGE_ADDRESS = "UPDATE credentials SET address = $1, address_verified_at = $2, updated_at = $2 \
             WHERE user_id = $3 AND organization_id = $4";
+        // What was there before anybody showed that the address is theirs.
+        DROP_PASSWORD = "UPDATE credentials SET password_hash = NULL, updated_at = $1 \
+            WHERE user_id = $2 AND organization_id = $3 AND address = $4 AND address_verified_at IS NULL";
+        DROP_IDENTITIES = "DELETE FROM identities WHERE user_id = $1 AND organization_id = $2 AND EXISTS (SELECT 1 \
+            FROM credentials c WHERE c.user_id = $1 AND c.address = $3 AND c.address_verified_at IS NULL)";
         VERIFY = "UPDATE credentials SET address_verified_at = $1 \
             WHERE user_id = $2 AND organization_id = $3 AND address = $4";
     }
@@ -117,6 +122,14 @@ pub async fn lets_anybody_in(tenant: &Tenant, store: &Store, by_link: bool) -> R
     let params = params![tenant.id(), i64::from(by_link)];
     let found: Option<UserId> = store.query_one(&sql::LETS_IN, &params, |row| row.columns().take()).await?;
     Ok(found.is_some())
+}
+
+/// Takes a user's password and identities away, with the sessions that were begun with those, when the batch is written, if
+/// they sign in with this address, as it is compared, and nobody has opened a mail that went there. To come before that is
+/// noted, and before another password is set.
+pub fn shut_with(tenant: &Tenant, batch: &mut Batch, user: UserId, key: &str, now: Timestamp) {
+    batch.write(&sql::DROP_PASSWORD, params![now, user, tenant.id(), key.to_owned()]);
+    batch.write(&sql::DROP_IDENTITIES, params![user, tenant.id(), key.to_owned()]);
 }
 
 /// Notes that a user has opened a mail that went to an address, as it is compared, when the batch is written, if it is the

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Change, Mutant, noun};
 
 /// What such a condition looks like; `$` stands for any parameter.
-const CONDITIONS: [&str; 26] = [
+const CONDITIONS: [&str; 27] = [
     // Whose.
     "owner_user_id = $",
     "user_id = $",
@@ -23,6 +23,7 @@ const CONDITIONS: [&str; 26] = [
     "email_verified = $",
     "password_hash IN ($, $)",
     "password_hash IS NULL",
+    "address_verified_at IS NULL",
     "CAST($ AS BIGINT) = 1",
     // What for.
     "purpose = $",

@@ -4,9 +4,11 @@
 use retinue_app::Auth;
 use retinue_app::admin::Declared;
 use retinue_model::credential::PasswordHash;
-use retinue_testkit::{Database, IdentityProvider, Person, TestApp, on_both_databases};
+use retinue_model::one_time_token::Purpose;
+use retinue_testkit::{Database, IdentityProvider, Person, TestApp, on_both_databases, with_passwords};
 use serde_json::json;
 
+use crate::link::another_address::sent_to;
 use crate::linking::{comes, has};
 
 on_both_databases! {
@@ -28,6 +30,7 @@ fn named(auth: &mut Auth) {
 async fn start(database: Database) -> (TestApp, IdentityProvider, IdentityProvider) {
     let rules = |auth: &mut Auth| {
         named(auth);
+        auth.local = Some(with_passwords());
         auth.providers[1].link_by_email = true;
     };
     let (app, [sso, other]) = TestApp::with_providers_and_auth(database, rules).await;
@@ -78,7 +81,8 @@ async fn an_address_to_sign_in_with_proves_nothing_of_another(database: Database
     assert!(!runs_it(&mallory).await);
 }
 
-/// Whoever runs the server gives a password to somebody whose address only an untrusted provider called verified.
+/// Whoever runs the server gives a password to somebody whose address only an untrusted provider called verified. Then it is
+/// shown by whoever has it, and not by them.
 async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(database: Database) {
     let (app, sso, _) = start(database).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
@@ -87,9 +91,11 @@ async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(datab
     administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
     assert!(!runs_it(&mallory).await);
-    app.database.ask("UPDATE credentials SET address_verified_at = updated_at").await;
-    let opened = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
-    assert!(runs_it(&opened).await, "now they have shown it");
+    let (link, boss) = (sent_to(&app, (Purpose::MagicLink, user.id), BOSS).await, Person::stranger(&app));
+    assert_eq!(boss.post("/auth/magic-link/verify", &json!({"token": link})).await.0, 200);
+    assert!(runs_it(&boss).await);
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    assert!(!runs_it(&mallory).await, "it was somebody else who showed it");
 }
 
 async fn what_was_here_before_is_for_an_administrator(database: Database) {

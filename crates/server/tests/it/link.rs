@@ -2,6 +2,7 @@
 
 pub(crate) mod another_address;
 mod beside;
+mod first_mail;
 mod hung_up;
 mod without_mail;
 

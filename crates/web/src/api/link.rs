@@ -137,7 +137,8 @@ impl VerifyForm {
     }
 }
 
-/// Sign in with what came by mail: `token`, or `email` and `code`. It is good once.
+/// Sign in with what came by mail: `token`, or `email` and `code`. It is good once. For whoever is the first to show that the
+/// address is theirs, what opened the account before counts no more.
 #[utoipa::path(post, path = "/auth/magic-link/verify", tag = "sign-in",
     request_body(content((VerifyForm = "application/json"), (VerifyForm = "application/x-www-form-urlencoded"))),
     responses(
@@ -189,7 +190,8 @@ pub(crate) struct ResetForm {
     instead_of: Option<UserId>,
 }
 
-/// Set another password with what came by mail. Ends all other sessions, and signs in.
+/// Set another password with what came by mail. Ends all other sessions, and signs in. For whoever is the first to show that
+/// the address is theirs, what opened the account before counts no more.
 #[utoipa::path(post, path = "/auth/password-reset/verify", tag = "sign-in",
     request_body(content((ResetForm = "application/json"), (ResetForm = "application/x-www-form-urlencoded"))),
     responses(

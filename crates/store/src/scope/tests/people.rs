@@ -20,8 +20,6 @@ on_both! {
     the_last_way_in_is_one_s_own
     an_address_leads_to_the_one_who_has_it_at_that_moment
     whose_address_is_in_doubt_is_said
-    a_password_is_one_person_s
-    somebody_gets_in_by_address
 }
 
 async fn people_are_their_organization_s(store: &Store) {
@@ -109,7 +107,7 @@ async fn an_address_is_shown_by_whom_it_is_of(store: &Store) {
     assert_eq!(vouched(&US, key).await, 0, "it is in doubt");
 }
 
-fn identity_of(user_id: UserId, subject: &str) -> Identity {
+pub(super) fn identity_of(user_id: UserId, subject: &str) -> Identity {
     Identity {
         id: IdentityId::new(user_id.uuid()),
         user_id,
@@ -124,7 +122,7 @@ fn identity_of(user_id: UserId, subject: &str) -> Identity {
     }
 }
 
-async fn introduce(store: &Store) -> (Identity, Identity) {
+pub(super) async fn introduce(store: &Store) -> (Identity, Identity) {
     let (adas, bobs) = (identity_of(ADA, "ada"), identity_of(BOB, "bob"));
     let both = |batch: &mut crate::Batch| {
         identity::insert_with(&US, batch, &adas);
@@ -321,63 +319,15 @@ async fn whose_address_is_in_doubt_is_said(store: &Store) {
     assert_eq!(doubt(ADAS, ADA).await, (false, true));
 }
 
-fn email_of(user: UserId) -> Email {
+pub(super) fn email_of(user: UserId) -> Email {
     let name = if user == ADA { "ada" } else { "bob" };
     Email::new(&format!("{name}@example.com")).unwrap()
 }
 
-fn hash(text: &str) -> PasswordHash {
+pub(super) fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text.to_owned())
 }
 
-fn address_of(user_id: UserId) -> Credential {
+pub(super) fn address_of(user_id: UserId) -> Credential {
     Credential { user_id, address: email_of(user_id), password_hash: None, updated_at: NOW }
-}
-
-async fn a_password_is_one_person_s(store: &Store) {
-    for user in [ADA, BOB] {
-        let same = Credential { password_hash: Some(hash("$one")), ..address_of(user) };
-        assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &same)).await, None);
-    }
-    let password = async |user| {
-        let found = credential::of_user(&US, store, user).await.unwrap().unwrap();
-        assert_eq!(found.credential.user_id, user);
-        found.credential.password_hash
-    };
-    let (one, two) = (hash("$one"), hash("$two"));
-    let confirm =
-        async |user| write(store, |batch| credential::confirm_password_with(&US, batch, user, (&one, &two))).await;
-    assert_eq!((confirm(EVE).await, confirm(ADA).await), (Some("not_found"), None));
-    assert_eq!((password(ADA).await, password(BOB).await), (Some(two.clone()), Some(one.clone())));
-    for user in [ADA, BOB] {
-        assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(user))).await, None);
-    }
-    let first = async |tenant: Tenant, user, hash: &PasswordHash| {
-        write(store, |batch| credential::confirm_first_password_with(&tenant, batch, user, hash)).await
-    };
-    let not_found = Some("not_found");
-    assert_eq!((first(THEM, ADA, &one).await, first(US, EVE, &one).await), (not_found, not_found));
-    // Twice, as after a commit whose answer was lost.
-    assert_eq!((first(US, ADA, &one).await, first(US, ADA, &one).await), (None, None));
-    assert_eq!(
-        (first(US, ADA, &two).await, password(ADA).await),
-        (not_found, Some(one.clone())),
-        "it is not the first"
-    );
-    assert_eq!(password(BOB).await, None);
-    for user in [ADA, BOB] {
-        let found = credential::by_address(&US, store, &email_of(user)).await.unwrap().unwrap();
-        assert_eq!(found.credential.user_id, user);
-    }
-}
-
-async fn somebody_gets_in_by_address(store: &Store) {
-    let lets_in = async |tenant: &Tenant, by_link| credential::lets_anybody_in(tenant, store, by_link).await.unwrap();
-    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
-    assert!(!lets_in(&US, false).await && lets_in(&US, true).await, "without a password only by a link");
-    let with_password = Credential { password_hash: Some(hash("$one")), ..address_of(BOB) };
-    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &with_password)).await, None);
-    assert!(lets_in(&US, false).await && !lets_in(&THEM, false).await && !lets_in(&THEM, true).await);
-    assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
-    assert!(!lets_in(&US, false).await && !lets_in(&US, true).await, "whoever is disabled is nobody");
 }
