@@ -39,7 +39,10 @@ pub(crate) mod sql {
         MAKE_ADMIN = "UPDATE users SET organization_admin = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
         REQUIRE_OTHER_ADMIN = "UPDATE users SET organization_admin = organization_admin WHERE organization_id = $1 \
             AND id <> $2 AND disabled_at IS NULL AND organization_admin = $3";
-        // Who begins an answer holds its conversation: one of the two waits for the other.
+        // Who begins a conversation refers to its owner, and who begins an answer holds its conversation: one of the two
+        // waits for the other. An UPDATE of PostgreSQL's would not keep others from referring to the row.
+        HOLD_OWNER = sqlite "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2"
+        postgres "SELECT id FROM users WHERE id = $1 AND organization_id = $2 FOR UPDATE";
         HOLD_THREADS = "UPDATE threads SET owner_user_id = owner_user_id WHERE owner_user_id = $1 AND organization_id = $2";
         REQUIRE_IDLE = "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2 \
             AND NOT EXISTS (SELECT 1 FROM threads t JOIN runs r ON r.thread_id = t.id \
@@ -223,9 +226,11 @@ fn under_way() -> Error {
     )
 }
 
-/// Refuses the batch if an answer is under way in a conversation of a user: `run_in_progress`. Until it is written none
-/// begins.
+/// Refuses the batch if an answer is under way in a conversation of a user: `run_in_progress`. Until it is written no answer
+/// begins, and no conversation.
 pub fn require_idle_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    // In this order: of conversations that begin meanwhile none must be missed.
+    batch.write(&sql::HOLD_OWNER, params![id, tenant.id()]);
     batch.write(&sql::HOLD_THREADS, params![id, tenant.id()]);
     batch.require(&sql::REQUIRE_IDLE, params![id, tenant.id()], under_way);
 }

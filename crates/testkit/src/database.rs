@@ -149,6 +149,12 @@ impl Database {
         self.begin(&format!("SELECT 1 FROM {table} FOR UPDATE")).await
     }
 
+    /// Keeps everybody else from changing the rows that are in a table now, but not from adding what refers to them, until
+    /// the client is dropped.
+    pub async fn lock_rows_softly(&self, table: &str) -> Client {
+        self.begin(&format!("SELECT 1 FROM {table} FOR NO KEY UPDATE")).await
+    }
+
     async fn begin(&self, statement: &str) -> Client {
         let direct = self.direct.as_ref().unwrap();
         let (client, connection) = tokio_postgres::connect(direct, tokio_postgres::NoTls).await.unwrap();
