@@ -1,12 +1,11 @@
 //! Who one is, and what was here before people signed in.
 
-use retinue_model::error::Kind;
 use retinue_model::principal::LOCAL_USER;
 use retinue_model::user::User;
-use retinue_model::{Error, Name, Result};
+use retinue_model::{Name, Result};
 use retinue_store::{Batch, user as rows};
 
-use crate::{Context, session};
+use crate::{Context, admin, session};
 
 /// Whoever asks.
 ///
@@ -52,20 +51,21 @@ pub async fn left_by_local_user(ctx: &Context) -> Result<i64> {
     rows::count_threads(&ctx.tenant(), &ctx.store, LOCAL_USER).await
 }
 
-/// Takes over the conversations from before people signed in.
+/// Takes over the conversations from before people signed in: an administrator, who still is one at that moment.
 ///
 /// # Errors
-/// `forbidden` but for an administrator.
+/// `forbidden` but for an administrator; `session_ended`, `user_disabled`.
 pub async fn take_over(ctx: &Context) -> Result<()> {
-    if ctx.auth.is_single_user() || !ctx.principal().is_organization_admin() {
-        return Err(Error::new(
-            Kind::Forbidden,
-            "forbidden",
-            "Only an administrator may take these conversations over.",
-        ));
+    if ctx.auth.is_single_user() {
+        return Err(rows::not_an_admin());
     }
     ctx.detached(|ctx| async move {
         let (mut batch, mine) = (Batch::default(), ctx.principal().user_id());
+        let user = rows::get(&ctx.tenant(), &ctx.store, mine).await?.ok_or_else(rows::missing)?;
+        session::require_asking_with(&ctx, &mut batch)?;
+        if !admin::is_declared(ctx.app(), &user).await? {
+            rows::require_admin_with(&ctx.tenant(), &mut batch, mine);
+        }
         rows::hand_over_with(&ctx.tenant(), &mut batch, LOCAL_USER, mine);
         ctx.store.write(batch).await?;
         tracing::info!(user = %mine, request_id = ctx.request_id(), "took over the conversations of the local user");

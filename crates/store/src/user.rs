@@ -37,6 +37,8 @@ pub(crate) mod sql {
         REQUIRE_ENABLED = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND organization_id = $2 AND disabled_at IS NULL";
         ENABLE = "UPDATE users SET disabled_at = NULL, updated_at = $1 WHERE id = $2 AND organization_id = $3";
         MAKE_ADMIN = "UPDATE users SET organization_admin = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
+        REQUIRE_ADMIN = "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2 \
+            AND organization_admin = $3";
         REQUIRE_OTHER_ADMIN = "UPDATE users SET organization_admin = organization_admin WHERE organization_id = $1 \
             AND id <> $2 AND disabled_at IS NULL AND organization_admin = $3";
         // Who begins a conversation refers to its owner, and who begins an answer holds its conversation: one of the two
@@ -205,6 +207,18 @@ pub fn enable_with(tenant: &Tenant, batch: &mut Batch, id: UserId, now: Timestam
 /// is such a user: `not_found`.
 pub fn make_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId, (admin, now): (bool, Timestamp)) {
     batch.require(&sql::MAKE_ADMIN, params![admin, now, id, tenant.id()], missing);
+}
+
+/// This user does not run the installation.
+#[must_use]
+pub fn not_an_admin() -> Error {
+    Error::new(Kind::Forbidden, "forbidden", "Only an administrator may do this.")
+}
+
+/// Refuses the batch if nobody made somebody an administrator: `forbidden`. Until it is written nobody else can take that
+/// back.
+pub fn require_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    batch.require(&sql::REQUIRE_ADMIN, params![id, tenant.id(), true], not_an_admin);
 }
 
 fn last_admin() -> Error {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Change, Mutant, noun};
 
 /// What such a condition looks like; `$` stands for any parameter.
-const CONDITIONS: [&str; 27] = [
+const CONDITIONS: [&str; 28] = [
     // Whose.
     "owner_user_id = $",
     "user_id = $",
@@ -29,6 +29,7 @@ const CONDITIONS: [&str; 27] = [
     "purpose = $",
     // Whether it still counts.
     "disabled_at IS NULL",
+    "organization_admin = $",
     "ended_at IS NULL",
     "used_at IS NULL",
     "used_by = $",

@@ -18,6 +18,7 @@ on_both_databases! {
     an_address_to_sign_in_with_proves_nothing_of_another,
     an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened,
     what_was_here_before_is_for_an_administrator,
+    what_was_here_before_is_for_whoever_is_an_administrator_at_that_moment,
 }
 
 const BOSS: &str = "boss@example.com";
@@ -114,4 +115,20 @@ async fn what_was_here_before_is_for_an_administrator(database: Database) {
     assert_eq!(admin.submit("/account/take-over", &[]).await.status(), 303);
     assert_eq!(admin.get("/api/threads").await["data"][0]["id"], json!(thread));
     assert!(!is_told(&admin).await);
+}
+
+/// What is known of a session in memory may be a moment old.
+async fn what_was_here_before_is_for_whoever_is_an_administrator_at_that_moment(database: Database) {
+    let (app, sso) = TestApp::with_provider(database).await;
+    Person::signed_in(&app, &sso, "ada").await;
+    app.database.ask("UPDATE users SET organization_admin = (1 = 1) WHERE name = 'ada'").await;
+    let (declared, made) = (Person::signed_in(&app, &sso, "admin").await, Person::signed_in(&app, &sso, "ada").await);
+    let takes_over = async |person: &Person| person.submit("/account/take-over", &[]).await.status().as_u16();
+    assert!(runs_it(&declared).await && runs_it(&made).await);
+    app.database.ask("UPDATE users SET organization_admin = (1 = 0)").await;
+    app.database.ask("UPDATE identities SET subject = 'nobody' WHERE subject = 'admin'").await;
+    assert!(runs_it(&declared).await && runs_it(&made).await, "nobody has told the program");
+    assert_eq!((takes_over(&declared).await, takes_over(&made).await), (403, 403));
+    app.database.ask("UPDATE users SET organization_admin = (1 = 1) WHERE name = 'ada'").await;
+    assert_eq!(takes_over(&made).await, 303, "whom another one made an administrator is one too");
 }

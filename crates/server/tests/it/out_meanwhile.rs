@@ -1,9 +1,10 @@
-//! What changes how somebody signs in is written for nobody whose session ended a moment before, or who was shut out then.
+//! What changes how somebody signs in, or what they have, is written for nobody whose session ended a moment before, or who
+//! was shut out then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use retinue_app::{Caller, Context, Visit, identity, own_credential};
+use retinue_app::{Caller, Context, Visit, identity, own_credential, user};
 use retinue_model::one_time_token::Purpose;
 use retinue_model::{Email, Password};
 use retinue_store::Location;
@@ -19,6 +20,7 @@ on_both_databases! {
     a_link_to_another_address_is_written_for_nobody_who_is_out,
     an_address_is_changed_for_nobody_who_is_out,
     an_identity_is_removed_for_nobody_who_is_out,
+    conversations_from_before_go_to_nobody_who_is_out,
 }
 
 const ANOTHER: &str = "another good password";
@@ -104,6 +106,15 @@ async fn an_identity_is_removed_for_nobody_who_is_out(database: Database) {
     assert_eq!(subjects().await, ["ada", "ada there"]);
     act().await.unwrap();
     assert_eq!(subjects().await, ["ada"], "whoever is in may");
+}
+
+async fn conversations_from_before_go_to_nobody_who_is_out(database: Database) {
+    let (app, sso) = TestApp::with_provider(database).await;
+    let admin = Person::signed_in(&app, &sso, "admin").await;
+    let ctx = let_in(&app, &admin).await;
+    let act = async || user::take_over(&ctx).await;
+    is_refused(&app, act).await;
+    act().await.unwrap();
 }
 
 /// Both saw that there was none.

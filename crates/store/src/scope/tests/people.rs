@@ -13,6 +13,7 @@ use crate::{Scope, Store, Tenant, credential, identity, user};
 
 on_both! {
     people_are_their_organization_s
+    an_administrator_is_one_of_their_organization
     the_last_administrator_is_known
     nobody_who_is_disabled_passes_for_enabled
     an_address_is_shown_by_whom_it_is_of
@@ -42,6 +43,16 @@ async fn people_are_their_organization_s(store: &Store) {
     ];
     assert_eq!(tries, [Some("not_found"); 5]);
     assert_eq!(user::get(&US, store, ADA).await.unwrap(), before);
+}
+
+async fn an_administrator_is_one_of_their_organization(store: &Store) {
+    let is = async |tenant: Tenant, id| write(store, |batch| user::require_admin_with(&tenant, batch, id)).await;
+    let forbidden = Some("forbidden");
+    assert_eq!((is(US, ADA).await, is(US, BOB).await, is(THEM, ADA).await), (forbidden, forbidden, forbidden));
+    assert_eq!(write(store, |batch| user::make_admin_with(&US, batch, ADA, (true, NOW))).await, None);
+    assert_eq!((is(US, ADA).await, is(US, BOB).await, is(THEM, ADA).await), (None, forbidden, forbidden));
+    assert_eq!(write(store, |batch| user::make_admin_with(&US, batch, ADA, (false, NOW))).await, None);
+    assert_eq!(is(US, ADA).await, forbidden);
 }
 
 /// Whoever is not of the organization, is shut out, or is oneself, is no other administrator.
