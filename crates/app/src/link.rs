@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
+use retinue_model::return_to::ReturnTo;
 use retinue_model::session::Method;
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, NewPassword, Password, Result, UserId};
@@ -17,7 +18,7 @@ use retinue_store::{Batch, one_time_token as rows, user as users};
 
 use crate::credential::log;
 use crate::local::Registration;
-use crate::mail::{Letter, Mail, Mailer};
+use crate::mail::Letter;
 use crate::newcomer::Newcomer;
 use crate::notice::Change;
 use crate::place::Place;
@@ -58,26 +59,11 @@ impl Issued {
     pub(crate) fn link(&self, visit: &Visit, path: &str) -> String {
         format!("{}{path}?token={}", visit.auth.public_url, self.token.expose())
     }
-}
 
-impl Visit {
-    /// What sends links.
-    ///
-    /// # Errors
-    /// `local_disabled`, `links_disabled`, `mail_too_busy`.
-    pub(crate) fn mailer(&self) -> Result<&Mailer> {
-        let mailer = self.links()?;
-        mailer.has_room().map(|()| mailer)
-    }
-
-    fn links(&self) -> Result<&Mailer> {
-        self.local()?.mail.as_ref().ok_or_else(|| {
-            Error::new(Kind::Forbidden, "links_disabled", "This server sends no mail. Sign in with a password.")
-        })
-    }
-
-    pub(crate) fn send(&self, mailer: &Mailer, to: Email, letter: Letter) {
-        mailer.send(Mail { to, letter }, self.request_id().into());
+    /// A link that leads on to where somebody was, as far as a mail may say that.
+    fn link_back(&self, visit: &Visit, path: &str, return_to: &ReturnTo) -> String {
+        let (link, place) = (self.link(visit, path), return_to.in_mail());
+        if place == ReturnTo::default() { link } else { format!("{link}&return_to={place}") }
     }
 }
 
@@ -132,20 +118,20 @@ async fn ask(visit: &Visit, purpose: Purpose, email: &Email) -> Result<(Issued, 
     }
 }
 
-fn sign_in_letter(visit: &Visit, issued: Issued) -> Letter {
-    let link = issued.link(visit, "/auth/magic-link/verify");
+fn sign_in_letter(visit: &Visit, issued: Issued, return_to: &ReturnTo) -> Letter {
+    let link = issued.link_back(visit, "/auth/magic-link/verify", return_to);
     Letter::MagicLink { link, code: issued.code, good_for: GOOD_FOR }
 }
 
-/// Sends a link to sign in, if somebody may come in with this address.
+/// Sends a link to sign in, if somebody may come in with this address; it leads on to where they were.
 ///
 /// # Errors
 /// `links_disabled`, `too_many_attempts`, `mail_too_busy`; never for what is known of the address.
-pub async fn ask_to_sign_in(visit: &Visit, email: &Email) -> Result<()> {
+pub async fn ask_to_sign_in(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
-        visit.send(mailer, found.credential.address, sign_in_letter(visit, issued));
+        visit.send(mailer, found.credential.address, sign_in_letter(visit, issued, return_to));
     }
     Ok(())
 }
@@ -154,11 +140,11 @@ pub async fn ask_to_sign_in(visit: &Visit, email: &Email) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`ask_to_sign_in`].
-pub async fn ask_to_reset(visit: &Visit, email: &Email) -> Result<()> {
+pub async fn ask_to_reset(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::PasswordReset, email).await?;
     if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
-        let link = issued.link(visit, "/auth/password-reset/verify");
+        let link = issued.link_back(visit, "/auth/password-reset/verify", return_to);
         visit.send(mailer, found.credential.address, Letter::PasswordReset { link, good_for: GOOD_FOR });
     }
     Ok(())
@@ -168,12 +154,12 @@ pub async fn ask_to_reset(visit: &Visit, email: &Email) -> Result<()> {
 ///
 /// # Errors
 /// `registration_closed`, or those of [`ask_to_sign_in`].
-pub async fn ask_to_register(visit: &Visit, email: &Email) -> Result<()> {
+pub async fn ask_to_register(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
     may_register(visit)?;
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     let letter = match found {
-        None => sign_in_letter(visit, issued),
+        None => sign_in_letter(visit, issued, return_to),
         Some(_) => Letter::AlreadyRegistered { link: format!("{}/sign-in", visit.auth.public_url) },
     };
     visit.send(mailer, email.clone(), letter);

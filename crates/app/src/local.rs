@@ -7,7 +7,7 @@ use retinue_model::{Email, Error, Result};
 
 use crate::Visit;
 use crate::hashing::WAITING_OF_A_NETWORK;
-use crate::mail::Mailer;
+use crate::mail::{Letter, Mail, Mailer};
 use crate::password::Passwords;
 use crate::set_up::SetUp;
 use crate::share::Shares;
@@ -86,6 +86,29 @@ impl Visit {
             };
             Error::new(Kind::Forbidden, "local_disabled", said)
         })
+    }
+
+    /// What sends links.
+    ///
+    /// # Errors
+    /// `local_disabled`, `links_disabled`, `mail_too_busy`.
+    pub(crate) fn mailer(&self) -> Result<&Mailer> {
+        let mailer = self.links()?;
+        mailer.has_room().map(|()| mailer)
+    }
+
+    /// The same, though it may have no room.
+    ///
+    /// # Errors
+    /// `local_disabled`, `links_disabled`.
+    pub(crate) fn links(&self) -> Result<&Mailer> {
+        self.local()?.mail.as_ref().ok_or_else(|| {
+            Error::new(Kind::Forbidden, "links_disabled", "This server sends no mail. Sign in with a password.")
+        })
+    }
+
+    pub(crate) fn send(&self, mailer: &Mailer, to: Email, letter: Letter) {
+        mailer.send(Mail { to, letter }, self.request_id().into());
     }
 
     /// Counts a guess at an account, if one is meant.

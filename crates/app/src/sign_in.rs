@@ -173,6 +173,12 @@ impl Underway {
         ReturnTo::new(&self.0.pending.return_path)
     }
 
+    /// Whether they are to show anew who they are.
+    #[must_use]
+    pub const fn is_anew(&self) -> bool {
+        self.0.anew
+    }
+
     /// Whether somebody who is signed in adds an identity.
     #[must_use]
     pub const fn adds_identity(&self) -> bool {

@@ -7,6 +7,7 @@ mod assets;
 mod code;
 mod cookie;
 mod door;
+mod errand;
 mod extract;
 mod field;
 mod guard;

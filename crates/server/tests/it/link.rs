@@ -39,6 +39,8 @@ macro_rules! with_mail {
     };
 }
 
+mod errand;
+
 with_mail! {
     a_link_signs_in_once_and_looking_at_it_uses_nothing: Closed,
     a_code_is_typed_on_another_device: Closed,
@@ -66,7 +68,7 @@ pub(crate) fn link(app: &TestApp, mail: &Mail) -> (String, String) {
     (path, token)
 }
 
-fn code(mail: &Mail) -> String {
+pub(crate) fn code(mail: &Mail) -> String {
     mail.text().lines().find_map(|line| line.split_once("you asked for it: ")).unwrap().1.trim().to_owned()
 }
 

@@ -103,7 +103,7 @@ async fn a_session_that_the_provider_takes_back_ends_with_its_streams(app: TestA
     ends(events).await;
     assert!(!is_in(&phone).await);
     let page = ada.open("/").await;
-    assert_eq!(page.headers()["location"], "/sign-in?return_to=%2F&ended=1");
+    assert_eq!(page.headers()["location"], "/sign-in?ended=1");
     assert_eq!(app.database.ask("SELECT refresh_token FROM sessions WHERE refresh_token IS NOT NULL").await.len(), 0);
 }
 

@@ -17,6 +17,7 @@ use crate::api::credential::{SignedInAs, signed_in};
 use crate::api::sign_in::with_cookies;
 use crate::asked::Asked;
 use crate::cookie;
+use crate::errand::{Carried, Errand};
 use crate::extract::{Ctx, Perhaps, Visitor, form_or_json};
 use crate::json::Json;
 use crate::page::gate_form::GateForm;
@@ -29,6 +30,9 @@ pub(crate) struct AddressForm {
     /// The address.
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
 }
 
 /// The same for every address.
@@ -70,20 +74,20 @@ enum MailAsked {
 }
 
 /// A form with this address in it.
-type FormFor = fn(&str) -> GateForm;
+type FormFor = fn(&str, &Errand) -> GateForm;
 
 /// Takes an address and asks for a mail to it; shown are the form for that, or the one after it.
 async fn mailed(
     (visit, asked): (&Visit, &Asked),
     request: Request,
-    ask: impl AsyncFnOnce(&Visit, &Email) -> Result<()>,
+    ask: impl AsyncFnOnce(&Visit, &Email, &ReturnTo) -> Result<()>,
     (again, next): (FormFor, FormFor),
 ) -> Answer<Response> {
-    let AddressForm { email } = form_or_json(request).await.in_request(visit)?;
-    let done = async { ask(visit, &Email::new(&email)?).await };
+    let AddressForm { email, errand } = form_or_json(request).await.in_request(visit)?;
+    let done = async { ask(visit, &Email::new(&email)?, &errand.return_to).await };
     match done.await {
-        Ok(()) => Ok(sent(visit, asked, &next(&email))),
-        Err(error) => refused(visit, asked, error, again(&email)),
+        Ok(()) => Ok(sent(visit, asked, &next(&email, &errand))),
+        Err(error) => refused(visit, asked, error, again(&email, &errand)),
     }
 }
 
@@ -96,7 +100,7 @@ pub(crate) async fn ask(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let sent = |email: &str| page::sent_form(email, None);
+    let sent = |email: &str, errand: &Errand| page::sent_form(email, errand, None);
     mailed((&visit, &asked), request, link::ask_to_sign_in, (page::ask_form, sent)).await
 }
 
@@ -115,6 +119,9 @@ pub(crate) struct VerifyForm {
     #[serde(default)]
     #[schema(required = false, example = "7KQ2-M9XD")]
     code: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
     /// Who is signed in in this browser and agrees that somebody else takes their place.
     #[serde(default)]
     #[schema(required = false, value_type = String)]
@@ -131,8 +138,8 @@ impl VerifyForm {
 
     fn page(&self, current: Option<&Context>) -> GateForm {
         match self.token.as_str() {
-            "" => page::sent_form(&self.email, current),
-            token => page::verify_form(token, current),
+            "" => page::sent_form(&self.email, &self.errand, current),
+            token => page::verify_form(token, &self.errand, current),
         }
     }
 }
@@ -159,7 +166,7 @@ pub(crate) async fn verify(
     let place = Place { current: current.clone(), instead_of: form.instead_of };
     let done = async { link::sign_in(&visit, form.proof()?, place).await };
     match done.await {
-        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
+        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &form.errand.return_to))),
         Err(error) => refused(&visit, &asked, error, form.page(current.as_ref())),
     }
 }
@@ -184,6 +191,9 @@ pub(crate) struct ResetForm {
     /// The password to set.
     #[schema(format = Password, min_length = 8, max_length = 1_024)]
     password: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
     /// Who is signed in in this browser and agrees that somebody else takes their place.
     #[serde(default)]
     #[schema(required = false, value_type = String)]
@@ -209,14 +219,15 @@ pub(crate) async fn reset(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let ResetForm { token, password, instead_of } = form_or_json(request).await.in_request(&visit)?;
+    let ResetForm { token, password, errand, instead_of } = form_or_json(request).await.in_request(&visit)?;
     let place = Place { current: current.clone(), instead_of };
     let done = async { link::reset(&visit, &token, Password::new(password)?, place).await };
     match done.await {
-        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
+        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &errand.return_to))),
         Err(error) => {
             let seen = link::look(&visit, Purpose::PasswordReset, &token).await;
-            refused(&visit, &asked, error, page::reset_form((&token, page::shown(&seen)), current.as_ref()))
+            let form = page::reset_form((&token, page::shown(&seen)), &errand, current.as_ref());
+            refused(&visit, &asked, error, form)
         }
     }
 }

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::asked::Asked;
 use crate::cookie::{self, SetCookie};
+use crate::errand::{Errand, Why};
 use crate::extract::{Ctx, Param, Params, Perhaps, Visitor, form};
 use crate::guard::Public;
 use crate::json::Json;
@@ -89,10 +90,10 @@ pub(crate) async fn login(
     headers: HeaderMap,
 ) -> Response {
     let return_to = ReturnTo::new(&query.return_to);
-    let wish = if query.again.is_some() { Wish::Anew } else { Wish::SignIn };
+    let (wish, why) = if query.again.is_some() { (Wish::Anew, Why::Again) } else { (Wish::SignIn, Why::Nothing) };
     match sign_in::begin(&visit, query.provider.as_deref(), &return_to, wish).await {
         Ok(begun) => lead_away(Redirect::to(&begun.url).into_response(), (visit.app(), &headers), &begun),
-        Err(error) => failed(&visit, &asked, error, &Aim::SignIn(return_to)),
+        Err(error) => failed(&visit, &asked, error, &Aim::SignIn(Errand { return_to, why })),
     }
 }
 

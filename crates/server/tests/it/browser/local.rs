@@ -6,12 +6,12 @@ use retinue_testkit::{Browser, Database, Key, Scheme, SmtpSink, TestApp};
 
 use crate::link::link;
 
-const ADA: &str = "ada@example.com";
-const PASSWORD: &str = "correct horse battery staple";
+pub(super) const ADA: &str = "ada@example.com";
+pub(super) const PASSWORD: &str = "correct horse battery staple";
 const NEW: &str = "another good password";
 
 /// Fills in fields, in place of what they say, and sends the form with Enter.
-async fn send(browser: &Browser, fields: &[(&str, &str)]) {
+pub(super) async fn send(browser: &Browser, fields: &[(&str, &str)]) {
     for (field, text) in fields {
         browser.click(field).await;
         browser.evaluate(&format!("document.querySelector('{field}').select()")).await;
