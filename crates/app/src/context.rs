@@ -192,6 +192,12 @@ impl App {
         self.store.settle().await
     }
 
+    /// How many statements the database was asked to run until now.
+    #[must_use]
+    pub fn statements_run(&self) -> u64 {
+        self.store.statements_run()
+    }
+
     /// Stops: new runs are refused, runs under way may finish within the grace period, the rest become `interrupted`.
     pub async fn shut_down(&self) {
         self.stopping.cancel();

@@ -47,10 +47,11 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     let store = Store::open(&location).await?;
     let app = start(&config, environment, store.clone(), address).await?;
     if let Some(listener) = metrics_listener {
+        let counted = app.clone();
         tokio::spawn(listen::serve(
             listener,
             // Who reads metrics comes to any address of the machine; a name can be made to lead here, an address can't.
-            retinue_web::metrics_router(&app, settings(&config, true), move || metrics.render()),
+            retinue_web::metrics_router(&app, settings(&config, true), move || telemetry::render(&metrics, &counted)),
             Bounds::new(METRICS_CONNECTIONS),
             std::future::pending(),
         ));

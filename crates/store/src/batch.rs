@@ -42,6 +42,11 @@ impl Batch {
         }
     }
 
+    /// How many statements it has; an event is one.
+    pub(crate) fn statements(&self) -> usize {
+        self.writes.len() + self.events.len()
+    }
+
     /// Adds a statement.
     pub(crate) fn write(&mut self, statement: &'static Statement, params: impl Into<Vec<Value<'static>>>) {
         self.writes.push(Write { statement, params: params.into(), otherwise: None });

@@ -39,6 +39,7 @@ mod running;
 mod session;
 mod sign_in;
 mod sign_in_hostile;
+mod statements;
 mod thread;
 mod upgrade;
 mod user;

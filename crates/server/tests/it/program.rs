@@ -340,6 +340,8 @@ async fn metrics_are_served_on_a_listener_of_their_own() {
         let line = format!("retinue_http_request_seconds_count{{route=\"{route}\",status=\"{status}\"}} {count}");
         assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
+    let statements = metrics.lines().find_map(|line| line.strip_prefix("retinue_database_statements_total "));
+    assert!(statements.unwrap().parse::<u64>().unwrap() >= 2, "{metrics}");
     assert_eq!(ask("/metrics").await.status(), 404);
     let rebound =
         client.get(format!("http://{free}/metrics")).header("host", "elsewhere.example").send().await.unwrap();
