@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::password::kept;
 use crate::session_cache::KnownSession;
 use crate::{App, refresh, session};
 
@@ -128,6 +129,7 @@ async fn read_again(app: App, old: Vec<Arc<KnownSession>>, _turn: OwnedMutexGuar
 }
 
 async fn tidy(app: &App) {
+    kept::learn(app).await;
     if let Err(error) = forget(app).await {
         tracing::debug!(?error, "can_fail(session): what is over was not deleted");
     }

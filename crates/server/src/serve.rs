@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use retinue_app::password::kept;
 use retinue_app::{App, provider, run, session_watch, set_up, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
@@ -82,6 +83,7 @@ async fn start(config: &Config, environment: &Environment, store: Store, address
         tracing::info!(version, "the database was migrated");
     }
     let app = wiring::app(config, environment, store, address)?;
+    kept::learn(&app).await;
     let interrupted = run::recover(&app).await?;
     if interrupted > 0 {
         tracing::warn!(

@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Store, Tenant};
+use crate::{Store, System, Tenant};
 
 pub(crate) mod sql {
     super::statements! {
@@ -27,6 +27,11 @@ pub(crate) mod sql {
             WHERE user_id = $2 AND organization_id = $3 AND (password_hash IS NULL OR password_hash = $1)";
         LETS_IN = "SELECT c.user_id FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 \
             AND u.disabled_at IS NULL AND (c.password_hash IS NOT NULL OR CAST($2 AS BIGINT) = 1) LIMIT 1";
+        // A PHC string without its salt and its output, which are after its last two signs: what one is like another in.
+        EXAMPLES = "SELECT MIN(password_hash) FROM credentials kept WHERE password_hash IS NOT NULL \
+            AND EXISTS (SELECT 1 FROM users u WHERE u.id = kept.user_id AND u.disabled_at IS NULL) \
+            GROUP BY rtrim(rtrim(rtrim(password_hash, replace(password_hash, '$', '')), '$'), \
+            replace(password_hash, '$', '')) ORDER BY COUNT(*) DESC, 1 LIMIT $1";
         // Only a mail that went there leads to it.
         CHANGE_ADDRESS = "UPDATE credentials SET address = $1, address_verified_at = $2, updated_at = $2 \
             WHERE user_id = $3 AND organization_id = $4";
@@ -130,6 +135,19 @@ pub async fn lets_anybody_in(tenant: &Tenant, store: &Store, by_link: bool) -> R
 pub fn shut_with(tenant: &Tenant, batch: &mut Batch, user: UserId, key: &str, now: Timestamp) {
     batch.write(&sql::DROP_PASSWORD, params![now, user, tenant.id(), key.to_owned()]);
     batch.write(&sql::DROP_IDENTITIES, params![user, tenant.id(), key.to_owned()]);
+}
+
+/// How many ways to keep passwords are told.
+const MOST_EXAMPLES: i64 = 8;
+
+/// The password of somebody who may come in, for each way in which such are kept, the most frequent first. Reads all there
+/// are.
+///
+/// # Errors
+/// What the engine says.
+pub async fn examples(_system: &System, store: &Store) -> Result<Vec<PasswordHash>> {
+    let read = |row: &Row<'_>| row.columns().take().map(PasswordHash::new);
+    store.query_long(&sql::EXAMPLES, params![MOST_EXAMPLES].into(), read).await
 }
 
 /// Notes that a user has opened a mail that went to an address, as it is compared, when the batch is written, if it is the

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
 use retinue_app::key::KeyRing;
+use retinue_app::password::kept;
 use retinue_app::provider::{Catalog, Entry};
 use retinue_app::{App, Auth, Clock, Parts, Settings, agent, run, session_watch};
 use retinue_model::agent::Agent;
@@ -252,6 +253,7 @@ impl Blueprint {
                 shutdown_grace: Duration::from_millis(200),
             },
         });
+        kept::learn(&app).await;
         run::recover(&app).await.unwrap();
         tokio::spawn(session_watch::keep_watch(app.clone()));
         let settings = retinue_web::Settings {

@@ -27,7 +27,12 @@ const MAKERS: &[(&str, &[&str])] = &[
     ("System::at_start(", &["crates/app/src/work.rs"]),
     (
         "System::in_background(",
-        &["crates/app/src/key.rs", "crates/app/src/session.rs", "crates/app/src/session_watch.rs"],
+        &[
+            "crates/app/src/key.rs",
+            "crates/app/src/password/kept.rs",
+            "crates/app/src/session.rs",
+            "crates/app/src/session_watch.rs",
+        ],
     ),
 ];
 
