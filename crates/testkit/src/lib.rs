@@ -42,7 +42,7 @@ pub use rng::CountingRng;
 pub use smtp_sink::{Mail, SinkOptions, SinkTls, SmtpSink};
 pub use test_app::{Options, TestApp};
 pub use under_way::UnderWay;
-pub use wait::until;
+pub use wait::{keeps, until};
 
 /// Makes each of these `async fn name(app: TestApp, provider: IdentityProvider)` a test on SQLite, and one on PostgreSQL:
 /// people sign in at the provider.

@@ -12,6 +12,7 @@ mod connection;
 mod device;
 mod disk_full;
 mod doctor;
+mod ends;
 mod equal_work;
 mod event;
 mod guard;

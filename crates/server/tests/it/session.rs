@@ -30,7 +30,7 @@ with_people_on_both_engines! {
 }
 
 const HOUR: Duration = Duration::from_hours(1);
-/// What is ended here ends so fast.
+/// What is ended here ends at once, or so soon on a busy machine; how fast: see `ends`.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// What ends by time, or elsewhere, is found out within a second; then it must be read.
 const SOON: Duration = Duration::from_secs(2);
