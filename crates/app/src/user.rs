@@ -40,15 +40,28 @@ pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
     .await
 }
 
+/// Whether somebody may have the conversations from before people signed in, if there are any.
+fn may_take_over(ctx: &Context) -> bool {
+    !ctx.auth.is_single_user() && ctx.principal().is_organization_admin()
+}
+
 /// How many conversations there are from before people signed in, for an administrator; for others none.
 ///
 /// # Errors
 /// What keeps the table from being read.
 pub async fn left_by_local_user(ctx: &Context) -> Result<i64> {
-    if ctx.auth.is_single_user() || !ctx.principal().is_organization_admin() {
+    if !may_take_over(ctx) {
         return Ok(0);
     }
     rows::count_threads(&ctx.tenant(), &ctx.store, LOCAL_USER).await
+}
+
+/// Whether there are such conversations, for an administrator. Costs the same however many there are.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn is_any_left_by_local_user(ctx: &Context) -> Result<bool> {
+    Ok(may_take_over(ctx) && rows::has_threads(&ctx.tenant(), &ctx.store, LOCAL_USER).await?)
 }
 
 /// Takes over the conversations from before people signed in: an administrator, who still is one at that moment.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use retinue_model::error::Kind;
 use retinue_model::user::User;
-use retinue_model::{Error, Result, UserId};
+use retinue_model::{Error, Result, ThreadId, UserId};
 
 use crate::batch::Batch;
 use crate::identity::Trusted;
@@ -51,6 +51,7 @@ pub(crate) mod sql {
             WHERE t.owner_user_id = $1 AND r.status IN ('queued', 'running'))";
         HAND_OVER = "UPDATE threads SET owner_user_id = $1 WHERE owner_user_id = $2 AND organization_id = $3";
         COUNT_THREADS = "SELECT COUNT(*) FROM threads WHERE owner_user_id = $1 AND organization_id = $2";
+        HAS_THREADS = "SELECT id FROM threads WHERE owner_user_id = $1 AND organization_id = $2 LIMIT 1";
     }
 }
 
@@ -262,4 +263,14 @@ pub async fn count_threads(tenant: &Tenant, store: &Store, id: UserId) -> Result
     let params = params![id, tenant.id()];
     let count = store.query_one(&sql::COUNT_THREADS, &params, |row| row.columns().take()).await?;
     Ok(count.unwrap_or(0))
+}
+
+/// Whether somebody has any conversation.
+///
+/// # Errors
+/// What the engine says.
+pub async fn has_threads(tenant: &Tenant, store: &Store, id: UserId) -> Result<bool> {
+    let found: Option<ThreadId> =
+        store.query_one(&sql::HAS_THREADS, &params![id, tenant.id()], |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }

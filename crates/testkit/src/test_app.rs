@@ -117,6 +117,12 @@ impl TestApp {
         Self { model, clock, app, database, address, client: client(), kept, runtime: Some(runtime) }
     }
 
+    /// The same as [`Self::restart`], with people let in in another way from then on.
+    pub async fn restart_letting_in(mut self, auth: MakeAuth) -> Self {
+        self.kept.options.auth = Some(auth);
+        self.restart().await
+    }
+
     /// Ends the program at once, without a farewell, and starts another one over the same database, at the same address.
     pub async fn restart(mut self) -> Self {
         let runtime = self.runtime.take().unwrap();
