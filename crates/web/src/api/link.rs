@@ -100,7 +100,7 @@ pub(crate) async fn ask(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let sent = |email: &str, errand: &Errand| page::sent_form(email, errand, None);
+    let sent = |email: &str, errand: &Errand| page::sent_form((email, page::Asked::ToSignIn), errand, None);
     mailed((&visit, &asked), request, link::ask_to_sign_in, (page::ask_form, sent)).await
 }
 
@@ -122,6 +122,10 @@ pub(crate) struct VerifyForm {
     #[serde(flatten)]
     #[schema(value_type = Carried)]
     errand: Errand,
+    /// Why the mail was asked for, so that the page can offer another one.
+    #[serde(default)]
+    #[schema(ignore)]
+    asked: page::Asked,
     /// Who is signed in in this browser and agrees that somebody else takes their place.
     #[serde(default)]
     #[schema(required = false, value_type = String)]
@@ -138,7 +142,7 @@ impl VerifyForm {
 
     fn page(&self, current: Option<&Context>) -> GateForm {
         match self.token.as_str() {
-            "" => page::sent_form(&self.email, &self.errand, current),
+            "" => page::sent_form((&self.email, self.asked), &self.errand, current),
             token => page::verify_form(token, &self.errand, current),
         }
     }

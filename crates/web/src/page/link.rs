@@ -4,6 +4,7 @@ use retinue_app::own_credential::{self, Change};
 use retinue_app::{Context, link};
 use retinue_model::one_time_token::Purpose;
 use retinue_model::{Email, Result};
+use serde::Deserialize;
 
 use super::Page;
 use super::gate_form::{Field, GateForm};
@@ -20,14 +21,24 @@ pub(crate) fn ask_form(email: &str, errand: &Errand) -> GateForm {
         .more("/sign-in", "Back to sign-in")
 }
 
-/// Says that a mail may be on its way, and takes its code.
-pub(crate) fn sent_form(email: &str, errand: &Errand, current: Option<&Context>) -> GateForm {
+/// Why a mail with a code was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Asked {
+    #[default]
+    ToSignIn,
+    ToRegister,
+}
+
+/// Says that a mail may be on its way, and takes its code. Whoever registers gets one in any case.
+pub(crate) fn sent_form((email, asked): (&str, Asked), errand: &Errand, current: Option<&Context>) -> GateForm {
     let form = GateForm::new("Look at your mail", "/auth/magic-link/verify", "Sign in").carrying(errand);
-    let lead = "If this address may sign in, a mail is on its way. Open the link in it, or type its code here. Both are good for 15 minutes.";
-    in_place_of(form, current, lead)
-        .hidden("email", email)
-        .field(Field::code())
-        .more("/auth/magic-link", "Ask for another one")
+    let (form, sent, more) = match asked {
+        Asked::ToSignIn => (form, "If this address may sign in, a mail is on its way.", "/auth/magic-link"),
+        Asked::ToRegister => (form.hidden("asked", "to_register"), "A mail is on its way.", "/auth/register"),
+    };
+    let lead = format!("{sent} Open the link in it, or type its code here. Both are good for 15 minutes.");
+    in_place_of(form, current, &lead).hidden("email", email).field(Field::code()).more(more, "Ask for another one")
 }
 
 /// Says who is signed in, where a form may put somebody else in their place; sending it agrees to that.

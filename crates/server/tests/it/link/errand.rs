@@ -139,7 +139,12 @@ async fn whoever_shows_that_it_is_them_comes_back_to_their_account(app: &TestApp
 
 async fn whoever_makes_an_account_goes_on(app: &TestApp, sink: &SmtpSink) {
     let ada = Person::stranger(app);
-    ask(&ada, "/sign-in?return_to=%2Fagents", "Make an account").await;
+    let sent = ask(&ada, "/sign-in?return_to=%2Fagents", "Make an account").await;
+    let wrong = Page::of(sent.send(&ada, &[("code", "0000-0000")]).await).await;
+    for page in [sent, wrong] {
+        // A link to sign in would not come: she has no account yet.
+        assert_eq!(page.href("Ask for another one"), "/auth/register?return_to=%2Fagents");
+    }
     let page = Page::at(&ada, &link(app, &sink.next().await).0).await;
     assert_eq!(location(&page.send(&ada, &[]).await), "/agents");
 }
