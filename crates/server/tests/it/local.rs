@@ -100,7 +100,10 @@ async fn whoever_guesses_is_slowed_down_and_a_good_password_too(app: TestApp) {
         let late = late.await;
         assert_eq!((late.status().as_u16(), late.headers()["retry-after"].to_str().unwrap()), (429, "1"), "{email}");
     }
-    assert_eq!(person.sign_in_with("ada@example.com", PASSWORD).await.status(), 429);
+    let page = person.sign_in_with("ada@example.com", PASSWORD).await;
+    assert_eq!(page.status(), 429);
+    let page = page.text().await.unwrap();
+    assert!(page.contains("There were too many attempts") && !page.contains("aria-invalid"), "nothing typed is wrong");
     app.clock.advance(Duration::from_secs(2));
     assert_eq!(login(&person, "ada@example.com", "wrong").await.0, 401);
     assert_eq!(login(&person, "ada@example.com", PASSWORD).await.0, 429);

@@ -14,6 +14,7 @@ use super::{Fault, OnPage, Page, html};
 use crate::asked::Asked;
 use crate::errand::{Errand, Why, href};
 use crate::extract::{Params, Perhaps, Visitor};
+use crate::field::Wrong;
 use crate::problem::{self, Failed};
 
 #[derive(Template)]
@@ -30,9 +31,23 @@ struct SignInPage {
 #[derive(Default)]
 struct LocalForm {
     email: String,
-    error: Option<String>,
+    wrong: Option<Wrong>,
+    /// Whether it is the address or the password that is wrong; which of them is not said.
+    either: bool,
     links: bool,
     registers: bool,
+}
+
+impl LocalForm {
+    fn is_wrong(&self, field: &str) -> bool {
+        self.either || self.wrong.as_ref().is_some_and(|wrong| wrong.is(field))
+    }
+
+    /// Where whoever tries again goes on to type: the password is not kept.
+    fn begins_at(&self, field: &str) -> bool {
+        let field_of_error = if !self.either && self.is_wrong("email") { "email" } else { "password" };
+        self.wrong.is_some() && field == field_of_error
+    }
 }
 
 /// A provider, as a button.
@@ -80,10 +95,13 @@ impl Aim {
         }
     }
 
-    /// Where to go from there, and what the button says.
-    fn next(&self) -> (String, &'static str) {
+    /// Where to go from there, and what the button says. To try again would not help whoever may not come in.
+    fn next(&self, error: &Error) -> (String, &'static str) {
         match self {
-            Self::SignIn(errand) => (errand.href("/sign-in"), "Try again"),
+            Self::SignIn(errand) => {
+                let is_shut_out = matches!(error.code(), "user_disabled" | "user_unknown");
+                (errand.href("/sign-in"), if is_shut_out { "Go to sign-in" } else { "Try again" })
+            }
             Self::AddIdentity => ("/account".to_owned(), "Back to your account"),
         }
     }
@@ -165,7 +183,8 @@ fn render(visit: &Visit, status: StatusCode, errand: Errand, form: LocalForm) ->
 /// The form once more, with the address that was typed, and what was wrong.
 pub(crate) fn again(visit: &Visit, error: &Error, (email, errand): (String, Errand)) -> Response {
     problem::log(error, visit.request_id());
-    let form = LocalForm { email, error: Some(error.detail().to_owned()), ..LocalForm::default() };
+    let either = error.kind() == Kind::Unauthenticated;
+    let form = LocalForm { email, wrong: Some(Wrong::of(error)), either, ..LocalForm::default() };
     let status = problem::status(error);
     let mut response = render(visit, status, errand, form).unwrap_or_else(|_| status.into_response());
     problem::add_headers(error, response.headers_mut());
@@ -195,7 +214,7 @@ pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> R
         assets: crate::assets::BASE,
         fault: Fault { status: status.as_u16(), heading, detail: error.detail(), request_id: visit.request_id() },
         code: error.code(),
-        next: if is_to_sign_in_again(&error) { (once_more().href("/sign-in"), "Sign in again") } else { aim.next() },
+        next: if is_to_sign_in_again(&error) { (once_more().href("/sign-in"), "Sign in again") } else { aim.next(&error) },
     };
     let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
     problem::add_headers(&error, response.headers_mut());

@@ -20,6 +20,10 @@ pub(super) async fn send(browser: &Browser, fields: &[(&str, &str)]) {
     browser.press(Key::Enter).await;
 }
 
+async fn has_focus(browser: &Browser, id: &str) {
+    browser.until(&format!("document.activeElement.id === {id:?}")).await;
+}
+
 async fn sign_out(browser: &Browser) {
     browser.open("/account").await;
     browser.click("[action='/auth/logout'] button").await;
@@ -48,12 +52,16 @@ async fn the_first_account_is_made_used_and_changed() {
     send(&browser, &[("#email", ADA), ("#password", "something else")]).await;
     browser.sees("#sign-in-error", "Nobody can sign in with this").await;
     assert_eq!((browser.value("#email").await, browser.value("#password").await), (ADA.into(), String::new()));
-    send(&browser, &[("#password", PASSWORD)]).await;
+    // One goes on where it was wrong.
+    has_focus(&browser, "password").await;
+    browser.write(PASSWORD).await;
+    browser.press(Key::Enter).await;
     browser.sees(".rail .person", ADA).await;
 
     browser.open("/account").await;
     send(&browser, &[("#current_password", "something else"), ("#password", NEW)]).await;
     browser.sees("#current-password-error", "not your password").await;
+    has_focus(&browser, "current_password").await;
     send(&browser, &[("#current_password", PASSWORD), ("#password", NEW)]).await;
     browser.sees("h1", "Your account").await;
     browser.misses(".field-error").await;
@@ -105,7 +113,7 @@ pub(super) async fn tour(look: &mut impl AsyncFnMut(&Browser, &str)) {
     show(&browser, ("sign-in-both-ways", "/sign-in"), look).await;
 }
 
-async fn show(browser: &Browser, (name, path): (&str, &str), look: &mut impl AsyncFnMut(&Browser, &str)) {
+pub(super) async fn show(browser: &Browser, (name, path): (&str, &str), look: &mut impl AsyncFnMut(&Browser, &str)) {
     browser.view(1280, Scheme::Light).await;
     browser.open(path).await;
     look(browser, name).await;
