@@ -214,7 +214,11 @@ pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> R
         assets: crate::assets::BASE,
         fault: Fault { status: status.as_u16(), heading, detail: error.detail(), request_id: visit.request_id() },
         code: error.code(),
-        next: if is_to_sign_in_again(&error) { (once_more().href("/sign-in"), "Sign in again") } else { aim.next(&error) },
+        next: if is_to_sign_in_again(&error) {
+            (once_more().href("/sign-in"), "Sign in again")
+        } else {
+            aim.next(&error)
+        },
     };
     let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
     problem::add_headers(&error, response.headers_mut());
