@@ -35,6 +35,14 @@ fn taken() -> Error {
     Error::conflict("identity_taken", "This identity belongs to another user here, so it was not added to you.")
 }
 
+/// The code at the provider is spent by now.
+fn overtaken() -> Error {
+    Error::conflict(
+        "sign_in_overtaken",
+        "Others wrote down who you are here at this very moment, so you were not signed in. Begin it again.",
+    )
+}
+
 /// Somebody whom a provider vouches for, at the door.
 pub(crate) struct Arrival<'a> {
     pub(crate) visit: &'a Visit,
@@ -74,7 +82,7 @@ impl Arrival<'_> {
                 }
             }
         }
-        Err(Error::unavailable("sign_in_busy", "Too many sign-ins of this person at once. Try again."))
+        Err(overtaken())
     }
 
     /// Who this is here, and what somebody who was there before is to hear of. What that changes is added to the batch;

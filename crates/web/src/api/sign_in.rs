@@ -150,7 +150,7 @@ pub(crate) struct Homecoming {
     (status = 303, description = "Signed in; to `return_to`"),
     (status = 400, body = Problem, description = "What the provider or the browser brought is wrong: the code says what"),
     (status = 403, body = Problem, description = "`user_unknown`, `user_disabled`, `oidc_denied`, `sign_in_again`"),
-    (status = 409, body = Problem, description = "`signed_out_meanwhile`"),
+    (status = 409, body = Problem, description = "`signed_out_meanwhile`, `sign_in_overtaken`"),
     (status = 503, body = Problem, description = "`sign_in_busy`, or the provider can't be used: the code says why"),
 ))]
 pub(crate) async fn callback(browser: Homecoming) -> Response {
