@@ -85,6 +85,7 @@ pub async fn take(app: &App, keys: KeyRing) -> Result<()> {
     if left == before.len() {
         return Ok(());
     }
+    // After the keys are others: whoever is still on the way in looks at them once more.
     for known in app.sessions.all() {
         app.sessions.forget(known.session.id);
     }

@@ -114,14 +114,19 @@ impl Visit {
         let Some(cookie) = cookie else { return Err(not_signed_in()) };
         let now = self.now();
         let token = self.keys().check_token(cookie, now).ok_or_else(over)?;
-        let known = match self.sessions.get(token.session, now) {
-            Some(known) => known,
+        let kept = self.sessions.get(token.session, now);
+        let known = match &kept {
+            Some(known) => Arc::clone(known),
             None => load(self.app(), token.session, token.user).await?.ok_or_else(over)?,
         };
         if known.session.user_id != token.user || known.has_ended() || is_over(self.app(), &known, now) {
             return Err(over());
         }
         let known = refresh::when_due(self.app(), known, now).await?;
+        // A key that was dropped meanwhile ended what was in memory by then: what was read since is looked at once more.
+        if !kept.is_some_and(|kept| Arc::ptr_eq(&kept, &known)) {
+            self.keys().check_token(cookie, now).ok_or_else(over)?;
+        }
         note_use(self.app(), &known, now);
         Ok(self.known_as(known))
     }

@@ -4,7 +4,7 @@ use retinue_app::local::Registration;
 use retinue_app::set_up;
 use retinue_testkit::{Browser, Database, Key, Scheme, SmtpSink, TestApp};
 
-use crate::link::link;
+use crate::link::next_link;
 
 pub(super) const ADA: &str = "ada@example.com";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -165,14 +165,14 @@ async fn links(app: &TestApp, sink: &SmtpSink, browser: &Browser, look: &mut imp
     browser.view(1280, Scheme::Light).await;
     browser.open("/account").await;
     send(browser, &[("#email", "lovelace@example.com"), ("#email-password", PASSWORD)]).await;
-    show(browser, ("email-change-verify", &link(app, &sink.next().await).0), look).await;
+    show(browser, ("email-change-verify", &next_link(app, sink).await), look).await;
     show(browser, ("email-change-spent", "/auth/email-change/verify?token=x"), look).await;
     for (name, path) in [("magic-link-verify", "/auth/magic-link"), ("password-reset-verify", "/auth/password-reset")] {
         browser.view(1280, Scheme::Light).await;
         browser.open(path).await;
         send(browser, &[("#email", ADA)]).await;
         browser.sees("h1", "Look at your mail").await;
-        show(browser, (name, &link(app, &sink.next().await).0), look).await;
+        show(browser, (name, &next_link(app, sink).await), look).await;
     }
     let token = app.administration().await.invite(&"ivy@example.com".to_owned().try_into().unwrap()).await.unwrap();
     show(browser, ("register-invited", &format!("/auth/register?token={token}")), look).await;

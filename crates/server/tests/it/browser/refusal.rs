@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::local::{ADA, PASSWORD, send, show};
 use super::people::{self, sign_in};
-use crate::link::link;
+use crate::link::next_link;
 
 /// Of no password; to compare with it takes about a second.
 const SLOW: &str = "$pbkdf2-sha256$i=2000000,l=64$c2FsdHNhbHRzYWx0$sYIePhT5IXESDKvnouJXtE5pTJ6Znbmef4vViYmc9UfUX1he8Ln4VdSHDe+uTIJU1f6+z+sbmTlY5skOkvxa4A";
@@ -66,14 +66,14 @@ async fn sends(browser: &Browser, path: &str, fields: &[(&str, &str)], heading: 
 async fn mails(app: &TestApp, sink: &SmtpSink, browser: &Browser, look: &mut impl AsyncFnMut(&Browser, &str)) {
     sends(browser, "/auth/password-reset", &[("#email", ADA)], "Look at your mail").await;
     look(browser, "password-reset-sent").await;
-    let reset = link(app, &sink.next().await).0;
+    let reset = next_link(app, sink).await;
     sends(browser, &reset, &[("#password", "short")], "Set another password").await;
     browser.sees("#password-error", "").await;
     look(browser, "password-reset-error").await;
 
     sends(browser, "/auth/register", &[("#email", "new@example.com")], "Look at your mail").await;
     look(browser, "register-sent").await;
-    sink.next().await;
+    next_link(app, sink).await;
     sends(browser, "/auth/register", &[("#email", "new@localhost")], "Make an account").await;
     browser.sees("#email-error", "").await;
     look(browser, "register-error").await;
