@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use retinue_model::Result;
-use retinue_store::session as rows;
+use retinue_store::session::{self as rows, Revocation};
 use retinue_store::{Batch, System, one_time_token};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
@@ -78,9 +78,7 @@ async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
             return;
         }
     };
-    // The newest come first: if one of them was there before, none that is older was left out.
-    let has_gap = !revoked.iter().any(|revocation| seen.contains(&revocation.id));
-    if has_gap && i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= MOST_REVOCATIONS {
+    if may_lack_some(&revoked, seen, MOST_REVOCATIONS) {
         let all = stream::iter(app.sessions.all());
         all.for_each_concurrent(AT_ONCE, async |known| session::recheck(app, &known).await).await;
     }
@@ -94,6 +92,13 @@ async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
     stream::iter(people).for_each_concurrent(AT_ONCE, |user| session::look_again(app, user)).await;
     *seen = revoked.into_iter().map(|revocation| revocation.id).collect();
     app.sessions.heard(asked_at);
+}
+
+/// Whether there may be more that was not there before than these, of which the newest come first and `most` are read: not if
+/// the oldest one was there.
+fn may_lack_some(revoked: &[Revocation], seen: &HashSet<Uuid>, most: i64) -> bool {
+    let is_full = i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= most;
+    is_full && revoked.last().is_some_and(|oldest| !seen.contains(&oldest.id))
 }
 
 /// Ends what is over by time, and sees to what only streams use. Whoever is `reading` what is old goes on: while the
@@ -153,4 +158,30 @@ async fn forget(app: &App) -> Result<()> {
         app.store.write(batch).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use retinue_model::UserId;
+
+    use super::*;
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    #[test]
+    fn what_is_read_is_all_there_is_if_the_oldest_was_there_before() {
+        let lacks = |numbers: &[u128], seen: &[u128]| {
+            let one = |number: &u128| Revocation { id: id(*number), user: UserId::new(id(1)), session: None };
+            let revoked: Vec<_> = numbers.iter().map(one).collect();
+            may_lack_some(&revoked, &seen.iter().map(|number| id(*number)).collect(), 3)
+        };
+        assert!(!lacks(&[], &[]) && !lacks(&[9, 8], &[]), "there is room for more");
+        assert!(lacks(&[9, 8, 7], &[]), "it began with many");
+        assert!(lacks(&[9, 8, 7], &[6, 5, 4]));
+        assert!(!lacks(&[9, 8, 7], &[7, 6, 5]));
+        // What was dated late stands before what was there already.
+        assert!(lacks(&[9, 8, 7], &[9]) && lacks(&[9, 8, 7], &[8, 6]));
+    }
 }
