@@ -293,7 +293,10 @@ pub(crate) fn revoke_with(app: &App, batch: &mut Batch, user: UserId, session: O
 /// The same as [`look_again`], after what this process told others was written: it need not hear that from itself.
 pub(crate) async fn look_after(app: &App, user: UserId, told: Uuid) {
     look_again(app, user).await;
-    app.sessions.looked(told);
+    // Where nobody signs in nobody watches, and it would be kept for ever.
+    if !app.auth.is_single_user() {
+        app.sessions.looked(told);
+    }
 }
 
 /// Reads again what is known of a user, and lets go of what is over.
