@@ -3,6 +3,7 @@
 //!
 //! Whoever asks learns nothing of who has an account: a row is written for each address, and only the mail differs.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -30,12 +31,20 @@ use crate::{Visit, first_mail};
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
 
 /// What somebody shows to have got a mail.
-#[derive(Debug)]
 pub enum Proof {
     /// What stands in the link.
     Token(String),
     /// The short code, for whoever typed this address.
     Code(Email, String),
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token(_) => "Token(…)",
+            Self::Code(..) => "Code(…)",
+        })
+    }
 }
 
 pub(crate) fn dead() -> Error {
@@ -366,4 +375,15 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_by_mail_is_not_shown_to_whoever_debugs() {
+        let code = Proof::Code(Email::new("ada@example.com").unwrap(), "7KQ2-M9XD".to_owned());
+        assert_eq!(format!("{:?} {code:?}", Proof::Token("secret".to_owned())), "Token(…) Code(…)");
+    }
 }

@@ -1,5 +1,6 @@
 //! Sessions: who a browser belongs to. Opened at sign-in, looked up with each request, ended by people, providers and time.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -58,7 +59,6 @@ impl SignedIn {
 }
 
 /// A session that was opened.
-#[derive(Debug)]
 pub struct Opened {
     /// What the browser's cookie says.
     pub cookie: String,
@@ -66,6 +66,12 @@ pub struct Opened {
     pub lasts: SignedDuration,
     /// What the browser is recognised by from now on, if somebody came in by address.
     pub device: Option<DeviceCookie>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("lasts", &self.lasts).finish_non_exhaustive()
+    }
 }
 
 /// Opens a session when the batch is written; the batch is refused if the user was shut out meanwhile.
@@ -311,5 +317,17 @@ pub(crate) async fn recheck(app: &App, known: &KnownSession) {
     // What can't be read is not known to be good.
     if !matches!(load(app, known.session.id, known.session.user_id).await, Ok(Some(_))) {
         app.sessions.end(known.session.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_not_shown_to_whoever_debugs() {
+        let opened = Opened { cookie: "secret".to_owned(), lasts: SignedDuration::from_hours(1) };
+        let shown = format!("{opened:?}");
+        assert!(shown.contains("Opened") && !shown.contains("secret"), "{shown}");
     }
 }

@@ -191,7 +191,7 @@ impl Homecoming {
 }
 
 /// Where to go next.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct SignedOut {
     /// Where a browser goes to sign out at the provider too; null if there is no need.
     #[schema(required)]
@@ -222,7 +222,7 @@ pub(crate) async fn logout(
     Ok(with_cookies(response, [cookie::forget(visit.app())]))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct LogoutToken {
     logout_token: String,
 }
