@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_cookie_is_not_shown_to_whoever_debugs() {
-        let opened = Opened { cookie: "secret".to_owned(), lasts: SignedDuration::from_hours(1) };
+        let opened = Opened { cookie: "secret".to_owned(), lasts: SignedDuration::from_hours(1), device: None };
         let shown = format!("{opened:?}");
         assert!(shown.contains("Opened") && !shown.contains("secret"), "{shown}");
     }
