@@ -325,8 +325,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// It was the right one. The account's failures are forgotten. A network address's are not, or whoever has an account
-    /// could clear the way for guessing at others'.
+    /// It was the right one. The account's failures are forgotten, or those of its browser. Those of all its browsers together
+    /// are not, nor a network's, or whoever has an account could clear the way for guessing at others'.
     pub fn succeeded(mut self) {
         self.end = End::Succeeded;
     }
