@@ -44,7 +44,8 @@ pub(crate) mod sql {
         // Who begins a conversation refers to its owner, and who begins an answer holds its conversation: one of the two
         // waits for the other. An UPDATE of PostgreSQL's would not keep others from referring to the row.
         HOLD_OWNER = sqlite "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2"
-        postgres "SELECT id FROM users WHERE id = $1 AND organization_id = $2 FOR UPDATE";
+        postgres "WITH held AS (SELECT id FROM users WHERE id = $1 AND organization_id = $2 FOR UPDATE) \
+            UPDATE users SET organization_admin = organization_admin FROM held WHERE users.id = held.id";
         HOLD_THREADS = "UPDATE threads SET owner_user_id = owner_user_id WHERE owner_user_id = $1 AND organization_id = $2";
         REQUIRE_IDLE = "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2 \
             AND NOT EXISTS (SELECT 1 FROM threads t JOIN runs r ON r.thread_id = t.id \
