@@ -59,16 +59,6 @@ async fn start(database: Database, registration: Registration, test: impl AsyncF
     test(&app, &sink).await;
 }
 
-/// The path of the link in the next mail that has one. Others only tell of something.
-pub(crate) async fn next_link(app: &TestApp, sink: &SmtpSink) -> String {
-    loop {
-        let mail = sink.next().await;
-        if mail.text().lines().any(|line| line.starts_with(&app.url("/"))) {
-            return link(app, &mail).0;
-        }
-    }
-}
-
 /// The path of the link in a mail, and its token.
 pub(crate) fn link(app: &TestApp, mail: &Mail) -> (String, String) {
     let text = mail.text();

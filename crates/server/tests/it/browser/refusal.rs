@@ -12,9 +12,8 @@ use retinue_model::credential::PasswordHash;
 use retinue_testkit::{Browser, Database, HASHING, IdentityProvider, Key, Person, Scheme, SmtpSink, TestApp};
 use serde_json::json;
 
-use super::local::{ADA, PASSWORD, send, show};
+use super::local::{ADA, PASSWORD, next_link, send, show};
 use super::people::{self, sign_in};
-use crate::link::next_link;
 
 /// Of no password; to compare with it takes about a second.
 const SLOW: &str = "$pbkdf2-sha256$i=2000000,l=64$c2FsdHNhbHRzYWx0$sYIePhT5IXESDKvnouJXtE5pTJ6Znbmef4vViYmc9UfUX1he8Ln4VdSHDe+uTIJU1f6+z+sbmTlY5skOkvxa4A";
