@@ -57,9 +57,11 @@ pub(crate) fn declares(auth: &Auth, (issuer, subject): (&str, &str), key: Option
 
 /// Whether somebody runs the installation.
 pub(crate) async fn is_admin(app: &App, user: &User) -> Result<bool> {
-    if user.organization_admin {
-        return Ok(true);
-    }
+    Ok(user.organization_admin || is_declared(app, user).await?)
+}
+
+/// Whether the configuration declares that somebody runs the installation.
+pub(crate) async fn is_declared(app: &App, user: &User) -> Result<bool> {
     let declared = &app.auth.admins;
     let address = user.email.as_deref().filter(|_| user.email_verified).map(str::to_ascii_lowercase);
     if let Some(key) = address.filter(|key| declared.contains(&Declared::VerifiedEmail(key.clone())))

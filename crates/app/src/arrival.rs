@@ -12,14 +12,14 @@ use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId, email};
 use retinue_oidc::SignIn;
 use retinue_store::logout_token::{self, Opening};
-use retinue_store::session::{self as sessions, Kept};
+use retinue_store::session::Kept;
 use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::ExposeSecret;
 
 use crate::auth::{Provision, SignInProvider};
 use crate::notice::Change;
 use crate::session::{self, Opened, SignedIn};
-use crate::{Context, Visit, admin, audit, newcomer, refresh};
+use crate::{Context, Visit, admin, audit, newcomer, proof, refresh};
 
 /// How often it is looked again who somebody is, when others write the same down at the same moment.
 const TRIES: usize = 3;
@@ -34,6 +34,14 @@ fn unknown() -> Error {
 
 fn taken() -> Error {
     Error::conflict("identity_taken", "This identity belongs to another user here, so it was not added to you.")
+}
+
+/// The code at the provider is spent by now.
+fn overtaken() -> Error {
+    Error::conflict(
+        "sign_in_overtaken",
+        "Others wrote down who you are here at this very moment, so you were not signed in. Begin it again.",
+    )
 }
 
 /// Somebody whom a provider vouches for, at the door.
@@ -59,7 +67,7 @@ impl Arrival<'_> {
     pub(crate) async fn let_in(&self, current: Option<&Context>) -> Result<Opened> {
         for _ in 0..TRIES {
             let mut batch = Batch::default();
-            let (user, identity) = self.decide(&mut batch).await?;
+            let (user, identity, change) = self.decide(&mut batch).await?;
             let opened = self.open_with(&mut batch, &user, &identity)?;
             match self.visit.store.write(batch).await {
                 // Somebody wrote down a moment ago what makes this another one: look again, with all checks.
@@ -70,23 +78,26 @@ impl Arrival<'_> {
                     session::look_again(self.visit.app(), user.id).await;
                     session::replace(current).await;
                     self.log(user.id, identity.origin);
+                    self.visit.tell(user.id, change).await;
                     return Ok(opened);
                 }
             }
         }
-        Err(Error::unavailable("sign_in_busy", "Too many sign-ins of this person at once. Try again."))
+        Err(overtaken())
     }
 
-    /// Who this is here. What that changes is added to the batch; nothing is, if they are refused.
-    async fn decide(&self, batch: &mut Batch) -> Result<(User, Identity)> {
+    /// Who this is here, and what somebody who was there before is to hear of. What that changes is added to the batch;
+    /// nothing is, if they are refused.
+    async fn decide(&self, batch: &mut Batch) -> Result<(User, Identity, Option<Change>)> {
         let tenant = self.visit.tenant();
         if let Some((identity, user)) = self.find().await? {
-            return self.come_back(batch, identity, user);
+            let (user, identity) = self.come_back(batch, identity, user)?;
+            return Ok((user, identity, None));
         }
         if let Some(user) = self.same_address().await? {
             let identity = self.new_identity(user.id, Origin::Email);
             identities::link_with(&tenant, batch, &identity, &self.visit.auth.trusted_with_addresses());
-            return Ok((user, identity));
+            return Ok((user, identity, Some(self.added())));
         }
         if self.configured.provision == Provision::Never {
             return Err(unknown());
@@ -109,7 +120,7 @@ impl Arrival<'_> {
             .with("provider", self.configured.name());
         newcomer::add_with(&tenant, batch, (&user, self.email_key()), self.is_declared_admin(), note);
         identities::insert_with(&tenant, batch, &identity);
-        Ok((user, identity))
+        Ok((user, identity, None))
     }
 
     fn come_back(&self, batch: &mut Batch, mut identity: Identity, mut user: User) -> Result<(User, Identity)> {
@@ -159,22 +170,29 @@ impl Arrival<'_> {
     }
 
     /// Gives this identity to somebody who is signed in, and still is when it is written down.
+    ///
+    /// # Errors
+    /// `sign_in_again`: they may have left the browser at the provider, for somebody else to choose an account there.
+    /// `identity_taken`, `session_ended`, `user_disabled`.
     pub(crate) async fn add_to(&self, ctx: &Context) -> Result<()> {
+        proof::require_still(ctx)?;
         let mine = ctx.principal().user_id();
-        let asking = session::current(ctx).ok_or_else(session::over)?;
         if let Some((identity, _)) = self.find().await? {
             return if identity.user_id == mine { Ok(()) } else { Err(taken()) };
         }
         let (tenant, mut batch) = (self.visit.tenant(), Batch::default());
-        sessions::require_open_with(&ctx.scope(), &mut batch, asking);
-        users::require_enabled_with(&tenant, &mut batch, mine);
+        session::require_asking_with(ctx, &mut batch)?;
         identities::insert_with(&tenant, &mut batch, &self.new_identity(mine, Origin::User));
         let written = self.visit.store.write(batch).await;
         written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
         session::look_again(self.visit.app(), mine).await;
         self.log(mine, Origin::User);
-        self.visit.tell(mine, Change::IdentityAdded(self.configured.label.clone())).await;
+        self.visit.tell(mine, self.added()).await;
         Ok(())
+    }
+
+    fn added(&self) -> Change {
+        Change::IdentityAdded(self.configured.label.clone())
     }
 
     fn new_identity(&self, user_id: UserId, origin: Origin) -> Identity {
@@ -227,7 +245,14 @@ impl Arrival<'_> {
             refresh_at: refresh_at.filter(|_| refresh_token.is_some()),
             refresh_token,
         };
-        let how = SignedIn { id, method: Method::Oidc, identity: Some(identity.id), proved_at: self.proved_at(), kept };
+        let how = SignedIn {
+            id,
+            method: Method::Oidc,
+            identity: Some(identity.id),
+            proved_at: self.proved_at(),
+            address: None,
+            kept,
+        };
         let opened = session::open_with(visit, batch, user, how)?;
         let opening = Opening {
             session: id,
@@ -255,7 +280,7 @@ impl Arrival<'_> {
             subject = audit::subject(&self.signed_in.person.subject),
             %user,
             identity = origin.as_str(),
-            address = self.visit.caller().address,
+            address = self.visit.caller().address_text(),
             request_id = self.visit.request_id(),
             "signed in"
         );

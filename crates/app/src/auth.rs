@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use retinue_model::session::Method;
-use retinue_model::{Error, Result};
+use retinue_model::{Error, Result, identity};
 use retinue_oidc::Provider;
 use retinue_store::identity::Trusted;
 
@@ -122,10 +122,10 @@ impl Auth {
         oidc.into_iter().chain(password).chain(self.sends_links().then_some("magic_link")).collect()
     }
 
-    /// Whether people still come in as somebody did: at a provider of this name and issuer, or by address.
-    pub(crate) fn takes(&self, method: Method, provider: Option<&(String, String)>) -> bool {
-        match (method, provider) {
-            (Method::Oidc, Some((name, issuer))) => self.has_provider(name, issuer),
+    /// Whether people still come in as somebody did: with such an identity, or by address.
+    pub(crate) fn takes(&self, method: Method, identity: Option<&identity::Key>) -> bool {
+        match (method, identity) {
+            (Method::Oidc, Some(key)) => self.has_provider(&key.provider, &key.issuer),
             (Method::Oidc, None) => false,
             (Method::Password | Method::Link, _) => self.takes_addresses(),
         }

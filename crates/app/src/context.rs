@@ -24,7 +24,7 @@ use crate::auth::Auth;
 use crate::exchange::Exchanges;
 use crate::flight::Flights;
 use crate::inquiry::Inquiries;
-use crate::key::KeyRing;
+use crate::key::{KeyRing, Keys};
 use crate::key_cache::{KeyCache, KnownKey};
 use crate::known::Known;
 use crate::live::Registry;
@@ -80,7 +80,7 @@ pub struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) settings: Settings,
     pub(crate) auth: Auth,
-    keys: RwLock<Arc<KeyRing>>,
+    keys: RwLock<Arc<Keys>>,
     pub(crate) sessions: SessionCache,
     pub(crate) api_keys: KeyCache,
     pub(crate) flights: Flights,
@@ -130,7 +130,7 @@ impl App {
             places: Arc::new(Semaphore::new(parts.settings.max_concurrent_runs.min(Semaphore::MAX_PERMITS))),
             settings: parts.settings,
             auth: parts.auth,
-            keys: RwLock::new(Arc::new(parts.keys)),
+            keys: RwLock::new(Arc::new(Keys::new(parts.keys))),
             sessions: SessionCache::default(),
             api_keys: KeyCache::default(),
             flights: Flights::default(),
@@ -146,8 +146,7 @@ impl App {
     /// The context of the program's own user, who is the only one where nobody signs in.
     #[must_use]
     pub fn local_context(&self, request_id: Arc<str>) -> Context {
-        let (caller, principal) = (Caller::default(), Principal::local_user());
-        Context { app: self.clone(), request_id, caller, principal, known: Known::Nothing }
+        Context { app: self.clone(), request_id, caller: Caller::default(), known: Known::Nothing }
     }
 
     /// How people are let in.
@@ -158,7 +157,7 @@ impl App {
 
     /// Takes other keys of the instance from now on.
     pub fn set_keys(&self, keys: KeyRing) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys::new(keys));
     }
 
     /// Whether the database answers, has the schema that this program works with, and gets to what is to be written.
@@ -188,6 +187,12 @@ impl App {
     /// What the database says; nothing is lost then.
     pub async fn settle(&self) -> retinue_model::Result<()> {
         self.store.settle().await
+    }
+
+    /// How many statements the database was asked to run until now.
+    #[must_use]
+    pub fn statements_run(&self) -> u64 {
+        self.store.statements_run()
     }
 
     /// Stops: new runs are refused, runs under way may finish within the grace period, the rest become `interrupted`.
@@ -223,7 +228,6 @@ pub struct Context {
     app: App,
     request_id: Arc<str>,
     caller: Caller,
-    principal: Principal,
     /// What it came with.
     known: Known,
 }
@@ -232,13 +236,13 @@ impl Context {
     /// A request that came with a session.
     pub(crate) fn of_session(visit: Visit, known: Arc<KnownSession>) -> Self {
         let Visit { app, request_id, caller } = visit;
-        Self { app, request_id, caller, principal: known.principal.clone(), known: Known::Session(known) }
+        Self { app, request_id, caller, known: Known::Session(known) }
     }
 
     /// A request that came with an API key.
     pub(crate) fn of_key(visit: Visit, known: Arc<KnownKey>) -> Self {
         let Visit { app, request_id, caller } = visit;
-        Self { app, request_id, caller, principal: known.principal.clone(), known: Known::Key(known) }
+        Self { app, request_id, caller, known: Known::Key(known) }
     }
 
     /// What the key may be used for that this came with; none if it came with something else.
@@ -271,13 +275,13 @@ impl Context {
 
     /// Who asks.
     #[must_use]
-    pub const fn principal(&self) -> &Principal {
-        &self.principal
+    pub fn principal(&self) -> &Principal {
+        self.known.principal()
     }
 
     /// What they own.
-    pub(crate) const fn scope(&self) -> Scope {
-        Self::scope_of(&self.principal)
+    pub(crate) fn scope(&self) -> Scope {
+        Self::scope_of(self.principal())
     }
 
     /// What somebody owns as whom a request acts.
@@ -372,7 +376,7 @@ impl Inner {
     }
 
     /// The instance's keys.
-    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+    pub(crate) fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -385,7 +389,11 @@ impl Inner {
     /// A new id of a request: 16 hex digits.
     #[must_use]
     pub fn new_request_id(&self) -> Arc<str> {
-        format!("{:016x}", self.random_u64()).into()
+        let bytes = self.random_u64().to_be_bytes();
+        let half = |index: usize| if index.is_multiple_of(2) { bytes[index / 2] >> 4 } else { bytes[index / 2] & 15 };
+        let digits: [u8; 16] = std::array::from_fn(|index| b"0123456789abcdef"[usize::from(half(index))]);
+        // Digits are ASCII.
+        std::str::from_utf8(&digits).unwrap_or_default().into()
     }
 
     pub(crate) fn random_u64(&self) -> u64 {

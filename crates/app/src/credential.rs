@@ -57,7 +57,7 @@ pub async fn sign_in(visit: &Visit, typed: Typed, current: Option<Context>) -> R
 }
 
 async fn open(visit: &Visit, typed: &Typed) -> Result<(User, Opened)> {
-    let (tenant, passwords) = (visit.tenant(), &visit.local()?.passwords);
+    let (tenant, passwords) = (visit.tenant(), visit.hashing()?);
     let found = rows::by_address(&tenant, &visit.store, &typed.email).await?;
     let credential = found.filter(|found| found.disabled_at.is_none()).map(|Found { credential, .. }| credential);
     let kept = credential.as_ref().and_then(|credential| credential.password_hash.as_ref());
@@ -71,7 +71,7 @@ async fn open(visit: &Visit, typed: &Typed) -> Result<(User, Opened)> {
     let mut batch = Batch::default();
     // If the password was changed a moment ago, this one opens nothing any more.
     rows::confirm_password_with(&tenant, &mut batch, user.id, (kept, anew.as_ref().unwrap_or(kept)));
-    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Password))?;
+    let opened = session::open_with(visit, &mut batch, &user, SignedIn::by(visit, Method::Password, &typed.email))?;
     let written = visit.store.write(batch).await;
     written.map_err(|error| if error.kind() == Kind::NotFound { wrong() } else { error })?;
     Ok((user, opened))
@@ -82,7 +82,7 @@ pub(crate) fn log(visit: &Visit, user: &User, method: Method) {
     tracing::info!(
         user = %user.id,
         method = method.as_str(),
-        address = visit.caller().address,
+        address = visit.caller().address_text(),
         request_id = visit.request_id(),
         "signed in"
     );

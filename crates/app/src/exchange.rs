@@ -3,7 +3,7 @@
 //! What a browser kept of a sign-in could be shown again and again, and each time a provider would be asked. It takes a code
 //! once only, so what is forgotten here, as at a restart, opens nothing.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,14 +12,17 @@ use retinue_oidc::Reason;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::share::Shares;
 use crate::throttle::Key;
 
 /// Codes that are taken to providers at once; more wait.
 const MOST_AT_ONCE: usize = 64;
-/// Of these, from one network: whoever brings codes that nobody gave out keeps no others from coming in.
-const MOST_OF_A_NETWORK: usize = 8;
-/// How long they wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Of these, from one network: whoever brings codes that nobody gave out keeps no others from coming in. An office is one.
+const MOST_OF_A_NETWORK: usize = 16;
+/// From one network, those who wait: as many as come in within that time if each takes three seconds.
+const WAITING_OF_A_NETWORK: usize = 64;
+/// How long they wait: a provider may take a few seconds for each.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// States that are remembered; the oldest are forgotten.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -27,8 +30,7 @@ const MOST_REMEMBERED: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Exchanges {
     places: Semaphore,
-    /// The places of each network of which somebody is here.
-    of_networks: Mutex<HashMap<Key, Arc<Semaphore>>>,
+    of_networks: Shares<Key>,
     patience: Duration,
     spent: Mutex<Spent>,
 }
@@ -52,7 +54,7 @@ impl Default for Exchanges {
     fn default() -> Self {
         Self {
             places: Semaphore::new(MOST_AT_ONCE),
-            of_networks: Mutex::default(),
+            of_networks: Shares::new(MOST_OF_A_NETWORK, WAITING_OF_A_NETWORK),
             patience: PATIENCE,
             spent: Mutex::default(),
         }
@@ -83,18 +85,12 @@ impl Exchanges {
 
     /// Whoever waits for a place of their network takes up none of the others.
     async fn place(&self, network: Option<Key>) -> Option<Place<'_>> {
-        let of_network = match network.map(|network| self.of_network(network)) {
-            Some(places) => Some(places.acquire_owned().await.ok()?),
+        let of_network = match network {
+            Some(network) => Some(self.of_networks.take(network).await?),
             None => None,
         };
         let of_all = self.places.acquire().await.ok()?;
         Some(Place { _of_all: of_all, _of_network: of_network })
-    }
-
-    fn of_network(&self, network: Key) -> Arc<Semaphore> {
-        let mut networks = self.of_networks.lock().unwrap_or_else(PoisonError::into_inner);
-        networks.retain(|_, places| Arc::strong_count(places) > 1);
-        Arc::clone(networks.entry(network).or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_A_NETWORK))))
     }
 }
 
@@ -122,6 +118,8 @@ impl Spent {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+
     use super::*;
 
     async fn code(exchanges: &Exchanges, state: &str) -> &'static str {
@@ -174,7 +172,17 @@ mod tests {
         held.pop();
         drop(exchanges.begin("one more", Some(network("2001:db8::ffff"))).await.unwrap());
         drop((held, other));
-        drop(exchanges.begin("later", Some(network("192.0.2.1"))).await.unwrap());
-        assert_eq!(exchanges.of_networks.lock().unwrap().len(), 1, "networks that are gone are forgotten");
+    }
+
+    /// Behind one address, at a provider that takes three seconds for each.
+    #[tokio::test(start_paused = true)]
+    async fn an_office_signs_in_at_a_slow_provider() {
+        let (exchanges, office) = (Exchanges::default(), network("192.0.2.1"));
+        let sign_ins = (0..80).map(async |number: u32| {
+            let place = exchanges.begin(&number.to_string(), Some(office)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            place.is_ok()
+        });
+        assert!(join_all(sign_ins).await.into_iter().all(|came_in| came_in));
     }
 }

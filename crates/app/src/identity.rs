@@ -23,7 +23,7 @@ pub async fn list(ctx: &Context) -> Result<Vec<Identity>> {
 /// from then on.
 ///
 /// # Errors
-/// `not_found`, `last_way_in`, `sign_in_again`.
+/// `not_found`, `last_way_in`, `sign_in_again`, `session_ended`, `user_disabled`.
 pub async fn remove(ctx: &Context, id: IdentityId) -> Result<()> {
     proof::require(ctx)?;
     ctx.detached(move |ctx| async move {
@@ -57,13 +57,20 @@ fn left(ctx: &Context, others: &[Identity]) -> Left {
 /// Whether it is gone.
 async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> {
     let (mut batch, user) = (Batch::default(), ctx.principal().user_id());
+    session::require_asking_with(ctx, &mut batch)?;
     rows::delete_with(&ctx.scope(), &mut batch, identity.id, left);
     if let Some(key) = identity.email_key().filter(|_| identity.email_verified) {
         rows::doubt_with(&ctx.scope(), &mut batch, key, ctx.now());
     }
     session::revoke_with(ctx.app(), &mut batch, user, None);
-    ctx.store.write(batch).await?;
-    if list(ctx).await?.iter().any(|there| there.id == identity.id) {
+    let written = ctx.store.write(batch).await;
+    let is_there = list(ctx).await?.iter().any(|there| there.id == identity.id);
+    match written {
+        // It was written twice, after the first answer was lost: the session that asks went with its identity.
+        Err(error) if error.code() == session::over().code() && !is_there => {}
+        written => written?,
+    }
+    if is_there {
         return Ok(false);
     }
     session::look_again(ctx.app(), user).await;

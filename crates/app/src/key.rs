@@ -4,6 +4,7 @@
 //! for what is new; the others still check and decrypt what they made, until they are dropped.
 
 use std::fmt;
+use std::ops::Deref;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
@@ -15,6 +16,8 @@ use retinue_store::{Batch, System, session as rows};
 
 use crate::App;
 use crate::context::Rng;
+use crate::session_token::SessionToken;
+use crate::session_token::seen::SeenTokens;
 
 const SECRET_LEN: usize = 32;
 /// What each line of a key file begins with.
@@ -22,6 +25,32 @@ const VERSION: &str = "rtk1";
 
 /// Keys, the newest first.
 pub struct KeyRing(Vec<Key>);
+
+/// The keys that count, with the tokens that they were seen to have signed: both change together.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    ring: KeyRing,
+    seen: SeenTokens,
+}
+
+impl Keys {
+    pub(crate) fn new(ring: KeyRing) -> Self {
+        Self { ring, seen: SeenTokens::default() }
+    }
+
+    /// What one of them signed as a session's token, if its time is not over.
+    pub(crate) fn check_token(&self, text: &str, now: Timestamp) -> Option<SessionToken> {
+        self.seen.check(text, &self.ring, now)
+    }
+}
+
+impl Deref for Keys {
+    type Target = KeyRing;
+
+    fn deref(&self) -> &KeyRing {
+        &self.ring
+    }
+}
 
 struct Key {
     id: String,
@@ -56,6 +85,7 @@ pub async fn take(app: &App, keys: KeyRing) -> Result<()> {
     if left == before.len() {
         return Ok(());
     }
+    // After the keys are others: whoever is still on the way in looks at them once more.
     for known in app.sessions.all() {
         app.sessions.forget(known.session.id);
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use retinue_model::Principal;
 use retinue_model::api_key::ApiKey;
 use retinue_model::membership::Role;
 use retinue_model::team::Team;
@@ -28,6 +29,15 @@ impl Known {
         match self {
             Self::Key(known) => Some(&known.key),
             Self::Nothing | Self::Session(_) => None,
+        }
+    }
+
+    /// As whom it acts.
+    pub(crate) fn principal(&self) -> &Principal {
+        match self {
+            Self::Nothing => Principal::local_user(),
+            Self::Session(known) => &known.principal,
+            Self::Key(known) => &known.principal,
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Whoever asks learns nothing of who has an account: a row is written for each address, and only the mail differs.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -10,7 +11,7 @@ use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
-use retinue_model::principal::DEFAULT_ORGANIZATION;
+use retinue_model::return_to::ReturnTo;
 use retinue_model::session::Method;
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, NewPassword, Password, Result, UserId};
@@ -19,22 +20,32 @@ use retinue_store::{Batch, one_time_token as rows, user as users};
 
 use crate::credential::log;
 use crate::local::Registration;
-use crate::mail::{Letter, Mail, Mailer};
+use crate::mail::Letter;
+use crate::newcomer::Newcomer;
+use crate::notice::Change;
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
-use crate::{Visit, newcomer};
+use crate::{Visit, first_mail};
 
 /// How long what comes by mail is good.
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
 
 /// What somebody shows to have got a mail.
-#[derive(Debug)]
 pub enum Proof {
     /// What stands in the link.
     Token(String),
     /// The short code, for whoever typed this address.
     Code(Email, String),
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token(_) => "Token(…)",
+            Self::Code(..) => "Code(…)",
+        })
+    }
 }
 
 pub(crate) fn dead() -> Error {
@@ -58,31 +69,21 @@ impl Issued {
     pub(crate) fn link(&self, visit: &Visit, path: &str) -> String {
         format!("{}{path}?token={}", visit.auth.public_url, self.token.expose())
     }
-}
 
-impl Visit {
-    /// What sends links.
-    ///
-    /// # Errors
-    /// `local_disabled`, `links_disabled`, `mail_too_busy`.
-    pub(crate) fn mailer(&self) -> Result<&Mailer> {
-        let mailer = self.links()?;
-        mailer.has_room().map(|()| mailer)
-    }
-
-    fn links(&self) -> Result<&Mailer> {
-        self.local()?.mail.as_ref().ok_or_else(|| {
-            Error::new(Kind::Forbidden, "links_disabled", "This server sends no mail. Sign in with a password.")
-        })
-    }
-
-    pub(crate) fn send(&self, mailer: &Mailer, to: Email, letter: Letter) {
-        mailer.send(Mail { to, letter }, self.request_id().into());
+    /// A link that leads on to where somebody was, as far as a mail may say that.
+    fn link_back(&self, visit: &Visit, path: &str, return_to: &ReturnTo) -> String {
+        let (link, place) = (self.link(visit, path), return_to.in_mail());
+        if place == ReturnTo::default() { link } else { format!("{link}&return_to={place}") }
     }
 }
 
-/// Writes a token down, for somebody or for nobody.
-pub(crate) async fn issue(visit: &Visit, purpose: Purpose, user: Option<UserId>, address: &Email) -> Result<Issued> {
+/// Writes a token down, for somebody or for nobody, with what else is in the batch.
+pub(crate) async fn issue(
+    visit: &Visit,
+    mut batch: Batch,
+    (purpose, user): (Purpose, Option<UserId>),
+    address: &Email,
+) -> Result<Issued> {
     let (token, code) = (Token::new(&*visit.rng), ShortCode::new(&*visit.rng));
     let now = visit.now();
     let lasts = SignedDuration::try_from(GOOD_FOR).map_err(Error::internal)?;
@@ -100,7 +101,6 @@ pub(crate) async fn issue(visit: &Visit, purpose: Purpose, user: Option<UserId>,
         expires_at: now.saturating_add(lasts).map_err(Error::internal)?,
         used_at: None,
     };
-    let mut batch = Batch::default();
     rows::insert_with(&visit.tenant(), &mut batch, &row);
     if let (Purpose::EmailChange, Some(user)) = (purpose, user) {
         // Of those that somebody asked for the newest counts, whichever address the others went to.
@@ -115,7 +115,8 @@ async fn ask(visit: &Visit, purpose: Purpose, email: &Email) -> Result<(Issued, 
     let attempt = visit.begin_request(email)?;
     let asked = async {
         let found = credentials::by_address(&visit.tenant(), &visit.store, email).await?;
-        let issued = issue(visit, purpose, found.as_ref().map(|found| found.credential.user_id), email).await?;
+        let whose = (purpose, found.as_ref().map(|found| found.credential.user_id));
+        let issued = issue(visit, Batch::default(), whose, email).await?;
         Ok((issued, found))
     };
     match asked.await {
@@ -127,20 +128,20 @@ async fn ask(visit: &Visit, purpose: Purpose, email: &Email) -> Result<(Issued, 
     }
 }
 
-fn sign_in_letter(visit: &Visit, issued: Issued) -> Letter {
-    let link = issued.link(visit, "/auth/magic-link/verify");
+fn sign_in_letter(visit: &Visit, issued: Issued, return_to: &ReturnTo) -> Letter {
+    let link = issued.link_back(visit, "/auth/magic-link/verify", return_to);
     Letter::MagicLink { link, code: issued.code, good_for: GOOD_FOR }
 }
 
-/// Sends a link to sign in, if somebody may come in with this address.
+/// Sends a link to sign in, if somebody may come in with this address; it leads on to where they were.
 ///
 /// # Errors
 /// `links_disabled`, `too_many_attempts`, `mail_too_busy`; never for what is known of the address.
-pub async fn ask_to_sign_in(visit: &Visit, email: &Email) -> Result<()> {
+pub async fn ask_to_sign_in(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
-        visit.send(mailer, found.credential.address, sign_in_letter(visit, issued));
+        visit.send(mailer, found.credential.address, sign_in_letter(visit, issued, return_to));
     }
     Ok(())
 }
@@ -149,11 +150,11 @@ pub async fn ask_to_sign_in(visit: &Visit, email: &Email) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`ask_to_sign_in`].
-pub async fn ask_to_reset(visit: &Visit, email: &Email) -> Result<()> {
+pub async fn ask_to_reset(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::PasswordReset, email).await?;
     if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
-        let link = issued.link(visit, "/auth/password-reset/verify");
+        let link = issued.link_back(visit, "/auth/password-reset/verify", return_to);
         visit.send(mailer, found.credential.address, Letter::PasswordReset { link, good_for: GOOD_FOR });
     }
     Ok(())
@@ -163,12 +164,12 @@ pub async fn ask_to_reset(visit: &Visit, email: &Email) -> Result<()> {
 ///
 /// # Errors
 /// `registration_closed`, or those of [`ask_to_sign_in`].
-pub async fn ask_to_register(visit: &Visit, email: &Email) -> Result<()> {
+pub async fn ask_to_register(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
     may_register(visit)?;
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     let letter = match found {
-        None => sign_in_letter(visit, issued),
+        None => sign_in_letter(visit, issued, return_to),
         Some(_) => Letter::AlreadyRegistered { link: format!("{}/sign-in", visit.auth.public_url) },
     };
     visit.send(mailer, email.clone(), letter);
@@ -245,7 +246,8 @@ async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTim
     Ok(row)
 }
 
-/// Signs in whoever got the mail, in place of who was signed in in this browser. Whoever registers becomes a user now.
+/// Signs in whoever got the mail, in place of who was signed in in this browser. Whoever registers becomes a user now; who
+/// is the first to show that the address is theirs has the account alone from now on.
 ///
 /// # Errors
 /// `token_spent`, `code_wrong`, `signed_in_as_other`, `user_disabled`, `too_many_attempts`.
@@ -267,23 +269,27 @@ pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User,
                 }
                 None => return Err(dead()),
             };
-            users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
-            if !user.email_verified {
-                session::revoke_with(visit.app(), &mut batch, user.id, None);
-            }
+            let how = SignedIn::by(&visit, Method::Link, &row.address);
+            first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
             rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
-            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
-            enter(&visit, batch, (user, opened), &place).await
+            let opened = session::open_with(&visit, &mut batch, &user, how)?;
+            enter(&visit, batch, (user, opened), (&place, None)).await
         })
         .await
 }
 
-/// Writes down that somebody comes in by a link, and what else belongs to it.
-async fn enter(visit: &Visit, batch: Batch, (user, opened): (User, Opened), place: &Place) -> Result<(User, Opened)> {
+/// Writes down that somebody comes in by a link, and what else belongs to it; tells them what that changes.
+async fn enter(
+    visit: &Visit,
+    batch: Batch,
+    (user, opened): (User, Opened),
+    (place, change): (&Place, Option<Change>),
+) -> Result<(User, Opened)> {
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
     place.take().await;
     log(visit, &user, Method::Link);
+    visit.tell(user.id, change).await;
     Ok((user, opened))
 }
 
@@ -303,7 +309,8 @@ async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> 
     users::get(&visit.tenant(), &visit.store, user).await?.ok_or_else(dead)
 }
 
-/// Sets another password for whoever got the mail, ends all their sessions, and signs them in.
+/// Sets another password for whoever got the mail, ends all their sessions, and signs them in. Who is the first to show that
+/// the address is theirs has the account alone from now on.
 ///
 /// # Errors
 /// `token_spent`, `signed_in_as_other`, `password_too_short`, `password_common`, `user_disabled`, `too_busy`.
@@ -318,20 +325,20 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
             let credential = Credential {
                 user_id: user.id,
                 address: row.address.clone(),
-                password_hash: Some(visit.local()?.passwords.hash(&new).await?),
+                password_hash: Some(visit.hashing()?.hash(&new).await?),
                 updated_at: visit.now(),
             };
-            let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link));
+            let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link, &row.address));
             spend_with(&visit, &mut batch, &row);
+            first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
-            users::verify_with(&visit.tenant(), &mut batch, user.id, row.address.key(), visit.now());
             for purpose in [Purpose::PasswordReset, Purpose::MagicLink] {
                 rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
             }
             // Written twice, it must leave the new one.
             session::end_all_with(visit.app(), &mut batch, user.id, Some(how.id));
             let opened = session::open_with(&visit, &mut batch, &user, how)?;
-            enter(&visit, batch, (user, opened), &place).await
+            enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
         })
         .await
 }
@@ -358,43 +365,26 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             let row = find(&visit, Purpose::Invitation, &token).await?;
             place.admit(None)?;
             let password = NewPassword::new(said.password, Some(&row.address))?;
-            let hash = visit.local()?.passwords.hash(&password).await?;
+            let hash = visit.hashing()?.hash(&password).await?;
             let mut batch = Batch::default();
             spend_with(&visit, &mut batch, &row);
             let new = Newcomer { name, verified: false, password: Some(hash) };
             let user = new.add_with(&visit, &mut batch, &row.address);
             rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
-            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
-            enter(&visit, batch, (user, opened), &place).await
+            let opened =
+                session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link, &row.address))?;
+            enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
         })
         .await
 }
 
-/// Somebody who becomes a user.
-struct Newcomer {
-    name: String,
-    verified: bool,
-    password: Option<retinue_model::credential::PasswordHash>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Newcomer {
-    fn add_with(self, visit: &Visit, batch: &mut Batch, address: &Email) -> User {
-        let now = visit.now();
-        let user = User {
-            id: visit.new_id(),
-            organization_id: DEFAULT_ORGANIZATION,
-            name: self.name,
-            email: Some(address.as_str().to_owned()),
-            email_verified: self.verified,
-            organization_admin: false,
-            disabled_at: None,
-            created_at: now,
-        };
-        let credential =
-            Credential { user_id: user.id, address: address.clone(), password_hash: self.password, updated_at: now };
-        let note = visit.note((Actor::User(user.id), "session"), Told::UserCreated);
-        newcomer::add_with(&visit.tenant(), batch, (&user, Some(address.key())), false, note);
-        credentials::set_password_with(&visit.tenant(), batch, &credential);
-        user
+    #[test]
+    fn what_came_by_mail_is_not_shown_to_whoever_debugs() {
+        let code = Proof::Code(Email::new("ada@example.com").unwrap(), "7KQ2-M9XD".to_owned());
+        assert_eq!(format!("{:?} {code:?}", Proof::Token("secret".to_owned())), "Token(…) Code(…)");
     }
 }

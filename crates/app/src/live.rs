@@ -200,7 +200,7 @@ mod tests {
     use retinue_model::{SessionId, UserId};
     use uuid::Uuid;
 
-    const MINE: Scope = Scope::of(&Principal::local_user());
+    const MINE: Scope = Scope::of(Principal::local_user());
 
     /// Somebody else's.
     fn theirs() -> Scope {
@@ -217,7 +217,7 @@ mod tests {
             last_seen_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::UNIX_EPOCH,
         };
-        Scope::of(&Principal::of_session(&session, true))
+        Scope::of(&Principal::of_session(&session, None, true))
     }
 
     fn event(seq: i64) -> Event {

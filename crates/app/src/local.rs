@@ -1,14 +1,16 @@
 //! Signing in by address: with a password, or with a link that comes by mail.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use retinue_model::error::Kind;
 use retinue_model::{Email, Error, Result};
 
 use crate::Visit;
-use crate::mail::Mailer;
+use crate::hashing::WAITING_OF_A_NETWORK;
+use crate::mail::{Letter, Mail, Mailer};
 use crate::password::Passwords;
 use crate::set_up::SetUp;
+use crate::share::Shares;
 use crate::throttle::{Attempt, Key, Settings, Throttle};
 
 /// Who may become a user by an address.
@@ -47,6 +49,8 @@ pub struct Local {
     pub(crate) guesses: Throttle,
     /// Who asks for mails: each one counts, whether it is sent or not.
     pub(crate) requests: Throttle,
+    /// What each network has of the places to hash passwords: a quarter.
+    pub(crate) hashing: Arc<Shares<Key>>,
     /// The link that the console shows, while nobody can sign in.
     pub(crate) set_up: SetUp,
 }
@@ -55,10 +59,12 @@ impl Local {
     /// Nobody has tried anything yet.
     #[must_use]
     pub fn new(registration: Registration, passwords: Passwords, mail: Option<Mailer>) -> Self {
+        let part = (passwords.places() / 4).max(1);
         Self {
             registration,
             passwords,
             mail,
+            hashing: Arc::new(Shares::new(part, WAITING_OF_A_NETWORK)),
             guesses: Throttle::new(Settings::GUESSES),
             requests: Throttle::new(Settings::MAILS),
             set_up: SetUp::default(),
@@ -82,7 +88,30 @@ impl Visit {
         })
     }
 
-    /// Counts a guess at an account, if one is meant, and from where it comes.
+    /// What sends links.
+    ///
+    /// # Errors
+    /// `local_disabled`, `links_disabled`, `mail_too_busy`.
+    pub(crate) fn mailer(&self) -> Result<&Mailer> {
+        let mailer = self.links()?;
+        mailer.has_room().map(|()| mailer)
+    }
+
+    /// The same, though it may have no room.
+    ///
+    /// # Errors
+    /// `local_disabled`, `links_disabled`.
+    pub(crate) fn links(&self) -> Result<&Mailer> {
+        self.local()?.mail.as_ref().ok_or_else(|| {
+            Error::new(Kind::Forbidden, "links_disabled", "This server sends no mail. Sign in with a password.")
+        })
+    }
+
+    pub(crate) fn send(&self, mailer: &Mailer, to: Email, letter: Letter) {
+        mailer.send(Mail { to, letter }, self.request_id().into());
+    }
+
+    /// Counts a guess at an account, if one is meant.
     ///
     /// # Errors
     /// `too_many_attempts`
@@ -90,7 +119,7 @@ impl Visit {
         self.local()?.guesses.begin(self.now(), &self.keys_of(account))
     }
 
-    /// Counts a mail that somebody asks for, for an address and from where it comes.
+    /// Counts a mail that somebody asks for, for an address.
     ///
     /// # Errors
     /// `too_many_attempts`
@@ -98,8 +127,11 @@ impl Visit {
         self.local()?.requests.begin(self.now(), &self.keys_of(Some(address)))
     }
 
+    /// Strangers are counted by account and by network, and whoever comes from the owner's own browser by that alone.
     fn keys_of(&self, account: Option<&Email>) -> Vec<Key> {
-        let network = self.caller().address.parse::<IpAddr>().ok().map(Key::network);
-        account.map(Key::account).into_iter().chain(network).collect()
+        match account.and_then(|account| self.recognised(account)) {
+            Some(devices) => devices.into(),
+            None => account.map(Key::account).into_iter().chain(self.network()).collect(),
+        }
     }
 }

@@ -1,10 +1,15 @@
 //! Somebody who becomes a user: they belong to the default team from then on.
 
+use retinue_model::Email;
+use retinue_model::audit::{Action, Actor};
+use retinue_model::credential::{Credential, PasswordHash};
 use retinue_model::membership::{Membership, Origin, Role};
+use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::user::User;
-use retinue_store::{Batch, Tenant, membership as memberships, user as users};
+use retinue_store::{Batch, Tenant, credential as credentials, membership as memberships, user as users};
 
+use crate::Visit;
 use crate::audit::Note;
 
 /// Makes somebody a user, when the batch is written; `note` tells of it. Whoever runs the installation runs the default team
@@ -29,4 +34,37 @@ pub(crate) fn add_with(
     memberships::insert_with(tenant, batch, &membership);
     let note = note.on("user", user.id).about(user.id).with("name", user.name.clone());
     note.with("organization_admin", is_admin).write(tenant, batch);
+}
+
+/// Somebody who becomes a user by an address.
+pub(crate) struct Newcomer {
+    /// What they are called.
+    pub(crate) name: String,
+    /// Whether they have opened a mail that went to their address.
+    pub(crate) verified: bool,
+    /// What they sign in with, besides links.
+    pub(crate) password: Option<PasswordHash>,
+}
+
+impl Newcomer {
+    /// Adds them, when the batch is written.
+    pub(crate) fn add_with(self, visit: &Visit, batch: &mut Batch, address: &Email) -> User {
+        let now = visit.now();
+        let user = User {
+            id: visit.new_id(),
+            organization_id: DEFAULT_ORGANIZATION,
+            name: self.name,
+            email: Some(address.as_str().to_owned()),
+            email_verified: self.verified,
+            organization_admin: false,
+            disabled_at: None,
+            created_at: now,
+        };
+        let credential =
+            Credential { user_id: user.id, address: address.clone(), password_hash: self.password, updated_at: now };
+        let note = visit.note((Actor::User(user.id), "session"), Action::UserCreated);
+        add_with(&visit.tenant(), batch, (&user, Some(address.key())), false, note);
+        credentials::set_password_with(&visit.tenant(), batch, &credential);
+        user
+    }
 }

@@ -1,10 +1,12 @@
 //! What people are told by mail when the ways change by which they sign in: whoever did not do it hears of it.
 
+use retinue_model::error::Kind;
 use retinue_model::{Email, UserId};
 use retinue_store::{credential, user as users};
 
 use crate::Visit;
-use crate::mail::Letter;
+use crate::mail::{Letter, Mailer};
+use crate::refused::LeftOut;
 
 /// What was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +20,35 @@ pub enum Change {
 }
 
 impl Visit {
-    /// Tells somebody what was changed of their account, where mails are sent and it is known where to.
-    pub(crate) async fn tell(&self, user: UserId, change: Change) {
-        let Ok(mailer) = self.mailer() else { return };
+    /// Tells somebody what was changed of their account, if anything was, where mails are sent and it is known where to.
+    pub(crate) async fn tell(&self, user: UserId, change: impl Into<Option<Change>>) {
+        let Some(change) = change.into() else { return };
+        let Some(mailer) = self.mailer_for(user) else { return };
         if let Some(to) = address(self, user).await {
             self.send(mailer, to, Letter::WaysChanged { change });
         }
+    }
+
+    /// What tells somebody such things. That there is no room for it is logged, but not for each of very many: whoever
+    /// fills it may be the one of whom others are to hear.
+    pub(crate) fn mailer_for(&self, user: UserId) -> Option<&Mailer> {
+        let error = match self.mailer() {
+            Ok(mailer) => return Some(mailer),
+            Err(error) => error,
+        };
+        // Where no mail is sent, none is missing.
+        if error.kind() == Kind::Unavailable
+            && let Some(LeftOut { here, elsewhere }) = self.refused.admit("notice", self.network(), self.now())
+        {
+            tracing::warn!(
+                %user,
+                ?error,
+                left_out = here + elsewhere,
+                request_id = self.request_id(),
+                "can_fail(notice): nobody was told that a way to sign in was changed"
+            );
+        }
+        None
     }
 
     /// What people call a provider.

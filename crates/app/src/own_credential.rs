@@ -8,6 +8,7 @@ use retinue_store::credential::{self as rows, Found};
 use retinue_store::user::{self as users, Address};
 use retinue_store::{Batch, one_time_token as tokens};
 
+use crate::device::DeviceCookie;
 use crate::link::{self, GOOD_FOR};
 use crate::mail::Letter;
 use crate::throttle::Key;
@@ -42,7 +43,7 @@ async fn check_current(ctx: &Context, credential: &Credential, typed: &Password)
     let visit = ctx.as_visit();
     // Counted by user: strangers who guess at the account keep nobody from mending it.
     let attempt = visit.local()?.guesses.begin(ctx.now(), &[Key::user(credential.user_id)])?;
-    match visit.local()?.passwords.verify(typed, Some(kept)).await {
+    match visit.hashing()?.verify(typed, Some(kept)).await {
         Ok(verdict) if verdict.is_right() => {
             attempt.succeeded();
             Ok(())
@@ -58,19 +59,22 @@ async fn check_current(ctx: &Context, credential: &Credential, typed: &Password)
 /// Sets another password, and ends all other sessions. The one that counts now must be given, if there is one.
 ///
 /// # Errors
-/// `no_address`, `wrong_password`, `sign_in_again`, `password_too_short`, `password_common`, `too_many_attempts`, `too_busy`.
+/// `no_address`, `wrong_password`, `sign_in_again`, `password_too_short`, `password_common`, `too_many_attempts`, `too_busy`,
+/// `session_ended`, `user_disabled`.
 pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> Result<()> {
     ctx.detached(|ctx| async move {
         let (visit, credential) = (ctx.as_visit(), mine(&ctx).await?);
         let new = NewPassword::new(new, Some(&credential.address))?;
         check_current(&ctx, &credential, &typed).await?;
-        let hash = visit.local()?.passwords.hash(&new).await?;
+        let hash = visit.hashing()?.hash(&new).await?;
         let (tenant, mut batch, now) = (visit.tenant(), Batch::default(), ctx.now());
-        if let Some(old) = &credential.password_hash {
-            rows::confirm_password_with(&tenant, &mut batch, credential.user_id, (old, &hash));
+        match &credential.password_hash {
+            Some(old) => rows::confirm_password_with(&tenant, &mut batch, credential.user_id, (old, &hash)),
+            None => rows::confirm_first_password_with(&tenant, &mut batch, credential.user_id, &hash),
         }
         let changed = Credential { password_hash: Some(hash), updated_at: now, ..credential };
         rows::set_password_with(&tenant, &mut batch, &changed);
+        session::require_asking_with(&ctx, &mut batch)?;
         tokens::close_with(&tenant, &mut batch, Purpose::PasswordReset, &changed.address, now);
         session::end_all_with(ctx.app(), &mut batch, changed.user_id, session::current(&ctx));
         let written = ctx.store.write(batch).await;
@@ -87,7 +91,8 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
 /// Sends a link to the address that somebody wants to sign in with from now on. Nothing is changed until it is opened.
 ///
 /// # Errors
-/// `no_address`, `wrong_password`, `sign_in_again`, `links_disabled`, `too_many_attempts`, `mail_too_busy`, `too_busy`.
+/// `no_address`, `wrong_password`, `sign_in_again`, `links_disabled`, `too_many_attempts`, `mail_too_busy`, `too_busy`,
+/// `session_ended`, `user_disabled`.
 pub async fn ask_to_change_address(ctx: &Context, typed: Password, new: Email) -> Result<()> {
     ctx.detached(|ctx| async move {
         let (visit, credential) = (ctx.as_visit(), mine(&ctx).await?);
@@ -96,7 +101,10 @@ pub async fn ask_to_change_address(ctx: &Context, typed: Password, new: Email) -
         // Counted, whatever comes of it.
         drop(visit.begin_request(&new)?);
         let taken = rows::by_address(&visit.tenant(), &ctx.store, &new).await?;
-        let issued = link::issue(&visit, Purpose::EmailChange, Some(credential.user_id), &new).await?;
+        let mut batch = Batch::default();
+        session::require_asking_with(&ctx, &mut batch)?;
+        let whose = (Purpose::EmailChange, Some(credential.user_id));
+        let issued = link::issue(&visit, batch, whose, &new).await?;
         let letter = match taken.filter(|found| found.credential.user_id != credential.user_id) {
             Some(_) => Letter::AlreadyRegistered { link: format!("{}/sign-in", ctx.auth.public_url) },
             None => Letter::EmailChange {
@@ -145,11 +153,12 @@ pub async fn look_at_change(ctx: &Context, token: &str) -> Result<Change> {
     Ok(Change { name: me(ctx).await?.name, from: mine(ctx).await?.address, to: row.address })
 }
 
-/// Lets oneself sign in with the address that a mail went to from now on, and tells the old one.
+/// Lets oneself sign in with the address that a mail went to from now on, and tells the old one. Gives what the browser is
+/// recognised by from then on.
 ///
 /// # Errors
-/// `local_disabled`, `token_spent`, `link_of_other_account`, `address_taken`.
-pub async fn change_address(ctx: &Context, token: &str) -> Result<()> {
+/// `local_disabled`, `token_spent`, `link_of_other_account`, `address_taken`, `session_ended`, `user_disabled`.
+pub async fn change_address(ctx: &Context, token: &str) -> Result<DeviceCookie> {
     let token = token.to_owned();
     ctx.detached(|ctx| async move {
         let (row, visit) = (find_mine(&ctx, &token).await?, ctx.as_visit());
@@ -159,19 +168,21 @@ pub async fn change_address(ctx: &Context, token: &str) -> Result<()> {
         rows::change_address_with(&tenant, &mut batch, id, &row.address, now);
         let address = Address { email: Some(row.address.to_string()), key: Some(row.address.key()), verified: true };
         users::address_with(&tenant, &mut batch, id, address, now);
+        session::require_asking_with(&ctx, &mut batch)?;
         // What went to the old address opens nothing any more.
         for purpose in [Purpose::MagicLink, Purpose::PasswordReset] {
             tokens::close_with(&tenant, &mut batch, purpose, &old, now);
         }
         tokens::close_of_user_with(&tenant, &mut batch, (Purpose::EmailChange, id), (None, now));
         session::revoke_with(ctx.app(), &mut batch, id, None);
+        let device = visit.recognise(&row.address)?;
         ctx.store.write(batch).await?;
         session::look_again(ctx.app(), id).await;
-        if let Ok(mailer) = visit.mailer() {
+        if let Some(mailer) = visit.mailer_for(id) {
             visit.send(mailer, old, Letter::EmailChanged { to: row.address });
         }
         tracing::info!(user = %id, request_id = ctx.request_id(), "an address was changed");
-        Ok(())
+        Ok(device)
     })
     .await
 }

@@ -15,15 +15,26 @@ pub(crate) const RECENT: SignedDuration = SignedDuration::from_mins(15);
 /// # Errors
 /// `sign_in_again`
 pub(crate) fn require(ctx: &Context) -> Result<()> {
-    let age = ctx.proved_at().map(|at| ctx.now().duration_since(at));
-    // A time to come is no proof: a clock was set back.
-    if age.is_some_and(|age| age.abs() <= RECENT) { Ok(()) } else { Err(not_lately()) }
+    const WHAT_TO_DO: &str =
+        "This changes how you sign in. Sign in again to show that it is you, and do it within 15 minutes.";
+    if is_recent(ctx) { Ok(()) } else { Err(sign_in_again(WHAT_TO_DO)) }
 }
 
-fn not_lately() -> Error {
-    Error::new(
-        Kind::Forbidden,
-        "sign_in_again",
-        "This changes how you sign in. Sign in again to show that it is you, and do it within 15 minutes.",
-    )
+/// The same once more, at the end of what somebody began when it was recent: whoever sits there now may be another one.
+///
+/// # Errors
+/// `sign_in_again`
+pub(crate) fn require_still(ctx: &Context) -> Result<()> {
+    const WHAT_TO_DO: &str = "It took longer than 15 minutes since you showed that it is you, so nothing was changed. Sign in again, then do it once more, to its end.";
+    if is_recent(ctx) { Ok(()) } else { Err(sign_in_again(WHAT_TO_DO)) }
+}
+
+fn is_recent(ctx: &Context) -> bool {
+    let age = ctx.proved_at().map(|at| ctx.now().duration_since(at));
+    // A time to come is no proof: a clock was set back.
+    age.is_some_and(|age| age.abs() <= RECENT)
+}
+
+fn sign_in_again(what_to_do: &'static str) -> Error {
+    Error::new(Kind::Forbidden, "sign_in_again", what_to_do)
 }

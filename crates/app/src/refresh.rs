@@ -140,9 +140,9 @@ async fn ask(app: &App, held: &Held, claim: &Claim) -> Result<Refreshed> {
     // Or else it was encrypted with a key that is gone.
     let token = token.ok_or(Reason::RefreshRevoked)?;
     let random = |bytes: &mut [u8]| app.rng.fill(bytes);
-    let _place = app.inquiries.begin(&held.provider, claim.at).await?;
+    let inquiry = app.inquiries.begin(&held.provider, claim.at).await?;
     let answer = provider.refresh(Moment { now: claim.at, random: &random }, &token, &held.subject).await;
-    app.inquiries.note(&held.provider, claim.at, &answer);
+    inquiry.note(app.now(), &answer);
     answer
 }
 

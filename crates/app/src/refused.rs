@@ -1,5 +1,6 @@
 //! What is logged of those who were not let in. Anybody can be refused as often as they like: so that nobody fills the log,
-//! or hides others in it, each reason has only some lines in a minute.
+//! or hides others in it, each reason has only some lines in a minute from one network, and all have only some together. So
+//! has what else strangers can have logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,37 +9,97 @@ use jiff::{SignedDuration, Timestamp};
 use retinue_model::Error;
 
 use crate::Visit;
+use crate::throttle::Key;
 
-/// How many lines one reason has in a span.
+/// How many lines one reason has in a span from one network; and from all of them, however many lines there are.
 const LINES: u32 = 10;
+/// How many lines there are in a span, but for the first of each reason.
+const LINES_IN_ALL: u32 = 600;
 const SPAN: SignedDuration = SignedDuration::from_mins(1);
+/// How long it is remembered of a network how many lines were left out.
+const KEEP: SignedDuration = SignedDuration::from_mins(2);
 
-/// How often each reason was logged of late. There are as many as there are codes of errors.
+/// How often what was logged of late.
 #[derive(Debug, Default)]
-pub(crate) struct Refused(Mutex<HashMap<&'static str, Span>>);
+pub(crate) struct Refused(Mutex<Inner>);
 
-#[derive(Debug)]
-struct Span {
+#[derive(Debug, Default)]
+struct Inner {
+    all: Count,
+    /// As many as there are codes of errors.
+    reasons: HashMap<&'static str, Count>,
+    /// Only those that had a line: no more than there can be lines while they are kept.
+    networks: HashMap<(&'static str, Option<Key>), Count>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
     began: Timestamp,
     lines: u32,
     left_out: u64,
 }
 
+/// How many lines of the same reason were left out since the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// Of the same network.
+    pub(crate) here: u64,
+    /// Of others.
+    pub(crate) elsewhere: u64,
+}
+
+impl Count {
+    fn lines_at(&mut self, now: Timestamp) -> u32 {
+        if self.is_older(SPAN, now) {
+            (self.began, self.lines) = (now, 0);
+        }
+        self.lines
+    }
+
+    /// Also if the clock was set back.
+    fn is_older(&self, age: SignedDuration, now: Timestamp) -> bool {
+        now.duration_since(self.began).abs() >= age
+    }
+}
+
 impl Refused {
     /// Whether there is a line for this one; if so, how many before it had none.
-    fn admit(&self, code: &'static str, now: Timestamp) -> Option<u64> {
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let span = spans.entry(code).or_insert(Span { began: now, lines: 0, left_out: 0 });
-        // Also if the clock was set back.
-        if now.duration_since(span.began).abs() >= SPAN {
-            (span.began, span.lines) = (now, 0);
+    pub(crate) fn admit(&self, code: &'static str, network: Option<Key>, now: Timestamp) -> Option<LeftOut> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.all.is_older(SPAN, now) {
+            inner.forget_networks(now);
         }
-        if span.lines == LINES {
-            span.left_out += 1;
+        let Inner { all, reasons, networks } = &mut *inner;
+        if let Some(known) = networks.get_mut(&(code, network))
+            && known.lines_at(now) == LINES
+        {
+            known.left_out += 1;
             return None;
         }
-        span.lines += 1;
-        Some(std::mem::take(&mut span.left_out))
+        let reason = reasons.entry(code).or_default();
+        let (lines_in_all, lines_of_reason) = (all.lines_at(now), reason.lines_at(now));
+        if lines_in_all >= LINES_IN_ALL && lines_of_reason >= LINES {
+            reason.left_out += 1;
+            return None;
+        }
+        let known = networks.entry((code, network)).or_insert(Count { began: now, ..Count::default() });
+        for count in [all, &mut *reason, &mut *known] {
+            count.lines += 1;
+        }
+        Some(LeftOut { here: std::mem::take(&mut known.left_out), elsewhere: std::mem::take(&mut reason.left_out) })
+    }
+}
+
+impl Inner {
+    fn forget_networks(&mut self, now: Timestamp) {
+        let Self { reasons, networks, .. } = self;
+        networks.retain(|(code, _), known| {
+            let is_kept = !known.is_older(KEEP, now);
+            if !is_kept {
+                reasons.entry(code).or_default().left_out += known.left_out;
+            }
+            is_kept
+        });
     }
 }
 
@@ -46,10 +107,11 @@ impl Visit {
     /// Logs what was refused, and why; `account` is as much of the address that was tried as a log may have. Over the bound
     /// it is for those only who look for everything.
     pub fn note_refused(&self, what: &'static str, error: &Error, account: Option<&str>) {
-        let (code, cause, address) = (error.code(), error.cause_chain(), self.caller().address.as_str());
+        let (code, cause, address) = (error.code(), error.cause_chain(), self.caller().address_text());
         let request_id = self.request_id();
-        if let Some(left_out) = self.refused.admit(code, self.now()) {
-            tracing::info!(code, cause, account, address, request_id, left_out, "{what}");
+        if let Some(LeftOut { here, elsewhere }) = self.refused.admit(code, self.network(), self.now()) {
+            let (left_out, left_out_elsewhere) = (here, elsewhere);
+            tracing::info!(code, cause, account, address, request_id, left_out, left_out_elsewhere, "{what}");
         } else {
             tracing::debug!(code, cause, account, address, request_id, "{what}");
         }
@@ -58,21 +120,66 @@ impl Visit {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + second).unwrap()
+    }
+
+    /// Somebody is refused who comes from a network with this number.
+    fn admit(refused: &Refused, code: &'static str, network: u32, second: i64) -> Option<LeftOut> {
+        let network = Key::network(IpAddr::V4(Ipv4Addr::from_bits(network)));
+        refused.admit(code, Some(network), at(second))
+    }
+
+    /// There is a line for it, and none was left out before.
+    const ADMITTED: Option<LeftOut> = Some(LeftOut { here: 0, elsewhere: 0 });
+
     #[test]
-    fn each_reason_has_some_lines_in_a_minute_and_says_how_many_had_none() {
+    fn a_network_has_some_lines_of_each_reason_and_hides_nobody_else() {
         let refused = Refused::default();
-        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap();
         for _ in 0..LINES {
-            assert_eq!(refused.admit("wrong_credentials", at(0)), Some(0));
+            assert_eq!(admit(&refused, "wrong_credentials", 1, 0), ADMITTED);
         }
         for second in 0..30_i64 {
-            assert_eq!(refused.admit("wrong_credentials", at(second)), None);
+            assert_eq!(admit(&refused, "wrong_credentials", 1, second), None);
         }
-        assert_eq!(refused.admit("sign_in_unknown", at(30)), Some(0), "another reason is not hidden");
-        assert_eq!(refused.admit("wrong_credentials", at(60)), Some(30));
-        assert_eq!(refused.admit("wrong_credentials", at(60)), Some(0));
-        assert_eq!(refused.admit("sign_in_unknown", at(-3_600)), Some(0), "the clock was set back");
+        assert_eq!(admit(&refused, "sign_in_unknown", 1, 30), ADMITTED);
+        assert_eq!(admit(&refused, "wrong_credentials", 2, 30), ADMITTED);
+        assert_eq!(refused.admit("wrong_credentials", None, at(30)), ADMITTED);
+        let left_out = Some(LeftOut { here: 30, elsewhere: 0 });
+        assert_eq!(admit(&refused, "wrong_credentials", 1, 60), left_out);
+        assert_eq!(admit(&refused, "wrong_credentials", 1, 60), ADMITTED);
+        assert_eq!(admit(&refused, "sign_in_unknown", 1, -3_600), ADMITTED, "the clock was set back");
+    }
+
+    #[test]
+    fn many_networks_have_some_lines_in_all_and_hide_no_other_reason() {
+        let refused = Refused::default();
+        let flood = |second: i64| {
+            let lines = (0..10_000).filter(|&number| admit(&refused, "wrong_credentials", number, second).is_some());
+            u32::try_from(lines.count()).unwrap()
+        };
+        assert_eq!(flood(0), LINES_IN_ALL);
+        assert_eq!(admit(&refused, "sign_in_unknown", 7, 1), ADMITTED);
+        for minute in 1..10 {
+            assert_eq!(flood(60 * minute), LINES_IN_ALL, "{minute}");
+        }
+        let remembered = refused.0.lock().unwrap().networks.len();
+        assert!(remembered <= 3 * LINES_IN_ALL as usize, "{remembered}");
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_even_if_nobody_comes_from_there_again() {
+        let refused = Refused::default();
+        for _ in 0..LINES + 5 {
+            admit(&refused, "wrong_credentials", 1, 0);
+        }
+        assert_eq!(admit(&refused, "wrong_credentials", 2, 60), ADMITTED, "they may come yet");
+        let left_out = Some(LeftOut { here: 0, elsewhere: 5 });
+        assert_eq!(admit(&refused, "wrong_credentials", 2, 120), left_out);
+        assert_eq!(admit(&refused, "wrong_credentials", 1, 120), ADMITTED);
     }
 }

@@ -1,5 +1,6 @@
 //! Sessions: who a browser belongs to. Opened at sign-in, looked up with each request, ended by people, providers and time.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,12 +10,13 @@ use retinue_model::one_time_token::Purpose;
 use retinue_model::principal::Via;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
-use retinue_model::{Error, IdentityId, Principal, Result, SessionId, UserId};
+use retinue_model::{Email, Error, IdentityId, Principal, Result, SessionId, UserId};
 pub(crate) use retinue_store::session::over;
 use retinue_store::session::{self as rows, Kept, Revocation};
 use retinue_store::{Batch, System, one_time_token, user as users};
 use uuid::Uuid;
 
+use crate::device::DeviceCookie;
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
 use crate::{App, Context, Visit, admin, api_key, refresh, user};
@@ -37,23 +39,39 @@ pub(crate) struct SignedIn {
     pub(crate) method: Method,
     pub(crate) identity: Option<IdentityId>,
     pub(crate) proved_at: Option<Timestamp>,
+    /// The address that they came in by, where the browser is to be recognised from then on.
+    pub(crate) address: Option<Email>,
     pub(crate) kept: Kept,
 }
 
 impl SignedIn {
-    /// Without a provider, at this moment.
-    pub(crate) fn by(visit: &Visit, method: Method) -> Self {
-        Self { id: visit.new_id(), method, identity: None, proved_at: Some(visit.now()), kept: Kept::default() }
+    /// By an address, at this moment.
+    pub(crate) fn by(visit: &Visit, method: Method, address: &Email) -> Self {
+        Self {
+            id: visit.new_id(),
+            method,
+            identity: None,
+            proved_at: Some(visit.now()),
+            address: Some(address.clone()),
+            kept: Kept::default(),
+        }
     }
 }
 
 /// A session that was opened.
-#[derive(Debug)]
 pub struct Opened {
     /// What the browser's cookie says.
     pub cookie: String,
     /// For how long the browser should keep it.
     pub lasts: SignedDuration,
+    /// What the browser is recognised by from now on, if somebody came in by address.
+    pub device: Option<DeviceCookie>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("lasts", &self.lasts).finish_non_exhaustive()
+    }
 }
 
 /// Opens a session when the batch is written; the batch is refused if the user was shut out meanwhile.
@@ -66,7 +84,7 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
         identity_id: how.identity,
         method: how.method,
         user_agent: visit.caller().user_agent.clone(),
-        address: visit.caller().address.clone(),
+        address: visit.caller().address_text(),
         proved_at: how.proved_at,
         created_at: now,
         last_seen_at: now,
@@ -77,7 +95,8 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
     rows::end_oldest_with(&visit.tenant(), batch, (user.id, session.id), now);
     let token = SessionToken { session: session.id, user: user.id, expires_at: session.expires_at };
     let cookie = token.sign(&visit.keys(), now).ok_or_else(|| Error::internal("there is no key"))?;
-    Ok(Opened { cookie, lasts: limits.absolute })
+    let device = how.address.map(|address| visit.recognise(&address)).transpose()?;
+    Ok(Opened { cookie, lasts: limits.absolute, device })
 }
 
 /// Ends the session that the browser had: a new one took its place.
@@ -100,15 +119,20 @@ impl Visit {
     pub async fn authenticate(self, cookie: Option<&str>) -> Result<Context> {
         let Some(cookie) = cookie else { return Err(not_signed_in()) };
         let now = self.now();
-        let token = SessionToken::check(cookie, &self.keys(), now).ok_or_else(over)?;
-        let known = match self.sessions.get(token.session, now) {
-            Some(known) => known,
+        let token = self.keys().check_token(cookie, now).ok_or_else(over)?;
+        let kept = self.sessions.get(token.session, now);
+        let known = match &kept {
+            Some(known) => Arc::clone(known),
             None => load(self.app(), token.session, token.user).await?.ok_or_else(over)?,
         };
         if known.session.user_id != token.user || known.has_ended() || is_over(self.app(), &known, now) {
             return Err(over());
         }
         let known = refresh::when_due(self.app(), known, now).await?;
+        // A key that was dropped meanwhile ended what was in memory by then: what was read since is looked at once more.
+        if !kept.is_some_and(|kept| Arc::ptr_eq(&kept, &known)) {
+            self.keys().check_token(cookie, now).ok_or_else(over)?;
+        }
         note_use(self.app(), &known, now);
         Ok(self.known_as(known))
     }
@@ -126,15 +150,16 @@ pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Optio
     loop {
         let epoch = app.sessions.epoch();
         let read_at = app.now();
-        let Some(found) = rows::find(&tenant, &app.store, id, user).await? else {
+        let Some(mut found) = rows::find(&tenant, &app.store, id, user).await? else {
             app.sessions.forget(id);
             return Ok(None);
         };
-        if !app.auth.takes(found.session.method, found.provider.as_ref()) {
+        if !app.auth.takes(found.session.method, found.identity.as_ref()) {
             shut(app, &found.session).await?;
             return Ok(None);
         }
-        let principal = Principal::of_session(&found.session, admin::is_admin(app, &found.user).await?);
+        let is_admin = admin::is_admin(app, &found.user).await?;
+        let principal = Principal::of_session(&found.session, found.identity.take(), is_admin);
         let teams = user::teams_of(app, &principal).await?;
         let known = KnownSession::new(found, (principal, teams), read_at);
         if let Some(known) = app.sessions.put(known, epoch) {
@@ -184,11 +209,23 @@ pub async fn list(ctx: &Context) -> Result<Vec<Session>> {
 
 /// The session that a request came with.
 #[must_use]
-pub const fn current(ctx: &Context) -> Option<SessionId> {
+pub fn current(ctx: &Context) -> Option<SessionId> {
     match ctx.principal().via() {
         Via::Session(id) => Some(id),
         Via::SingleUser | Via::ApiKey(_) => None,
     }
+}
+
+/// Requires, when the batch is written, that the session which asks was not ended, and whoever asks is not shut out: who was
+/// put out of an account a moment ago changes no way into it any more.
+///
+/// # Errors
+/// `session_ended` where nobody signs in.
+pub(crate) fn require_asking_with(ctx: &Context, batch: &mut Batch) -> Result<()> {
+    let asking = current(ctx).ok_or_else(over)?;
+    users::require_enabled_with(&ctx.tenant(), batch, ctx.principal().user_id());
+    rows::require_open_with(&ctx.scope(), batch, asking);
+    Ok(())
 }
 
 /// Ends one of one's own sessions, at once. One that is over already stays so.
@@ -263,7 +300,10 @@ pub(crate) fn revoke_with(app: &App, batch: &mut Batch, user: UserId, session: O
 /// The same as [`look_again`], after what this process told others was written: it need not hear that from itself.
 pub(crate) async fn look_after(app: &App, user: UserId, told: Uuid) {
     look_again(app, user).await;
-    app.sessions.looked(told);
+    // Where nobody signs in nobody watches, and it would be kept for ever.
+    if !app.auth.is_single_user() {
+        app.sessions.looked(told);
+    }
 }
 
 /// Reads again what is known of a user, and lets go of what is over.
@@ -281,5 +321,17 @@ pub(crate) async fn recheck(app: &App, known: &KnownSession) {
     // What can't be read is not known to be good.
     if !matches!(load(app, known.session.id, known.session.user_id).await, Ok(Some(_))) {
         app.sessions.end(known.session.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_not_shown_to_whoever_debugs() {
+        let opened = Opened { cookie: "secret".to_owned(), lasts: SignedDuration::from_hours(1), device: None };
+        let shown = format!("{opened:?}");
+        assert!(shown.contains("Opened") && !shown.contains("secret"), "{shown}");
     }
 }

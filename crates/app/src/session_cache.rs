@@ -262,8 +262,8 @@ mod tests {
             disabled_at: None,
             created_at: now,
         };
-        let principal = Principal::of_session(&session, false);
-        KnownSession::new(Found { session, user, refresh_at: None, provider: None }, (principal, Vec::new()), now)
+        let principal = Principal::of_session(&session, None, false);
+        KnownSession::new(Found { session, user, refresh_at: None, identity: None }, (principal, Vec::new()), now)
     }
 
     fn id(id: u128) -> SessionId {

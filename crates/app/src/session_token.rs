@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::KeyRing;
 
+pub(crate) mod seen;
+
 /// Ours are half as long.
 const MAX_LEN: usize = 1024;
 /// A cookie may be from a node whose clock is ahead, in seconds.
@@ -57,9 +59,21 @@ impl SessionToken {
         let tag = keys.sign(signed.as_bytes())?;
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag)))
     }
+}
 
-    /// What one of these keys signed, if its time is not over.
-    pub(crate) fn check(text: &str, keys: &KeyRing, now: Timestamp) -> Option<Self> {
+/// A token that one of the keys signed, whether or not this is its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Signed {
+    session: SessionId,
+    user: UserId,
+    /// Seconds since 1970.
+    issued_at: i64,
+    expires_at: i64,
+}
+
+impl Signed {
+    /// What one of these keys signed.
+    fn read(text: &str, keys: &KeyRing) -> Option<Self> {
         if text.len() > MAX_LEN {
             return None;
         }
@@ -72,10 +86,18 @@ impl SessionToken {
         }
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
         let claims: Claims<'_> = serde_json::from_slice(&claims).ok()?;
+        let Claims { sub: user, sid: session, purpose, iat: issued_at, exp: expires_at } = claims;
+        (purpose == PURPOSE).then_some(Self { session, user, issued_at, expires_at })
+    }
+
+    /// Whose session it is of, if this is its time.
+    fn at(&self, now: Timestamp) -> Option<SessionToken> {
         let now = now.as_second();
-        let counts = claims.purpose == PURPOSE && claims.iat <= now + LEEWAY && now < claims.exp;
-        let expires_at = Timestamp::from_second(claims.exp).ok()?;
-        counts.then_some(Self { session: claims.sid, user: claims.sub, expires_at })
+        if self.issued_at > now + LEEWAY || now >= self.expires_at {
+            return None;
+        }
+        let expires_at = Timestamp::from_second(self.expires_at).ok()?;
+        Some(SessionToken { session: self.session, user: self.user, expires_at })
     }
 }
 
@@ -83,6 +105,7 @@ impl SessionToken {
 mod tests {
     use uuid::Uuid;
 
+    use super::seen::SeenTokens;
     use super::*;
     use crate::Rng;
 
@@ -107,6 +130,18 @@ mod tests {
         SessionToken { session: SessionId::new(id), user: UserId::new(id), expires_at: at(1_000) }
     }
 
+    /// What a text says to whoever never saw one, and to whoever saw the right one a moment ago; that is the same.
+    fn check(text: &str, keys: &KeyRing, now: Timestamp) -> Option<SessionToken> {
+        let seen = SeenTokens::default();
+        if let Some(right) = token().sign(keys, at(100)) {
+            assert_eq!(seen.check(&right, keys, at(100)), Some(token()));
+        }
+        let said = SeenTokens::default().check(text, keys, now);
+        assert_eq!(seen.check(text, keys, now), said, "{text}");
+        assert_eq!(seen.check(text, keys, now), said, "{text}, once more");
+        said
+    }
+
     /// The token with another header or other claims, signed anew.
     fn forged(keys: &KeyRing, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
@@ -118,12 +153,12 @@ mod tests {
     fn it_counts_from_its_time_to_its_end() {
         let keys = ring(1);
         let text = token().sign(&keys, at(100)).unwrap();
-        assert_eq!(SessionToken::check(&text, &keys, at(100)), Some(token()));
-        assert_eq!(SessionToken::check(&text, &keys, at(999)), Some(token()));
+        assert_eq!(check(&text, &keys, at(100)), Some(token()));
+        assert_eq!(check(&text, &keys, at(999)), Some(token()));
         for second in [1_000, 5_000, 30] {
-            assert_eq!(SessionToken::check(&text, &keys, at(second)), None, "{second}");
+            assert_eq!(check(&text, &keys, at(second)), None, "{second}");
         }
-        assert_eq!(SessionToken::check(&text, &ring(2), at(100)), None, "of another instance");
+        assert_eq!(check(&text, &ring(2), at(100)), None, "of another instance");
     }
 
     #[test]
@@ -134,11 +169,11 @@ mod tests {
             let mut bytes = text.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(SessionToken::check(&changed, &keys, at(100)), None, "changed at {index}");
-            assert_eq!(SessionToken::check(&text[..index], &keys, at(100)), None, "cut at {index}");
+            assert_eq!(check(&changed, &keys, at(100)), None, "changed at {index}");
+            assert_eq!(check(&text[..index], &keys, at(100)), None, "cut at {index}");
         }
-        assert_eq!(SessionToken::check(&format!("{text}A"), &keys, at(100)), None);
-        assert_eq!(SessionToken::check(&"a.".repeat(1_000), &keys, at(100)), None);
+        assert_eq!(check(&format!("{text}A"), &keys, at(100)), None);
+        assert_eq!(check(&"a.".repeat(1_000), &keys, at(100)), None);
     }
 
     #[test]
@@ -149,7 +184,7 @@ mod tests {
         let sub = token().user;
         let sid = token().session;
         let claims = format!(r#"{{"sub":"{sub}","sid":"{sid}","purpose":"session","iat":100,"exp":1000}}"#);
-        let check = |header: &str, claims: &str| SessionToken::check(&forged(&keys, header, claims), &keys, at(100));
+        let check = |header: &str, claims: &str| check(&forged(&keys, header, claims), &keys, at(100));
         assert_eq!(check(&header, &claims), Some(token()));
         assert_eq!(check(&header.replace("HS256", "none"), &claims), None);
         assert_eq!(check(&header.replace("JWT", "at+jwt"), &claims), None);

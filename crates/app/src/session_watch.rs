@@ -12,12 +12,13 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use retinue_model::Result;
-use retinue_store::session as rows;
+use retinue_store::session::{self as rows, Revocation};
 use retinue_store::{Batch, System, one_time_token};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::password::kept;
 use crate::session_cache::KnownSession;
 use crate::{App, api_key, refresh, session};
 
@@ -77,9 +78,7 @@ async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
             return;
         }
     };
-    // The newest come first: if one of them was there before, none that is older was left out.
-    let has_gap = !revoked.iter().any(|revocation| seen.contains(&revocation.id));
-    if has_gap && i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= MOST_REVOCATIONS {
+    if may_lack_some(&revoked, seen, MOST_REVOCATIONS) {
         let all = stream::iter(app.sessions.all());
         all.for_each_concurrent(AT_ONCE, async |known| session::recheck(app, &known).await).await;
     }
@@ -93,6 +92,13 @@ async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
     stream::iter(people).for_each_concurrent(AT_ONCE, |user| session::look_again(app, user)).await;
     *seen = revoked.into_iter().map(|revocation| revocation.id).collect();
     app.sessions.heard(asked_at);
+}
+
+/// Whether there may be more that was not there before than these, of which the newest come first and `most` are read: not if
+/// the oldest one was there.
+fn may_lack_some(revoked: &[Revocation], seen: &HashSet<Uuid>, most: i64) -> bool {
+    let is_full = i64::try_from(revoked.len()).unwrap_or(i64::MAX) >= most;
+    is_full && revoked.last().is_some_and(|oldest| !seen.contains(&oldest.id))
 }
 
 /// Ends what is over by time, and sees to what only streams use. Whoever is `reading` what is old goes on: while the
@@ -132,22 +138,54 @@ async fn read_again(app: App, old: Vec<Arc<KnownSession>>, _turn: OwnedMutexGuar
 }
 
 async fn tidy(app: &App) {
+    kept::learn(app).await;
     if let Err(error) = forget(app).await {
         tracing::debug!(?error, "can_fail(session): what is over was not deleted");
     }
 }
 
-/// Deletes what is over; of tokens, which strangers can have written, all there are, some at a time.
+/// Deletes all that is over, however much people signed in or strangers had written, some at a time.
 async fn forget(app: &App) -> Result<()> {
     let (system, now) = (System::in_background(), app.now());
     let mut batch = Batch::default();
-    rows::forget_with(&system, &mut batch, now.saturating_sub(KEEP).unwrap_or(now));
     retinue_store::logout_token::forget_with(&system, &mut batch, now);
     app.store.write(batch).await?;
+    let before = now.saturating_sub(KEEP).unwrap_or(now);
+    while rows::has_old(&system, &app.store, before).await? {
+        let mut batch = Batch::default();
+        rows::delete_old_with(&system, &mut batch, before);
+        app.store.write(batch).await?;
+    }
     while one_time_token::has_expired(&system, &app.store, now).await? {
         let mut batch = Batch::default();
         one_time_token::delete_expired_with(&system, &mut batch, now);
         app.store.write(batch).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use retinue_model::UserId;
+
+    use super::*;
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    #[test]
+    fn what_is_read_is_all_there_is_if_the_oldest_was_there_before() {
+        let lacks = |numbers: &[u128], seen: &[u128]| {
+            let one = |number: &u128| Revocation { id: id(*number), user: UserId::new(id(1)), session: None };
+            let revoked: Vec<_> = numbers.iter().map(one).collect();
+            may_lack_some(&revoked, &seen.iter().map(|number| id(*number)).collect(), 3)
+        };
+        assert!(!lacks(&[], &[]) && !lacks(&[9, 8], &[]), "there is room for more");
+        assert!(lacks(&[9, 8, 7], &[]), "it began with many");
+        assert!(lacks(&[9, 8, 7], &[6, 5, 4]));
+        assert!(!lacks(&[9, 8, 7], &[7, 6, 5]));
+        // What was dated late stands before what was there already.
+        assert!(lacks(&[9, 8, 7], &[9]) && lacks(&[9, 8, 7], &[8, 6]));
+    }
 }

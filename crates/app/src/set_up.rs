@@ -12,6 +12,7 @@ use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, NewPassword, Password, Result};
 use retinue_store::{Batch, credential as credentials};
 
+use crate::notice::Change;
 use crate::secret::{Hash, Token, equal};
 use crate::session::{self, Opened, SignedIn};
 use crate::{App, Context, Visit, newcomer};
@@ -141,7 +142,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
             let user = administrator(&visit, name, &first.email);
             let credential = Credential {
                 user_id: user.id,
-                password_hash: Some(local.passwords.hash(&password).await?),
+                password_hash: Some(visit.hashing()?.hash(&password).await?),
                 updated_at: user.created_at,
                 address: first.email,
             };
@@ -149,11 +150,13 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
             let note = visit.note((Actor::User(user.id), "session"), Told::UserCreated);
             newcomer::add_with(&visit.tenant(), &mut batch, (&user, Some(credential.address.key())), true, note);
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
-            let opened = session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link))?;
+            let opened =
+                session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link, &credential.address))?;
             visit.store.write(batch).await?;
             taken.link = None;
             session::replace(current.as_ref()).await;
             tracing::info!(user = %user.id, request_id = visit.request_id(), "the first administrator was set up");
+            visit.tell(user.id, Change::PasswordSet).await;
             Ok(opened)
         })
         .await

@@ -32,7 +32,6 @@ pub async fn prepare(app: App) {
 }
 
 /// A sign-in that begins.
-#[derive(Debug)]
 pub struct Begun {
     /// Where the browser goes.
     pub url: String,
@@ -40,6 +39,13 @@ pub struct Begun {
     pub id: String,
     /// What it keeps meanwhile.
     pub kept: String,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL has state and nonce in it.
+        f.debug_struct("Begun").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A sign-in that ended well.
@@ -173,6 +179,12 @@ impl Underway {
         ReturnTo::new(&self.0.pending.return_path)
     }
 
+    /// Whether they are to show anew who they are.
+    #[must_use]
+    pub const fn is_anew(&self) -> bool {
+        self.0.anew
+    }
+
     /// Whether somebody who is signed in adds an identity.
     #[must_use]
     pub const fn adds_identity(&self) -> bool {
@@ -215,4 +227,16 @@ fn other_person() -> Error {
         "sign_in_person_changed",
         "You began to add an identity, and are not signed in as the same person any more. Sign in, and add it again.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_browser_keeps_is_not_shown_to_whoever_debugs() {
+        let begun = Begun { url: "https://secret".to_owned(), id: "1".to_owned(), kept: "secret".to_owned() };
+        let shown = format!("{begun:?}");
+        assert!(shown.contains("Begun") && !shown.contains("secret"), "{shown}");
+    }
 }

@@ -2,8 +2,10 @@
 //!
 //! Attempts that are under way count too: of an account as if they had failed, so that of a hundred guesses that come at
 //! once only the free ones are looked at; of a network, behind which a whole office may sign in at the same minute, as one
-//! in all, up to a bound. Whoever got in from there lately and mistypes counts for the account alone. What is refused is not counted, or somebody could be kept out for ever. All is kept in memory,
+//! in all, up to a bound. What is refused is not counted, or somebody could be kept out for ever. All is kept in memory,
 //! and of keys only hashes.
+//!
+//! What a stranger's attempt is counted by must not depend on whether there is such an account, or the count would tell.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,9 +16,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use retinue_model::{Email, Error, Result, UserId};
 
-use familiar::Familiar;
-
-mod familiar;
 #[cfg(test)]
 mod tests;
 
@@ -30,14 +29,23 @@ pub struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Of {
     Account,
+    Device,
+    Devices,
     Network,
 }
 
 impl Key {
-    /// An account, whether there is one or not, from wherever it is tried.
+    /// An account, whether there is one or not, from wherever strangers try it.
     #[must_use]
     pub fn account(address: &Email) -> Self {
         Self::new(Of::Account, address.key().as_bytes())
+    }
+
+    /// An account, tried in one browser in which its owner has signed in; and in all of them together, for whoever had a
+    /// password for a while may have signed in with it in very many.
+    pub(crate) fn devices(id: &str, address: &Email) -> [Self; 2] {
+        let key = address.key();
+        [Self::new(Of::Device, format!("{id} {key}").as_bytes()), Self::new(Of::Devices, key.as_bytes())]
     }
 
     /// Somebody who is signed in, and shows that it is still them.
@@ -79,8 +87,12 @@ pub struct Limit {
 /// How much is borne.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Of one account.
+    /// Of one account, by all strangers together.
     pub account: Limit,
+    /// Of one account, in one browser in which its owner has signed in.
+    pub device: Limit,
+    /// Of one account, in all such browsers together.
+    pub devices: Limit,
     /// Of one network address. Many people may share one.
     pub network: Limit,
     /// How many keys are kept at most.
@@ -88,14 +100,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    const OF_ONE: Limit =
+        Limit { free: 5, at_once: 1, longest: Duration::from_mins(15), forgotten_after: Duration::from_mins(15) };
+
     /// For guesses at passwords, codes and links.
     pub const GUESSES: Self = Self {
-        account: Limit {
-            free: 5,
-            at_once: 1,
-            longest: Duration::from_mins(15),
-            forgotten_after: Duration::from_mins(15),
-        },
+        account: Self::OF_ONE,
+        device: Self::OF_ONE,
+        devices: Limit { free: 20, at_once: 20, ..Self::OF_ONE },
         network: Limit {
             free: 30,
             at_once: 100,
@@ -107,7 +119,9 @@ impl Settings {
 
     /// For mails that people ask for, each of which counts as a failure.
     pub const MAILS: Self = Self {
-        account: Limit { free: 4, ..Self::GUESSES.account },
+        account: Limit { free: 4, ..Self::OF_ONE },
+        device: Limit { free: 4, ..Self::OF_ONE },
+        devices: Limit { free: 16, ..Self::OF_ONE },
         network: Limit {
             free: 100,
             at_once: 1,
@@ -120,6 +134,8 @@ impl Settings {
     fn limit(&self, key: Key) -> &Limit {
         match key.of {
             Of::Account => &self.account,
+            Of::Device => &self.device,
+            Of::Devices => &self.devices,
             Of::Network => &self.network,
         }
     }
@@ -200,14 +216,13 @@ fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
 pub struct Throttle {
     settings: Settings,
     entries: Arc<Mutex<HashMap<Key, Entry>>>,
-    familiar: Familiar,
 }
 
 impl Throttle {
     /// Nobody has failed yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, entries: Arc::default(), familiar: Familiar::new(settings.capacity) }
+        Self { settings, entries: Arc::default() }
     }
 
     /// Begins an attempt, which has failed for each of the keys unless it says something else.
@@ -233,19 +248,14 @@ impl Throttle {
     }
 
     fn end(&self, attempt: &Attempt) {
-        let is_familiar = self.familiar.knows(&attempt.keys, attempt.began);
-        if matches!(attempt.end, End::Succeeded) {
-            self.familiar.note(&attempt.keys, attempt.began);
-        }
         let mut entries = self.lock();
         for key in &attempt.keys {
             let limit = self.settings.limit(*key);
             let entry = self.entry(&mut entries, *key, attempt.began);
             entry.under_way = entry.under_way.saturating_sub(1);
             match attempt.end {
-                End::Failed if key.of == Of::Network && is_familiar => {}
                 End::Failed => entry.fail(limit, attempt.began),
-                End::Succeeded if key.of == Of::Account => entry.failures = 0,
+                End::Succeeded if matches!(key.of, Of::Account | Of::Device) => entry.failures = 0,
                 End::Succeeded | End::Withdrawn => {}
             }
             if entry.is_forgotten(limit, attempt.began) {
@@ -315,8 +325,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// It was the right one. The account's failures are forgotten. A network address's are not, or whoever has an account
-    /// could clear the way for guessing at others'.
+    /// It was the right one. The account's failures are forgotten, or those of its browser. Those of all its browsers together
+    /// are not, nor a network's, or whoever has an account could clear the way for guessing at others'.
     pub fn succeeded(mut self) {
         self.end = End::Succeeded;
     }

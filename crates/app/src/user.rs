@@ -1,14 +1,13 @@
 //! Who one is, and what was here before people signed in.
 
-use retinue_model::error::Kind;
 use retinue_model::membership::Role;
 use retinue_model::principal::LOCAL_USER;
 use retinue_model::team::Team;
 use retinue_model::user::User;
-use retinue_model::{Error, Name, Principal, Result};
+use retinue_model::{Name, Principal, Result};
 use retinue_store::{Batch, team as teams, user as rows};
 
-use crate::{App, Context, session};
+use crate::{App, Context, admin, session};
 
 /// Whoever asks.
 ///
@@ -61,31 +60,45 @@ pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
     .await
 }
 
+/// Whether somebody may have the conversations from before people signed in, if there are any.
+fn may_take_over(ctx: &Context) -> bool {
+    !ctx.auth.is_single_user() && ctx.principal().is_organization_admin()
+}
+
 /// How many conversations there are from before people signed in, for an administrator; for others none.
 ///
 /// # Errors
 /// What keeps the table from being read.
 pub async fn left_by_local_user(ctx: &Context) -> Result<i64> {
-    if ctx.auth.is_single_user() || !ctx.principal().is_organization_admin() {
+    if !may_take_over(ctx) {
         return Ok(0);
     }
     rows::count_threads(&ctx.tenant(), &ctx.store, LOCAL_USER).await
 }
 
-/// Takes over the conversations from before people signed in.
+/// Whether there are such conversations, for an administrator. Costs the same however many there are.
 ///
 /// # Errors
-/// `forbidden` but for an administrator.
+/// What keeps the table from being read.
+pub async fn is_any_left_by_local_user(ctx: &Context) -> Result<bool> {
+    Ok(may_take_over(ctx) && rows::has_threads(&ctx.tenant(), &ctx.store, LOCAL_USER).await?)
+}
+
+/// Takes over the conversations from before people signed in: an administrator, who still is one at that moment.
+///
+/// # Errors
+/// `forbidden` but for an administrator; `session_ended`, `user_disabled`.
 pub async fn take_over(ctx: &Context) -> Result<()> {
-    if ctx.auth.is_single_user() || !ctx.principal().is_organization_admin() {
-        return Err(Error::new(
-            Kind::Forbidden,
-            "forbidden",
-            "Only an administrator may take these conversations over.",
-        ));
+    if ctx.auth.is_single_user() {
+        return Err(rows::not_an_admin());
     }
     ctx.detached(|ctx| async move {
         let (mut batch, mine) = (Batch::default(), ctx.principal().user_id());
+        let user = rows::get(&ctx.tenant(), &ctx.store, mine).await?.ok_or_else(rows::missing)?;
+        session::require_asking_with(&ctx, &mut batch)?;
+        if !admin::is_declared(ctx.app(), &user).await? {
+            rows::require_admin_with(&ctx.tenant(), &mut batch, mine);
+        }
         rows::hand_over_with(&ctx.tenant(), &mut batch, LOCAL_USER, mine);
         ctx.store.write(batch).await?;
         tracing::info!(user = %mine, request_id = ctx.request_id(), "took over the conversations of the local user");

@@ -1,9 +1,11 @@
 //! A request before it is known who makes it: what signs people in takes one of these.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::context::Inner;
+use crate::device::DeviceCookie;
 use crate::key_cache::KnownKey;
 use crate::session_cache::KnownSession;
 use crate::throttle::Key;
@@ -12,10 +14,19 @@ use crate::{App, Context};
 /// Where a request comes from, as far as can be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The network address.
-    pub address: String,
+    /// The network address. Each request has one, and few write it down.
+    pub address: Option<IpAddr>,
     /// What the program there calls itself.
     pub user_agent: String,
+    /// What it keeps to be recognised.
+    pub device: Option<DeviceCookie>,
+}
+
+impl Caller {
+    /// The network address as it is written down; empty if it can't be told.
+    pub(crate) fn address_text(&self) -> String {
+        self.address.map(|address| address.to_string()).unwrap_or_default()
+    }
 }
 
 /// A request of somebody who is not known, or not yet.
@@ -47,7 +58,7 @@ impl Visit {
 
     /// The network that it comes from, if that can be told.
     pub(crate) fn network(&self) -> Option<Key> {
-        self.caller.address.parse().ok().map(Key::network)
+        self.caller.address.map(Key::network)
     }
 
     /// The program.

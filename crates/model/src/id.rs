@@ -71,6 +71,13 @@ fn decode(text: &str) -> Option<Uuid> {
     Some(Uuid::from_u128(value))
 }
 
+/// Whether a text is the id of anything, whichever noun's.
+pub(crate) fn is_any(text: &str) -> bool {
+    let is_prefix =
+        |prefix: &str| (1..=MAX_PREFIX).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_lowercase());
+    text.split_once('_').is_some_and(|(prefix, suffix)| is_prefix(prefix) && decode(suffix).is_some())
+}
+
 /// The longest prefix of a noun.
 const MAX_PREFIX: usize = 6;
 

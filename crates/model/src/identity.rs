@@ -46,6 +46,17 @@ impl FromStr for Origin {
     }
 }
 
+/// What tells one identity from all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The issuer that vouches for it.
+    pub issuer: String,
+    /// Who it is there.
+    pub subject: String,
+}
+
 /// Who somebody is to a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Identity {

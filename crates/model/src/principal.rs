@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::api_key::ApiKey;
+use crate::api_key::{ApiKey, KeyScope, KeyScopes};
 use crate::id::{ApiKeyId, OrganizationId, SessionId, UserId};
+use crate::identity;
 use crate::session::Session;
 
 /// The one who everything belongs to where nobody signs in, and who exists on every installation.
@@ -40,40 +41,50 @@ impl Via {
 pub struct Principal {
     organization_id: OrganizationId,
     user_id: UserId,
+    identity: Option<identity::Key>,
     via: Via,
+    scopes: Option<KeyScopes>,
     organization_admin: bool,
 }
 
 impl Principal {
     /// The user of a server on which nobody signs in. Whoever reaches such a server runs it.
     #[must_use]
-    pub const fn local_user() -> Self {
-        Self {
+    pub const fn local_user() -> &'static Self {
+        const LOCAL: &Principal = &Principal {
             organization_id: DEFAULT_ORGANIZATION,
             user_id: LOCAL_USER,
+            identity: None,
             via: Via::SingleUser,
+            scopes: None,
             organization_admin: true,
-        }
+        };
+        LOCAL
     }
 
-    /// Whoever has a session. `organization_admin` is what they may do at this moment.
+    /// Whoever has a session, which they began with this identity, or without one. `organization_admin` is what they may do
+    /// at this moment.
     #[must_use]
-    pub const fn of_session(session: &Session, organization_admin: bool) -> Self {
+    pub const fn of_session(session: &Session, identity: Option<identity::Key>, organization_admin: bool) -> Self {
         Self {
             organization_id: session.organization_id,
             user_id: session.user_id,
+            identity,
             via: Via::Session(session.id),
+            scopes: None,
             organization_admin,
         }
     }
 
     /// Whoever a program acts for that shows their key.
     #[must_use]
-    pub const fn of_key(key: &ApiKey, organization_admin: bool) -> Self {
+    pub fn of_key(key: &ApiKey, organization_admin: bool) -> Self {
         Self {
             organization_id: key.organization_id,
             user_id: key.user_id,
+            identity: None,
             via: Via::ApiKey(key.id),
+            scopes: Some(key.scopes.clone()),
             organization_admin,
         }
     }
@@ -88,6 +99,24 @@ impl Principal {
     #[must_use]
     pub const fn user_id(&self) -> UserId {
         self.user_id
+    }
+
+    /// The issuer that vouched for them when their session began; none if they came in otherwise.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.identity.as_ref().map(|key| key.issuer.as_str())
+    }
+
+    /// Who they are there.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.identity.as_ref().map(|key| key.subject.as_str())
+    }
+
+    /// What they are narrowed to; all that the user may do if there is nothing, as with a session.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<&'static str> {
+        self.scopes.iter().flat_map(KeyScopes::iter).map(KeyScope::as_str).collect()
     }
 
     /// How they came to be known.

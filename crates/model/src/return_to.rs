@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use crate::id;
+
 /// The longest that is remembered, in bytes.
 const MAX_LEN: usize = 512;
 
 /// A path of this server with its query, such as `/threads/thr_…`. Whatever a browser would take for another place becomes
 /// `/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ReturnTo(String);
 
 impl Default for ReturnTo {
@@ -28,11 +30,25 @@ impl ReturnTo {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As it may stand in a mail, which strangers can have sent to anybody: a page by its name, with an id at most. There is
+    /// no room for words, nor for secrets of other links. All else becomes `/`.
+    #[must_use]
+    pub fn in_mail(&self) -> Self {
+        if is_place(&self.0) { self.clone() } else { Self::default() }
+    }
 }
 
 impl fmt::Display for ReturnTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Without its query: that of a link by mail has a secret in it.
+impl fmt::Debug for ReturnTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReturnTo").field(&self.0.split(['?', '#']).next().unwrap_or_default()).finish()
     }
 }
 
@@ -42,6 +58,17 @@ fn is_path(text: &str) -> bool {
     // Neither do browsers send the others as they are.
     let is_plain = text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"\\\"<>`".contains(&byte));
     is_plain && text.len() <= MAX_LEN && text.starts_with('/') && !text.starts_with("//")
+}
+
+/// The longest name of a page, in bytes.
+const MAX_NAME_LEN: usize = 16;
+
+/// Such as `/account` and `/threads/thr_…`.
+fn is_place(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let (page, id) = (parts.next().unwrap_or_default(), parts.next());
+    let is_name = page.len() <= MAX_NAME_LEN && page.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'-'));
+    is_name && id.is_none_or(id::is_any) && parts.next().is_none()
 }
 
 /// What somebody confirms who is signed in.
@@ -58,6 +85,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use url::Url;
+
+    #[test]
+    fn a_link_by_mail_is_not_shown_to_whoever_debugs() {
+        let link = ReturnTo::new("/auth/email-change/verify?token=secret");
+        assert!(link.as_str().ends_with("secret"));
+        assert_eq!(format!("{link:?}"), r#"ReturnTo("/auth/email-change/verify")"#);
+    }
 
     #[test]
     fn paths_stay_and_all_else_leads_home() {
@@ -90,6 +124,31 @@ mod tests {
             &format!("/{}", "a".repeat(2_000)),
         ] {
             assert_eq!(ReturnTo::new(other).as_str(), "/", "{other}");
+        }
+    }
+
+    #[test]
+    fn a_mail_says_which_page_and_nothing_that_a_stranger_wrote() {
+        for place in ["/", "/account", "/api-keys", "/threads/thr_01h455vb4pex5vsknk084sn02q"] {
+            assert_eq!(ReturnTo::new(place).in_mail().as_str(), place);
+        }
+        for other in [
+            "/?q=call+0800-1234",
+            "/account?x",
+            "/account#x",
+            "/account/",
+            "/your-account-is-locked",
+            "/call0800",
+            "/Account",
+            "/evil.example",
+            "/%65vil",
+            "/threads/your-account-is-locked",
+            "/threads/thr_01h455vb4pex5vsknk084sn02",
+            "/threads/thr_01h455vb4pex5vsknk084sn02q/delete",
+            "/threads//",
+            "/auth/email-change/verify?token=x",
+        ] {
+            assert_eq!(ReturnTo::new(other).in_mail().as_str(), "/", "{other}");
         }
     }
 

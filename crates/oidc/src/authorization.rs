@@ -43,7 +43,8 @@ pub struct Options {
     pub return_path: String,
     /// What the provider should ask.
     pub prompt: Option<Prompt>,
-    /// How long ago the person may have signed in there. It is checked, if the provider says when that was.
+    /// How long ago the person may have signed in there. It is checked, unless the provider is one that never says when that
+    /// was.
     pub max_age: Option<Duration>,
     /// Who they probably are. One over 320 bytes, or with control characters, is left out.
     pub login_hint: Option<String>,

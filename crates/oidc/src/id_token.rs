@@ -14,6 +14,8 @@ pub(crate) struct IdToken<'a> {
     pub nonce: Option<&'a str>,
     /// How long ago the person may have signed in, in seconds, if that was asked for.
     pub max_age: Option<i64>,
+    /// Whether the provider is one that says when that was.
+    pub says_when: bool,
     /// What came with it.
     pub access_token: &'a str,
 }
@@ -58,8 +60,11 @@ impl IdToken<'_> {
     fn check_age(&self, claims: &Claims, expected: &Expected<'_>) -> Result<()> {
         let signed_in = claims.time("auth_time")?;
         let Some(max_age) = self.max_age else { return Ok(()) };
-        // Core demands it then (section 2), but large providers leave it out: what that is worth is the caller's to say.
-        let Some(signed_in) = signed_in else { return Ok(()) };
+        // Core demands it then (section 2), but some providers never say it: what that is worth is the caller's to say. From
+        // one that does, it is missing if somebody took `max_age` out of the address.
+        let Some(signed_in) = signed_in else {
+            return if self.says_when { Err(Reason::TokenAuthTimeMissing.into()) } else { Ok(()) };
+        };
         let age = expected.now - signed_in;
         if age > max_age.saturating_add(expected.leeway) || age < -expected.leeway {
             return Err(Reason::TokenAuthTime.because(format!("{age} s ago, where {max_age} s were asked for")));

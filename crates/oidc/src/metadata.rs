@@ -21,6 +21,8 @@ pub(crate) struct Metadata {
     pub algorithms: Vec<Algorithm>,
     /// Whether every answer at the callback names its issuer (RFC 9207, section 3).
     pub names_issuer: bool,
+    /// Whether it says that it tells when people signed in.
+    pub announces_auth_time: bool,
 }
 
 impl Metadata {
@@ -50,6 +52,7 @@ impl Metadata {
             end_session_endpoint: optional("end_session_endpoint")?,
             algorithms: algorithms(document)?,
             names_issuer: flag(document, "authorization_response_iss_parameter_supported"),
+            announces_auth_time: announces(document, "claims_supported", "auth_time"),
         })
     }
 }
@@ -83,6 +86,11 @@ fn texts(document: &Object, name: &'static str) -> Result<Option<Vec<String>>> {
         Some(Value::Array(items)) => Ok(Some(items.iter().filter_map(Value::as_str).map(str::to_owned).collect())),
         Some(_) => Err(Reason::MetadataIncomplete.because(format!("{name} is not a list"))),
     }
+}
+
+/// Whether a list has this. What is no list keeps nobody from signing in.
+fn announces(document: &Object, name: &str, value: &str) -> bool {
+    document.get(name).and_then(Value::as_array).is_some_and(|items| items.iter().any(|item| item == value))
 }
 
 fn flag(document: &Object, name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -39,6 +40,8 @@ struct Inner {
     http: Http,
     metadata: Known<Metadata>,
     keys: Known<KeySet>,
+    /// Whether an ID token has said when somebody signed in.
+    has_said_when: AtomicBool,
 }
 
 impl Provider {
@@ -50,7 +53,7 @@ impl Provider {
         let config = config.checked()?;
         let http = Http::new(config.issuer.clone(), config.limits);
         let (metadata, keys) = (Known::new(METADATA_FRESH), Known::new(KEYS_FRESH));
-        Ok(Self(Arc::new(Inner { config, http, metadata, keys })))
+        Ok(Self(Arc::new(Inner { config, http, metadata, keys, has_said_when: AtomicBool::default() })))
     }
 
     /// How it is configured.
@@ -104,8 +107,14 @@ impl Provider {
         let token = Token::parse(text)?;
         id_token::check_kind(token.kind.as_deref())?;
         let (claims, algorithm) = self.verified(token, now).await?;
+        self.0.has_said_when.fetch_or(claims.has("auth_time"), Ordering::Relaxed);
         let subject = check.check(&claims, &self.expected(now), algorithm)?;
         Ok((subject, claims))
+    }
+
+    /// Whether it ever said, in the life of this program, when somebody signed in.
+    pub(crate) fn has_said_when(&self) -> bool {
+        self.0.has_said_when.load(Ordering::Relaxed)
     }
 
     async fn keys(&self, now: Timestamp) -> Result<Arc<KeySet>> {

@@ -146,6 +146,8 @@ reasons! {
     TokenNonce = Invalid "oidc_token_nonce", TOKEN, AGAIN;
     /// The person signed in longer ago than was asked for.
     TokenAuthTime = Invalid "oidc_token_auth_time", "The identity provider did not ask you to sign in anew.", AGAIN;
+    /// When the person signed in was asked for and not said, by a provider that does say it.
+    TokenAuthTimeMissing = Invalid "oidc_token_auth_time_missing", "The identity provider did not say when you signed in there.", AGAIN;
     /// The access token is not the one that belongs to this ID token.
     TokenAccessHash = Invalid "oidc_token_at_hash", TOKEN, AGAIN;
     /// The subject is empty, too long, or not in ASCII.

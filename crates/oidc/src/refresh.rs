@@ -70,7 +70,8 @@ impl Provider {
 
     async fn new_claims(&self, tokens: &Tokens, subject: &str, now: Timestamp) -> Result<Object> {
         let Some(id_token) = &tokens.id_token else { return Ok(Object::new()) };
-        let check = IdToken { nonce: None, max_age: None, access_token: tokens.access_token.expose_secret() };
+        let check =
+            IdToken { nonce: None, max_age: None, says_when: false, access_token: tokens.access_token.expose_secret() };
         let (its, claims) = self.id_token(id_token.expose_secret(), &check, now).await?;
         if its != subject {
             return Err(Reason::TokenSubjectChanged.into());

@@ -32,7 +32,8 @@ pub struct SignIn {
     pub person: Person,
     /// The provider's session (`sid`), by which back-channel logout may end it.
     pub session: Option<String>,
-    /// When the person signed in there, in seconds since 1970.
+    /// When the person signed in there, in seconds since 1970. If it was asked for and is None, this provider says it to
+    /// nobody, as far as is known: it neither announces the claim nor has sent it since the program started.
     pub authenticated_at: Option<i64>,
     /// What the provider gave out.
     pub tokens: Tokens,
@@ -99,6 +100,7 @@ impl Provider {
         let check = IdToken {
             nonce: Some(pending.nonce.expose_secret()),
             max_age: pending.max_age,
+            says_when: metadata.announces_auth_time || self.has_said_when(),
             access_token: tokens.access_token.expose_secret(),
         };
         let (subject, claims) = self.id_token(id_token.expose_secret(), &check, moment.now).await?;

@@ -86,7 +86,7 @@ fn of_server(config: &Config, auth: &Auth) -> Vec<Finding> {
         let text = if config.takes_addresses() {
             "auth.admins is empty: whoever opened the set-up link runs the installation, and whom `retinue user grant-admin` made. `retinue user list` shows them."
         } else {
-            "Nobody runs the installation: auth.admins is empty. Name somebody by issuer|subject; /account shows both to whoever has signed in."
+            "auth.admins is empty: only whom `retinue user grant-admin` made runs the installation. `retinue user list` shows them. Or name somebody by issuer|subject; /account shows both to whoever has signed in."
         };
         findings.push(finding(Level::Note, "administrators", text));
     }

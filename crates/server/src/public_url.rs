@@ -27,7 +27,8 @@ impl Config {
         let is_blind = is_behind_a_proxy && !self.auth.is_single_user() && self.server.trusted_proxies.is_empty();
         is_blind.then_some(
             "server.public_url is https and server.trusted_proxies is empty: all people seem to come from the reverse proxy, \
-             so that whoever guesses passwords keeps everybody out. Name the proxy's address there.",
+             so that whoever guesses passwords keeps everybody out, and no more than 16 of them come in from their providers at once. \
+             Name the proxy's address there.",
         )
     }
 

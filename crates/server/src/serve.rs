@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use retinue_app::password::kept;
 use retinue_app::{App, agent, provider, run, session_watch, set_up, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
@@ -47,10 +48,11 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     let store = Store::open(&location).await?;
     let app = start(&config, environment, store.clone(), address).await?;
     if let Some(listener) = metrics_listener {
+        let counted = app.clone();
         tokio::spawn(listen::serve(
             listener,
             // Who reads metrics comes to any address of the machine; a name can be made to lead here, an address can't.
-            retinue_web::metrics_router(&app, settings(&config, true), move || metrics.render()),
+            retinue_web::metrics_router(&app, settings(&config, true), move || telemetry::render(&metrics, &counted)),
             Bounds::new(METRICS_CONNECTIONS),
             std::future::pending(),
         ));
@@ -82,6 +84,7 @@ async fn start(config: &Config, environment: &Environment, store: Store, address
     }
     let app = wiring::app(config, environment, store, address)?;
     agent::declare(&app).await?;
+    kept::learn(&app).await;
     let interrupted = run::recover(&app).await?;
     if interrupted > 0 {
         tracing::warn!(

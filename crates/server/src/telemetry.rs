@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use retinue_app::App;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, Log, LogFormat};
@@ -39,6 +40,14 @@ pub(crate) fn start_logs(log: &Log) -> Result<(), ConfigError> {
     started.map_err(|error| ConfigError::new("log", error.to_string()))
 }
 
+const STATEMENTS: &str = "retinue_database_statements_total";
+
+/// What was counted, as it is read; the store counts its statements itself.
+pub(crate) fn render(metrics: &PrometheusHandle, app: &App) -> String {
+    metrics::counter!(STATEMENTS).absolute(app.statements_run());
+    metrics.render()
+}
+
 /// Begins to count.
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let recorder = PrometheusBuilder::new()
@@ -47,6 +56,7 @@ pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_histogram!("retinue_http_request_seconds", "How long requests took, by route and status");
     metrics::describe_gauge!("retinue_runs_active", "Runs that are queued or under way");
     metrics::describe_counter!("retinue_runs_total", "Runs that ended, by status");
+    metrics::describe_counter!(STATEMENTS, "Statements that the database was asked to run");
     let upkeep = recorder.clone();
     tokio::spawn(async move {
         loop {

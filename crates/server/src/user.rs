@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use retinue_app::administration::{Administration, INVITATION_LASTS, NewUser};
 use retinue_app::mail::{Letter, Mail};
+use retinue_app::notice::Change;
 use retinue_model::credential::PasswordHash;
 use retinue_model::user::User;
 use retinue_model::{Email, NewPassword, Password};
@@ -60,7 +61,7 @@ pub(crate) enum UserCommand {
     },
     /// List everybody
     List,
-    /// Send somebody a link by which they may become a user, once, within a week; print it where no mail is sent
+    /// Send somebody a link by which they may become a user, once, within a week; print it where no mail is set up
     Invite {
         /// The address they will sign in with
         email: String,
@@ -142,14 +143,7 @@ pub(crate) async fn run(config: &Config, command: UserCommand, as_json: bool) ->
             let (declared, done) = (!config.auth.admins.is_empty(), "is no administrator any more");
             change(config, (&user, as_json), async |people, user| people.revoke_admin(user, declared).await, done).await
         }
-        UserCommand::SetPassword { user } => {
-            let people = open(config).await?;
-            let user = people.find(&user).await?;
-            let email = user.email.as_deref().and_then(|email| Email::new(email).ok());
-            people.set_password(&user, password(config, email.as_ref()).await?).await?;
-            let done = format!("{} has another password, and their sessions have ended.\n", called(&user));
-            Ok(said(as_json, &view(&user), done + hint(config)))
-        }
+        UserCommand::SetPassword { user } => set_password(config, &user, as_json).await,
         UserCommand::List => Ok(list(&open(config).await?.list().await?, as_json)),
         UserCommand::Invite { email, no_mail } => invite(config, &Email::new(&email)?, (no_mail, as_json)).await,
     }
@@ -169,6 +163,34 @@ async fn change(
     Ok(said(as_json, &view(&people.find(&user.id.to_string()).await?), done))
 }
 
+async fn set_password(config: &Config, named: &str, as_json: bool) -> anyhow::Result<String> {
+    let people = open(config).await?;
+    let user = people.find(named).await?;
+    let email = user.email.as_deref().and_then(|email| Email::new(email).ok());
+    people.set_password(&user, password(config, email.as_ref()).await?).await?;
+    let told = tell(config, email, Change::PasswordSet).await?;
+    let note = match &told {
+        Some(Ok(())) => "A mail tells them.\n".to_owned(),
+        Some(Err(error)) => format!("{} Tell them yourself.\n", error.detail()),
+        None => String::new(),
+    };
+    let done = format!("{} has another password, and their sessions have ended.\n{note}", called(&user));
+    let mut view = view(&user);
+    view["told"] = json!(matches!(told, Some(Ok(()))));
+    Ok(said(as_json, &view, done + hint(config)))
+}
+
+/// Tells somebody what was changed of their account, where mails are sent; what became of that, if one was.
+async fn tell(
+    config: &Config,
+    email: Option<Email>,
+    change: Change,
+) -> anyhow::Result<Option<retinue_model::Result<()>>> {
+    let mailer = config.mailer(&config.public_url(config.server.listen.0))?;
+    let Some((mailer, to)) = mailer.zip(email) else { return Ok(None) };
+    Ok(Some(mailer.send_now(&Mail { to, letter: Letter::WaysChanged { change } }).await))
+}
+
 async fn invite(config: &Config, email: &Email, (no_mail, as_json): (bool, bool)) -> anyhow::Result<String> {
     let token = open(config).await?.invite(email).await?;
     let public_url = config.public_url(config.server.listen.0);
@@ -179,19 +201,17 @@ async fn invite(config: &Config, email: &Email, (no_mail, as_json): (bool, bool)
         "It does not work yet: set auth.local.registration to `invite`, and start the server again.\n"
     };
     let mailer = if no_mail { None } else { config.mailer(&public_url)? };
-    let failed = match mailer {
-        Some(mailer) => {
-            let letter = Letter::Invitation { link: link.clone(), good_for: INVITATION_LASTS.unsigned_abs() };
-            let Err(error) = mailer.send_now(&Mail { to: email.clone(), letter }).await else {
-                let done = format!("A mail to {email} has the link. It is good for a week, and once.\n{note}");
-                return Ok(said(as_json, &json!({ "sent_to": email.as_str() }), done));
-            };
-            format!("{}\n", error.detail())
-        }
-        None => String::new(),
+    let Some(mailer) = mailer else {
+        let done = format!("Give this link to {email}. It is good for a week, and once.\n{link}\n{note}");
+        return Ok(said(as_json, &json!({ "link": link }), done));
     };
-    let done = format!("{failed}Give this link to {email}. It is good for a week, and once.\n{link}\n{note}");
-    Ok(said(as_json, &json!({ "link": link }), done))
+    let letter = Letter::Invitation { link, good_for: INVITATION_LASTS.unsigned_abs() };
+    // The link is for whoever reads the mail, and for no log that has what is printed here.
+    mailer.send_now(&Mail { to: email.clone(), letter }).await.map_err(|error| {
+        anyhow::anyhow!("{} Nobody has the link. Try again, or use --no-mail to print one.", error.detail())
+    })?;
+    let done = format!("A mail to {email} has the link. It is good for a week, and once.\n{note}");
+    Ok(said(as_json, &json!({ "sent_to": email.as_str() }), done))
 }
 
 /// `retinue thread transfer`

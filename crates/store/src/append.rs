@@ -9,6 +9,7 @@ mod on_sqlite;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use deadpool_postgres::Pool;
 use retinue_model::error::Kind;
@@ -71,8 +72,10 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    pub(crate) async fn reserve(&self) -> Result<Place<'_>> {
-        self.jobs.reserve().await.map(Place).map_err(|_| ended())
+    /// A place for a batch, whose statements are counted there.
+    pub(crate) async fn reserve<'a>(&'a self, statements: &'a AtomicU64) -> Result<Place<'a>> {
+        let permit = self.jobs.reserve().await.map_err(|_| ended())?;
+        Ok(Place { permit, statements })
     }
 
     /// Resolves when nothing is written any more: by a defect, since the work goes on as long as there is a way in.
@@ -85,7 +88,10 @@ impl Appender {
 
 /// A place in the queue.
 #[derive(Debug)]
-pub struct Place<'a>(mpsc::Permit<'a, Job>);
+pub struct Place<'a> {
+    permit: mpsc::Permit<'a, Job>,
+    statements: &'a AtomicU64,
+}
 
 impl Place<'_> {
     /// Hands the batch over. It is durable when the acknowledgement resolves; batches of one caller are committed in
@@ -93,7 +99,8 @@ impl Place<'_> {
     #[must_use]
     pub fn append(self, batch: Batch) -> Acknowledgement {
         let (acknowledge, acknowledgement) = oneshot::channel();
-        self.0.send(Job { batch, acknowledge });
+        self.statements.fetch_add(batch.statements() as u64, Ordering::Relaxed);
+        self.permit.send(Job { batch, acknowledge });
         Acknowledgement(acknowledgement)
     }
 }

@@ -56,6 +56,11 @@ impl Batch {
         self.audits.push(Audit { organization, event });
     }
 
+    /// How many statements it has; an event is one, of a run or of the trail.
+    pub(crate) fn statements(&self) -> usize {
+        self.writes.len() + self.events.len() + self.audits.len()
+    }
+
     /// Adds a statement.
     pub(crate) fn write(&mut self, statement: &'static Statement, params: impl Into<Vec<Value<'static>>>) {
         self.writes.push(Write { statement, params: params.into(), otherwise: None });

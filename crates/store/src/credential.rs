@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Store, Tenant};
+use crate::{Store, System, Tenant};
 
 pub(crate) mod sql {
     super::statements! {
@@ -23,11 +23,23 @@ pub(crate) mod sql {
         // The same use may be written down again, when the new hash is there already.
         CONFIRM_PASSWORD = "UPDATE credentials SET password_hash = $1 \
             WHERE user_id = $2 AND organization_id = $3 AND password_hash IN ($4, $1)";
+        CONFIRM_FIRST_PASSWORD = "UPDATE credentials SET password_hash = $1 \
+            WHERE user_id = $2 AND organization_id = $3 AND (password_hash IS NULL OR password_hash = $1)";
         LETS_IN = "SELECT c.user_id FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 \
             AND u.disabled_at IS NULL AND (c.password_hash IS NOT NULL OR CAST($2 AS BIGINT) = 1) LIMIT 1";
+        // A PHC string without its salt and its output, which are after its last two signs: what one is like another in.
+        EXAMPLES = "SELECT MIN(password_hash) FROM credentials kept WHERE password_hash IS NOT NULL \
+            AND EXISTS (SELECT 1 FROM users u WHERE u.id = kept.user_id AND u.disabled_at IS NULL) \
+            GROUP BY rtrim(rtrim(rtrim(password_hash, replace(password_hash, '$', '')), '$'), \
+            replace(password_hash, '$', '')) ORDER BY COUNT(*) DESC, 1 LIMIT $1";
         // Only a mail that went there leads to it.
         CHANGE_ADDRESS = "UPDATE credentials SET address = $1, address_verified_at = $2, updated_at = $2 \
             WHERE user_id = $3 AND organization_id = $4";
+        // What was there before anybody showed that the address is theirs.
+        DROP_PASSWORD = "UPDATE credentials SET password_hash = NULL, updated_at = $1 \
+            WHERE user_id = $2 AND organization_id = $3 AND address = $4 AND address_verified_at IS NULL";
+        DROP_IDENTITIES = "DELETE FROM identities WHERE user_id = $1 AND organization_id = $2 AND EXISTS (SELECT 1 \
+            FROM credentials c WHERE c.user_id = $1 AND c.address = $3 AND c.address_verified_at IS NULL)";
         VERIFY = "UPDATE credentials SET address_verified_at = $1 \
             WHERE user_id = $2 AND organization_id = $3 AND address = $4";
     }
@@ -100,6 +112,13 @@ pub fn confirm_password_with(
     batch.require(&sql::CONFIRM_PASSWORD, params, no_credential);
 }
 
+/// Requires, when the batch is written, that a user has no password yet, and gives them this one: `not_found` if one was set
+/// meanwhile.
+pub fn confirm_first_password_with(tenant: &Tenant, batch: &mut Batch, user: UserId, new: &PasswordHash) {
+    let params = params![new.as_str().to_owned(), user, tenant.id()];
+    batch.require(&sql::CONFIRM_FIRST_PASSWORD, params, no_credential);
+}
+
 /// Whether anybody who is not disabled can sign in by address: with a password, or also with none where links are sent.
 ///
 /// # Errors
@@ -108,6 +127,27 @@ pub async fn lets_anybody_in(tenant: &Tenant, store: &Store, by_link: bool) -> R
     let params = params![tenant.id(), i64::from(by_link)];
     let found: Option<UserId> = store.query_one(&sql::LETS_IN, &params, |row| row.columns().take()).await?;
     Ok(found.is_some())
+}
+
+/// Takes a user's password and identities away, with the sessions that were begun with those, when the batch is written, if
+/// they sign in with this address, as it is compared, and nobody has opened a mail that went there. To come before that is
+/// noted, and before another password is set.
+pub fn shut_with(tenant: &Tenant, batch: &mut Batch, user: UserId, key: &str, now: Timestamp) {
+    batch.write(&sql::DROP_PASSWORD, params![now, user, tenant.id(), key.to_owned()]);
+    batch.write(&sql::DROP_IDENTITIES, params![user, tenant.id(), key.to_owned()]);
+}
+
+/// How many ways to keep passwords are told.
+const MOST_EXAMPLES: i64 = 8;
+
+/// The password of somebody who may come in, for each way in which such are kept, the most frequent first. Reads all there
+/// are.
+///
+/// # Errors
+/// What the engine says.
+pub async fn examples(_system: &System, store: &Store) -> Result<Vec<PasswordHash>> {
+    let read = |row: &Row<'_>| row.columns().take().map(PasswordHash::new);
+    store.query_long(&sql::EXAMPLES, params![MOST_EXAMPLES].into(), read).await
 }
 
 /// Notes that a user has opened a mail that went to an address, as it is compared, when the batch is written, if it is the

@@ -44,6 +44,7 @@ pub mod user;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use retinue_model::{Error, Result};
@@ -113,6 +114,8 @@ impl Location {
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: Engine,
+    /// How many statements were asked for. Nobody reads it to decide anything, so it is in no order with what they do.
+    statements: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -147,7 +150,18 @@ impl Store {
                 Engine::Postgres(Arc::new(postgres::Postgres::open(url, size, alone).await?))
             }
         };
-        Ok(Self { engine })
+        Ok(Self { engine, statements: Arc::default() })
+    }
+
+    /// How many statements this process has had run, by all clones of this store, but for those of migrations: what an
+    /// answer has cost. What is written down counts once, when it is handed over; each event is one.
+    #[must_use]
+    pub fn statements_run(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, statements: usize) {
+        self.statements.fetch_add(statements as u64, Ordering::Relaxed);
     }
 
     /// Leaves everything as whoever copies the files would want it. Call it last.
@@ -191,10 +205,11 @@ impl Store {
     /// # Errors
     /// `shutting_down` if the appender has ended.
     pub async fn reserve(&self) -> Result<Place<'_>> {
-        match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.appender().reserve().await,
-            Engine::Postgres(postgres) => postgres.appender().reserve().await,
-        }
+        let appender = match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.appender(),
+            Engine::Postgres(postgres) => postgres.appender(),
+        };
+        appender.reserve(&self.statements).await
     }
 
     /// Writes a batch together with others' and waits until it is durable, for as long as somebody should wait for an
@@ -229,7 +244,10 @@ impl Store {
         self.takes_writes().await?;
         match &self.engine {
             Engine::Sqlite(_) => self.write_patiently(batch).await,
-            Engine::Postgres(postgres) => postgres.write_alone(&batch).await,
+            Engine::Postgres(postgres) => {
+                self.count(batch.statements());
+                postgres.write_alone(&batch).await
+            }
         }
     }
 
@@ -252,6 +270,7 @@ impl Store {
         params: &[Value<'_>],
         map: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        self.count(1);
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.query(statement, params, map),
             Engine::Postgres(postgres) => postgres.query(statement, params, map).await,
@@ -265,6 +284,7 @@ impl Store {
         params: Vec<Value<'static>>,
         map: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        self.count(1);
         match &self.engine {
             Engine::Sqlite(sqlite) => Arc::clone(sqlite).query_long(statement, params, map).await,
             Engine::Postgres(postgres) => postgres.query(statement, &params, map).await,

@@ -36,6 +36,9 @@ pub(crate) mod sql {
         REVOKE_SUBJECT = "INSERT INTO revocations (id, organization_id, user_id, session_id, created_at) \
             SELECT $1, organization_id, user_id, NULL, $2 FROM identities \
             WHERE subject = $3 AND provider = $4 AND issuer = $5 AND organization_id = $6 ON CONFLICT (id) DO NOTHING";
+        // What is told of a user says what was told of them before.
+        SUPERSEDE = "DELETE FROM revocations WHERE session_id IS NULL AND id <> $1 \
+            AND user_id = (SELECT r.user_id FROM revocations r WHERE r.id = $1)";
         END_SESSION = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
             WHERE provider_session = $2 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM identities i \
             WHERE i.id = sessions.identity_id AND i.provider = $3 AND i.issuer = $4 AND i.organization_id = $5)";
@@ -148,6 +151,7 @@ pub fn take_with(tenant: &Tenant, batch: &mut Batch, taken: &Taken) {
         (Some(subject), None) => {
             let revoked = params![id, taken_at, subject.clone(), provider.clone(), issuer.clone(), tenant.id()];
             batch.write(&sql::REVOKE_SUBJECT, revoked);
+            batch.write(&sql::SUPERSEDE, params![id]);
             batch.write(&sql::END_SUBJECT, means(&subject));
         }
         (None, _) => {}

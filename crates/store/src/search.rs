@@ -1,4 +1,4 @@
-//! Full-text search: the one place where the engines have no common words.
+//! Full-text search, for which the engines have no common words.
 
 use jiff::Timestamp;
 use retinue_model::text::Search;

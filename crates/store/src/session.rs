@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use retinue_model::error::Kind;
+use retinue_model::identity;
 use retinue_model::session::Session;
 use retinue_model::user::User;
 use retinue_model::{Error, Result, SessionId, UserId};
@@ -20,7 +21,7 @@ pub(crate) mod sql {
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING";
         GET = "SELECT s.id, s.organization_id, s.user_id, s.identity_id, s.method, s.user_agent, s.address, s.proved_at, \
             s.created_at, s.last_seen_at, s.expires_at, s.refresh_at, u.id, u.organization_id, u.name, u.email, u.email_verified, \
-            u.organization_admin, u.disabled_at, u.created_at, i.provider, i.issuer \
+            u.organization_admin, u.disabled_at, u.created_at, i.provider, i.issuer, i.subject \
             FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN identities i ON i.id = s.identity_id \
             WHERE s.id = $1 AND s.user_id = $2 AND s.organization_id = $3 AND s.ended_at IS NULL AND u.disabled_at IS NULL";
         ENDED_AT = "SELECT ended_at FROM sessions WHERE id = $1 AND user_id = $2";
@@ -61,10 +62,19 @@ pub(crate) mod sql {
         SUPERSEDE = "DELETE FROM revocations WHERE user_id = $1 AND session_id IS NULL AND id <> $2 \
             AND EXISTS (SELECT 1 FROM revocations r WHERE r.id = $2)";
         REVOKED = "SELECT id, user_id, session_id FROM revocations WHERE created_at >= $1 ORDER BY created_at DESC, id DESC LIMIT $2";
-        FORGET_REVOCATIONS = "DELETE FROM revocations WHERE created_at < $1";
-        FORGET_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1";
+        OLD = "SELECT id FROM sessions WHERE expires_at < $1 UNION ALL SELECT id FROM sessions WHERE ended_at < $1 \
+            UNION ALL SELECT id FROM revocations WHERE created_at < $1 LIMIT 1";
+        DELETE_EXPIRED = "DELETE FROM sessions WHERE id IN \
+            (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+        DELETE_ENDED = "DELETE FROM sessions WHERE id IN \
+            (SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)";
+        DELETE_REVOCATIONS = "DELETE FROM revocations WHERE id IN \
+            (SELECT id FROM revocations WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
     }
 }
+
+/// How many of a kind are deleted at once, so that nobody waits long for it.
+const DELETED_AT_ONCE: i64 = 1_000;
 
 /// No session has this id.
 const NONE: SessionId = SessionId::new(Uuid::nil());
@@ -100,8 +110,8 @@ pub struct Found {
     pub user: User,
     /// When the provider is to be asked about it.
     pub refresh_at: Option<Timestamp>,
-    /// At which provider it was begun, by name and issuer; none if by address.
-    pub provider: Option<(String, String)>,
+    /// With which identity it was begun; none if by address.
+    pub identity: Option<identity::Key>,
 }
 
 /// Something ended: one session of a user, or all that they have.
@@ -182,8 +192,9 @@ pub async fn find(tenant: &Tenant, store: &Store, id: SessionId, user: UserId) -
         let mut columns = row.columns();
         let (session, refresh_at) = (read(&mut columns)?, columns.take()?);
         let user = user::read(&mut columns)?;
-        let (name, issuer) = (columns.take::<Option<String>>()?, columns.take::<Option<String>>()?);
-        Ok(Found { session, refresh_at, user, provider: name.zip(issuer) })
+        let (provider, issuer, subject) = (columns.take()?, columns.take()?, columns.take()?);
+        let key = |((provider, issuer), subject)| identity::Key { provider, issuer, subject };
+        Ok(Found { session, refresh_at, user, identity: Option::zip(provider, issuer).zip(subject).map(key) })
     };
     store.query_one(&sql::GET, &params![id, user, tenant.id()], read).await
 }
@@ -285,8 +296,22 @@ pub async fn revoked_since(_: &System, store: &Store, since: Timestamp, limit: i
     store.query(&sql::REVOKED, &params![since, limit], read).await
 }
 
-/// Deletes what nobody can use any more, when the batch is written: sessions that were over then, and what ended before.
-pub fn forget_with(_: &System, batch: &mut Batch, before: Timestamp) {
-    batch.write(&sql::FORGET_REVOCATIONS, params![before]);
-    batch.write(&sql::FORGET_SESSIONS, params![before]);
+/// Whether there is something that nobody can use any more: sessions that were over before, by time or because they were
+/// ended, and what was told of ends before.
+///
+/// # Errors
+/// What the engine says.
+pub async fn has_old(_: &System, store: &Store, before: Timestamp) -> Result<bool> {
+    let found: Option<Uuid> = store.query_one(&sql::OLD, &params![before], |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }
+
+/// Deletes that, some at a time, when the batch is written.
+pub fn delete_old_with(_: &System, batch: &mut Batch, before: Timestamp) {
+    for statement in [&sql::DELETE_EXPIRED, &sql::DELETE_ENDED, &sql::DELETE_REVOCATIONS] {
+        batch.write(statement, params![before, DELETED_AT_ONCE]);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use retinue_model::error::Kind;
 use retinue_model::user::User;
-use retinue_model::{Error, Result, UserId};
+use retinue_model::{Error, Result, ThreadId, UserId};
 
 use crate::batch::Batch;
 use crate::identity::Trusted;
@@ -37,15 +37,22 @@ pub(crate) mod sql {
         REQUIRE_ENABLED = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND organization_id = $2 AND disabled_at IS NULL";
         ENABLE = "UPDATE users SET disabled_at = NULL, updated_at = $1 WHERE id = $2 AND organization_id = $3";
         MAKE_ADMIN = "UPDATE users SET organization_admin = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
+        REQUIRE_ADMIN = "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2 \
+            AND organization_admin = $3";
         REQUIRE_OTHER_ADMIN = "UPDATE users SET organization_admin = organization_admin WHERE organization_id = $1 \
             AND id <> $2 AND disabled_at IS NULL AND organization_admin = $3";
-        // Who begins an answer holds its conversation: one of the two waits for the other.
+        // Who begins a conversation refers to its owner, and who begins an answer holds its conversation: one of the two
+        // waits for the other. An UPDATE of PostgreSQL's would not keep others from referring to the row.
+        HOLD_OWNER = sqlite "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2"
+        postgres "WITH held AS (SELECT id FROM users WHERE id = $1 AND organization_id = $2 FOR UPDATE) \
+            UPDATE users SET organization_admin = organization_admin FROM held WHERE users.id = held.id";
         HOLD_THREADS = "UPDATE threads SET owner_user_id = owner_user_id WHERE owner_user_id = $1 AND organization_id = $2";
         REQUIRE_IDLE = "UPDATE users SET organization_admin = organization_admin WHERE id = $1 AND organization_id = $2 \
             AND NOT EXISTS (SELECT 1 FROM threads t JOIN runs r ON r.thread_id = t.id \
             WHERE t.owner_user_id = $1 AND r.status IN ('queued', 'running'))";
         HAND_OVER = "UPDATE threads SET owner_user_id = $1 WHERE owner_user_id = $2 AND organization_id = $3";
         COUNT_THREADS = "SELECT COUNT(*) FROM threads WHERE owner_user_id = $1 AND organization_id = $2";
+        HAS_THREADS = "SELECT id FROM threads WHERE owner_user_id = $1 AND organization_id = $2 LIMIT 1";
     }
 }
 
@@ -204,6 +211,18 @@ pub fn make_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId, (admin, n
     batch.require(&sql::MAKE_ADMIN, params![admin, now, id, tenant.id()], missing);
 }
 
+/// This user does not run the installation.
+#[must_use]
+pub fn not_an_admin() -> Error {
+    Error::new(Kind::Forbidden, "forbidden", "Only an administrator may do this.")
+}
+
+/// Refuses the batch if nobody made somebody an administrator: `forbidden`. Until it is written nobody else can take that
+/// back.
+pub fn require_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    batch.require(&sql::REQUIRE_ADMIN, params![id, tenant.id(), true], not_an_admin);
+}
+
 fn last_admin() -> Error {
     Error::conflict(
         "last_admin",
@@ -223,9 +242,11 @@ fn under_way() -> Error {
     )
 }
 
-/// Refuses the batch if an answer is under way in a conversation of a user: `run_in_progress`. Until it is written none
-/// begins.
+/// Refuses the batch if an answer is under way in a conversation of a user: `run_in_progress`. Until it is written no answer
+/// begins, and no conversation.
 pub fn require_idle_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    // In this order: of conversations that begin meanwhile none must be missed.
+    batch.write(&sql::HOLD_OWNER, params![id, tenant.id()]);
     batch.write(&sql::HOLD_THREADS, params![id, tenant.id()]);
     batch.require(&sql::REQUIRE_IDLE, params![id, tenant.id()], under_way);
 }
@@ -243,4 +264,14 @@ pub async fn count_threads(tenant: &Tenant, store: &Store, id: UserId) -> Result
     let params = params![id, tenant.id()];
     let count = store.query_one(&sql::COUNT_THREADS, &params, |row| row.columns().take()).await?;
     Ok(count.unwrap_or(0))
+}
+
+/// Whether somebody has any conversation.
+///
+/// # Errors
+/// What the engine says.
+pub async fn has_threads(tenant: &Tenant, store: &Store, id: UserId) -> Result<bool> {
+    let found: Option<ThreadId> =
+        store.query_one(&sql::HAS_THREADS, &params![id, tenant.id()], |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-const MINE: Scope = Scope::of(&Principal::local_user());
+const MINE: Scope = Scope::of(Principal::local_user());
 
 /// What a model says at a time.
 const TEXT: &str = " about five words of text";

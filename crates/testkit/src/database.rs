@@ -108,7 +108,8 @@ impl Database {
         let mut answer = Vec::new();
         while let Some(row) = rows.next().unwrap() {
             answer.push(match row.get_ref(0).unwrap() {
-                ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
                 ValueRef::Integer(number) => number.to_string(),
                 ValueRef::Real(number) => number.to_string(),
                 ValueRef::Null => String::new(),
@@ -146,6 +147,12 @@ impl Database {
     /// Keeps everybody else from changing the rows that are in a table now, until the client is dropped.
     pub async fn lock_rows(&self, table: &str) -> Client {
         self.begin(&format!("SELECT 1 FROM {table} FOR UPDATE")).await
+    }
+
+    /// Keeps everybody else from changing the rows that are in a table now, but not from adding what refers to them, until
+    /// the client is dropped.
+    pub async fn lock_rows_softly(&self, table: &str) -> Client {
+        self.begin(&format!("SELECT 1 FROM {table} FOR NO KEY UPDATE")).await
     }
 
     async fn begin(&self, statement: &str) -> Client {

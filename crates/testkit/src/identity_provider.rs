@@ -21,7 +21,7 @@ use crate::until;
 
 pub use key::SigningKey;
 pub use reply::Reply;
-pub use script::{Asked, Script, Signer};
+pub use script::{Asked, AuthTime, Script, Signer};
 
 /// The provider. It listens until the test ends, or until it is stopped.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod database;
 pub mod events;
 pub mod identity_provider;
+pub mod letter_box;
 pub mod line;
 pub mod model_server;
 mod part;
@@ -29,9 +30,10 @@ pub use clock::FakeClock;
 pub use database::Database;
 pub use events::{EventStream, ReceivedEvent};
 pub use identity_provider::{IdentityProvider, SigningKey};
+pub use letter_box::LetterBox;
 pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
-pub use people::{HASHING, auth_at, mailer, with_passwords};
+pub use people::{HASHING, auth_at, mailer, with_mail, with_passwords};
 pub use person::{Person, location};
 pub use port::Port;
 pub use program::{Program, Running};
@@ -40,7 +42,7 @@ pub use rng::CountingRng;
 pub use smtp_sink::{Mail, SinkOptions, SinkTls, SmtpSink};
 pub use test_app::{Options, TestApp};
 pub use under_way::UnderWay;
-pub use wait::until;
+pub use wait::{keeps, until};
 
 /// Makes each of these `async fn name(app: TestApp, provider: IdentityProvider)` a test on SQLite, and one on PostgreSQL:
 /// people sign in at the provider.

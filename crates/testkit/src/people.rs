@@ -188,6 +188,13 @@ pub fn with_passwords() -> Local {
     Local::new(Registration::Closed, passwords(HASHING), None)
 }
 
+/// The same, and mail goes through a server on this port of the machine.
+#[must_use]
+pub fn with_mail(public_url: &str, port: u16) -> Local {
+    let mailer = mailer(public_url, port, Arc::new(FakeClock::default()));
+    Local::new(Registration::Closed, passwords(HASHING), Some(mailer))
+}
+
 /// As little work as the algorithm takes.
 pub const HASHING: password::Settings = password::Settings {
     parameters: Parameters { memory_kib: 8, iterations: 1, lanes: 1 },

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
 use retinue_app::key::KeyRing;
+use retinue_app::password::kept;
 use retinue_app::provider::{Catalog, Entry};
 use retinue_app::{App, Auth, Clock, Parts, Settings, agent, run, session_watch};
 use retinue_model::Slug;
@@ -115,6 +116,12 @@ impl TestApp {
         };
         let app = runtime.spawn(blueprint.start()).await.unwrap();
         Self { model, clock, app, database, address, client: client(), kept, runtime: Some(runtime) }
+    }
+
+    /// The same as [`Self::restart`], with people let in in another way from then on.
+    pub async fn restart_letting_in(mut self, auth: MakeAuth) -> Self {
+        self.kept.options.auth = Some(auth);
+        self.restart().await
     }
 
     /// Ends the program at once, without a farewell, and starts another one over the same database, at the same address.
@@ -253,6 +260,7 @@ impl Blueprint {
                 shutdown_grace: Duration::from_millis(200),
             },
         });
+        kept::learn(&app).await;
         agent::declare(&app).await.unwrap();
         run::recover(&app).await.unwrap();
         tokio::spawn(session_watch::keep_watch(app.clone()));

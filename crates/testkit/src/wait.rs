@@ -15,3 +15,19 @@ pub async fn until<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut(
         tokio::time::sleep(PAUSE).await;
     }
 }
+
+/// How many measurements in a row keep a promise, and how many there are at most.
+const IN_A_ROW: usize = 5;
+const MOST: usize = 20;
+
+/// Measures something that must not take longer than was promised, until it did not several times in a row. Whatever else the
+/// machine does may make some late; what is late by itself is late most of the time.
+pub async fn keeps(promise: Duration, what: &str, mut measure: impl AsyncFnMut() -> Duration) {
+    let (mut measured, mut kept) = (Vec::new(), 0);
+    while kept < IN_A_ROW {
+        assert!(measured.len() < MOST, "{what}, promised within {promise:?}: {measured:?}");
+        let took = measure().await;
+        kept = if took <= promise { kept + 1 } else { 0 };
+        measured.push(took);
+    }
+}

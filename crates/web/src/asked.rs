@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use retinue_model::Error;
 use retinue_model::return_to::ReturnTo;
 
+use crate::errand::{Errand, Why};
 use crate::problem::Failed;
 use crate::{Settings, page};
 
@@ -60,8 +61,8 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self.asked {
             Some(asked) if asked.wants_page && self.return_to.is_some() => {
-                let ended = self.error.code() != "not_signed_in";
-                page::sign_in::redirect(&self.return_to.unwrap_or_default(), ended)
+                let why = if self.error.code() == "not_signed_in" { Why::Nothing } else { Why::Ended };
+                page::sign_in::redirect(&Errand { return_to: self.return_to.unwrap_or_default(), why })
             }
             Some(asked) => asked.refuse(self.error),
             None => Failed::new(self.error, "").into_response(),

@@ -6,6 +6,7 @@
 use axum::http::header::{COOKIE, InvalidHeaderValue};
 use axum::http::{HeaderMap, HeaderValue};
 use retinue_app::App;
+use retinue_app::device::{DeviceCookie, LASTS};
 use retinue_app::session::Opened;
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
@@ -19,9 +20,13 @@ fn is_secure(app: &App) -> bool {
     app.auth().public_url.starts_with("https://")
 }
 
+/// What the names of our cookies begin with.
+fn prefix(app: &App) -> &'static str {
+    if is_secure(app) { "__Host-retinue-" } else { "retinue-" }
+}
+
 fn name(app: &App, name: &str) -> String {
-    let prefix = if is_secure(app) { "__Host-" } else { "" };
-    format!("{prefix}retinue-{name}")
+    format!("{}{name}", prefix(app))
 }
 
 fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
@@ -34,8 +39,9 @@ fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 /// # Errors
 /// `session_ended` if there are two: one of them is somebody else's doing.
 pub(crate) fn session<'h>(headers: &'h HeaderMap, app: &App) -> Result<Option<&'h str>> {
-    let wanted = name(app, "session");
-    let mut found = all(headers).filter(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let prefix = prefix(app);
+    let is_session = |name: &str| name.strip_prefix(prefix) == Some("session");
+    let mut found = all(headers).filter(|(name, _)| is_session(name)).map(|(_, value)| value);
     let first = found.next();
     if found.next().is_some() {
         return Err(Error::new(
@@ -61,9 +67,22 @@ fn set(app: &App, name: &str, value: &str, seconds: i64) -> SetCookie {
     HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"))
 }
 
-/// Keeps a session.
-pub(crate) fn keep(app: &App, opened: &Opened) -> SetCookie {
-    set(app, &name(app, "session"), &opened.cookie, opened.lasts.as_secs())
+/// What a browser keeps to be recognised, as it came.
+pub(crate) fn device(headers: &HeaderMap, app: &App) -> Option<DeviceCookie> {
+    let wanted = name(app, "device");
+    all(headers).find(|(name, _)| *name == wanted).and_then(|(_, value)| DeviceCookie::new(value))
+}
+
+/// Keeps a session, and what the browser is recognised by, if there is to be one.
+pub(crate) fn keep(app: &App, opened: &Opened) -> impl Iterator<Item = SetCookie> + use<> {
+    let session = set(app, &name(app, "session"), &opened.cookie, opened.lasts.as_secs());
+    let device = opened.device.as_ref().map(|device| keep_device(app, device));
+    std::iter::once(session).chain(device)
+}
+
+/// Keeps what the browser is recognised by, for longer than any session.
+pub(crate) fn keep_device(app: &App, device: &DeviceCookie) -> SetCookie {
+    set(app, &name(app, "device"), device.expose(), LASTS.as_secs())
 }
 
 /// Lets go of the session.

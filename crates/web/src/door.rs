@@ -25,6 +25,8 @@ use crate::timings::Timings;
 use crate::{Settings, page};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Only what the pages use, only from here; nothing inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -161,9 +163,9 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 /// Reading across sites: a link may lead here, but no other page may load anything from here, even unseen. Writing is
 /// checked by the layer within.
 fn check_reader(request: &Request) -> Result<(), Error> {
-    let header = |name: &str| request.headers().get(name).map_or(&b""[..], HeaderValue::as_bytes);
-    let from_elsewhere = matches!(header("sec-fetch-site"), b"cross-site" | b"same-site");
-    if from_elsewhere && request.method().is_safe() && header("sec-fetch-mode") != b"navigate" {
+    let header = |name: HeaderName| request.headers().get(name).map_or(&b""[..], HeaderValue::as_bytes);
+    let from_elsewhere = matches!(header(FETCH_SITE), b"cross-site" | b"same-site");
+    if from_elsewhere && request.method().is_safe() && header(FETCH_MODE) != b"navigate" {
         return Err(refused_site());
     }
     Ok(())

@@ -4,11 +4,12 @@
 //! handler says for what, by taking a [`Keyed`].
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::Method;
+use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use retinue_app::{App, Caller, Context, Visit};
 use retinue_model::api_key::KeyScope;
@@ -19,7 +20,8 @@ use retinue_model::{Error, Result};
 use crate::asked::{Asked, Refused};
 use crate::{bearer, cookie};
 
-/// What a browser may call itself, in characters; more is cut off.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// What a browser may call itself, in bytes; more is cut off.
 const MAX_USER_AGENT: usize = 200;
 
 /// The state of routes for whoever is signed in.
@@ -165,12 +167,10 @@ fn visit(parts: &Parts, app: &App) -> Visit {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
     let proxies = Asked::of(&parts.extensions).map(|asked| &asked.settings.trusted_proxies);
     let address = peer.map(|peer| proxies.map_or(peer, |proxies| proxies.client(peer, &parts.headers)));
-    let user_agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let end = user_agent.char_indices().nth(MAX_USER_AGENT).map_or(user_agent.len(), |(end, _)| end);
-    let caller = Caller {
-        address: address.as_ref().map(IpAddr::to_string).unwrap_or_default(),
-        user_agent: user_agent[..end].to_owned(),
-    };
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let end = user_agent.floor_char_boundary(MAX_USER_AGENT);
+    let (user_agent, device) = (user_agent[..end].to_owned(), cookie::device(&parts.headers, app));
+    let caller = Caller { address, user_agent, device };
     Visit::new(app.clone(), request_id(parts), caller)
 }
 

@@ -32,6 +32,7 @@ const MAKERS: &[(&str, &[&str])] = &[
         &[
             "crates/app/src/api_key.rs",
             "crates/app/src/key.rs",
+            "crates/app/src/password/kept.rs",
             "crates/app/src/session.rs",
             "crates/app/src/session_watch.rs",
         ],

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Change, Mutant, noun};
 
 /// What such a condition looks like; `$` stands for any parameter.
-const CONDITIONS: [&str; 25] = [
+const CONDITIONS: [&str; 28] = [
     // Whose.
     "owner_user_id = $",
     "user_id = $",
@@ -22,11 +22,14 @@ const CONDITIONS: [&str; 25] = [
     "email_key = $",
     "email_verified = $",
     "password_hash IN ($, $)",
+    "password_hash IS NULL",
+    "address_verified_at IS NULL",
     "CAST($ AS BIGINT) = 1",
     // What for.
     "purpose = $",
     // Whether it still counts.
     "disabled_at IS NULL",
+    "organization_admin = $",
     "ended_at IS NULL",
     "used_at IS NULL",
     "used_by = $",

@@ -11,6 +11,8 @@ use aws_lc_rs::pbkdf2;
 use retinue_model::credential::PasswordHash;
 use retinue_model::{Error, Password, Result};
 
+use super::work::{OUTPUT_BYTES, Work};
+
 /// The most memory that a hash may take, in KiB.
 pub const MAX_MEMORY_KIB: u32 = 256 * 1024;
 /// The most passes over the memory.
@@ -31,7 +33,7 @@ const MIN_SALT_BYTES: usize = 8;
 pub(super) type Salt = [u8; 16];
 
 /// The parameters of Argon2id (RFC 9106).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Parameters {
     /// Memory, in KiB.
     pub memory_kib: u32,
@@ -57,7 +59,7 @@ impl Parameters {
         self.to_params().map(drop)
     }
 
-    fn to_params(self) -> Result<Params> {
+    pub(super) fn to_params(self) -> Result<Params> {
         let params = Params::new(self.memory_kib, self.iterations, self.lanes, Some(Params::DEFAULT_OUTPUT_LEN));
         params.ok().filter(is_bearable).ok_or_else(|| {
             Error::invalid(
@@ -142,14 +144,23 @@ impl Stored {
         }
     }
 
+    /// What a comparison with it costs.
+    pub(super) fn work(&self) -> Work {
+        match &self.method {
+            Method::Argon2(algorithm, _, params) => {
+                let (memory_kib, iterations, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+                Work::Argon2(*algorithm, Parameters { memory_kib, iterations, lanes })
+            }
+            Method::Pbkdf2(iterations) => Work::Pbkdf2(*iterations, self.output.len().div_ceil(OUTPUT_BYTES)),
+        }
+    }
+
     /// Whether it would be made in the same way today.
     pub(super) fn is_current(&self, today: Parameters) -> bool {
-        let Method::Argon2(Algorithm::Argon2id, Version::V0x13, params) = &self.method else {
+        let Method::Argon2(_, Version::V0x13, params) = &self.method else {
             return false;
         };
-        let parameters =
-            Parameters { memory_kib: params.m_cost(), iterations: params.t_cost(), lanes: params.p_cost() };
-        parameters == today
+        self.work() == Work::today(today)
             && self.salt.len() == size_of::<Salt>()
             && self.output.len() == Params::DEFAULT_OUTPUT_LEN
             && params.keyid().is_empty()

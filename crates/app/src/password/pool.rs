@@ -48,7 +48,7 @@ impl Pool {
     }
 }
 
-fn too_busy() -> Error {
+pub(crate) fn too_busy() -> Error {
     Error::unavailable("too_busy", "Very many people sign in at the moment. Try again in a few seconds.")
 }
 

@@ -64,6 +64,46 @@ async fn nobody_s_password_is_wrong() {
     }
 }
 
+/// What this guess has cost.
+async fn cost(passwords: &Passwords, typed: &str, kept: Option<&PasswordHash>) -> Vec<(String, u64)> {
+    let before = passwords.work_done();
+    let _ = passwords.verify(&password(typed), kept).await.unwrap();
+    let after = passwords.work_done().into_iter();
+    let cost = after.map(|(way, times)| (way.clone(), times - before.get(&way).copied().unwrap_or_default()));
+    cost.filter(|(_, times)| *times > 0).collect()
+}
+
+#[tokio::test]
+async fn a_wrong_guess_costs_the_same_whatever_is_kept_and_if_nothing_is() {
+    let once = |ways: &[&str]| ways.iter().map(|way| ((*way).to_owned(), 1)).collect::<Vec<_>>();
+    let (today, then) = ("argon2id$m=8,t=1,p=1", "argon2id$m=16,t=2,p=1");
+    let earlier = Parameters { memory_kib: 16, iterations: 2, lanes: 1 };
+    let earlier = self::passwords(earlier).hash(&new("correct horse")).await.unwrap();
+    let passwords = passwords(CHEAP);
+    let current = passwords.hash(&new("correct horse")).await.unwrap();
+    assert_eq!(cost(&passwords, "wrong", None).await, once(&[today]));
+    // Whatever is kept in another way is known once it is seen.
+    let all = once(&[then, today, "pbkdf2-sha256$i=1000,l=64"]);
+    cost(&passwords, "wrong", Some(&kept(PBKDF2_64))).await;
+    for round in 0..2 {
+        let unusable = kept("$plain$cGFzc3dvcmQ");
+        let any = [&earlier, &kept(PBKDF2_64), &current, &unusable];
+        for kept in any.into_iter().map(Some).chain([None]) {
+            assert_eq!(cost(&passwords, "wrong", kept).await, all, "{round} {}", kept.map_or("", |kept| kept.as_str()));
+        }
+        // Or once it is learned.
+        passwords.learn([]);
+        assert_eq!(cost(&passwords, "wrong", None).await, once(&[today]));
+        passwords.learn([current.clone(), unusable, kept(PBKDF2_64), earlier.clone(), kept(PBKDF2_64)]);
+    }
+    // Whoever is right knows that there is something.
+    assert_eq!(cost(&passwords, "correct horse", Some(&current)).await, once(&[today]));
+    assert_eq!(cost(&passwords, "correct horse", Some(&earlier)).await, once(&[then]));
+    // There is a bound.
+    assert_eq!(cost(&passwords, "wrong", Some(&kept(PBKDF2))).await.len(), 4);
+    assert_eq!(cost(&passwords, "wrong", None).await, all);
+}
+
 const PBKDF2: &str = "$pbkdf2-sha256$i=1000,l=32$c2FsdHNhbHRzYWx0$sYIePhT5IXESDKvnouJXtE5pTJ6Znbmef4vViYmc9Uc";
 const PBKDF2_64: &str = "$pbkdf2-sha256$i=1000,l=64$c2FsdHNhbHRzYWx0$sYIePhT5IXESDKvnouJXtE5pTJ6Znbmef4vViYmc9UfUX1he8Ln4VdSHDe+uTIJU1f6+z+sbmTlY5skOkvxa4A";
 

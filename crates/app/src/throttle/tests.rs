@@ -8,14 +8,24 @@ use super::*;
 const LIMIT: Limit =
     Limit { free: 3, at_once: 1, longest: Duration::from_mins(15), forgotten_after: Duration::from_mins(15) };
 
-const SETTINGS: Settings = Settings { account: LIMIT, network: Limit { free: 6, at_once: 20, ..LIMIT }, capacity: 100 };
+const SETTINGS: Settings = Settings {
+    account: LIMIT,
+    device: LIMIT,
+    devices: Limit { free: 6, ..LIMIT },
+    network: Limit { free: 6, at_once: 20, ..LIMIT },
+    capacity: 100,
+};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
 }
 
+fn email(name: &str) -> Email {
+    Email::new(&format!("{name}@example.com")).unwrap()
+}
+
 fn account(name: &str) -> Key {
-    Key::account(&Email::new(&format!("{name}@example.com")).unwrap())
+    Key::account(&email(name))
 }
 
 fn network(address: &str) -> Key {
@@ -175,34 +185,43 @@ fn a_flood_is_remembered_as_what_it_was() {
     assert_eq!(fail(&throttle, 15 * 900_000, &[home]), Some(32_000));
 }
 
-/// Those who work there mistype in the morning, each at the own account.
+/// Those who work there mistype in the morning, each in the own browser.
 #[test]
 fn an_office_that_mistypes_is_not_locked() {
-    const DAY: i64 = 86_400_000;
     let (throttle, office) = (Throttle::new(SETTINGS), network("192.0.2.1"));
-    let refused = |millis: i64, network| {
-        (0..20).filter(|number| fail(&throttle, millis, &[account(&format!("p{number}")), network]).is_some()).count()
+    let refused = |keys: &dyn Fn(&str) -> [Key; 2]| {
+        (0..20).filter(|number| fail(&throttle, 0, &keys(&format!("p{number}"))).is_some()).count()
     };
-    for number in 0..20 {
-        throttle.begin(at(0), &[account(&format!("p{number}")), office]).unwrap().succeeded();
-    }
-    assert_eq!(refused(28 * DAY, office), 0);
-    assert_eq!(fail(&throttle, 28 * DAY, &[account("p0")]), None, "it counts for the account");
-    assert_eq!(fail(&throttle, 28 * DAY, &[account("p0")]), None);
-    assert_eq!(fail(&throttle, 28 * DAY, &[account("p0")]), Some(1_000));
-    assert_eq!(refused(29 * DAY, network("198.51.100.7")), 14, "from elsewhere they are not known");
-    assert_eq!(refused(31 * DAY, office), 14, "it is long ago");
+    assert_eq!(refused(&|name| Key::devices(name, &email(name))), 0);
+    assert_eq!(refused(&|name| [account(name), office]), 14, "in others they count for the office");
+    assert_eq!(refused(&|name| Key::devices(name, &email(name))), 0, "that keeps nobody out of their own");
 }
 
 #[test]
-fn those_who_are_familiar_are_no_more_than_there_is_room_for() {
-    let (throttle, office) = (Throttle::new(SETTINGS), network("192.0.2.1"));
-    for number in 0..1_000 {
-        throttle.begin(at(number), &[account(&format!("p{number}")), office]).unwrap().succeeded();
-        assert!(throttle.familiar.len() <= SETTINGS.capacity);
+fn a_browser_of_one_s_own_has_as_many_tries_as_an_account() {
+    let (throttle, ada) = (Throttle::new(SETTINGS), Key::devices("desk", &email("ada")));
+    for _ in 0..3 {
+        assert_eq!(fail(&throttle, 0, &ada), None);
     }
-    let knows = |number: i64| throttle.familiar.knows(&[account(&format!("p{number}")), office], at(1_000));
-    assert!(knows(999) && knows(950) && !knows(0), "the oldest are forgotten first");
+    assert_eq!(fail(&throttle, 0, &ada), Some(1_000));
+    assert_eq!(fail(&throttle, 0, &Key::devices("phone", &email("ada"))), None, "another one has its own");
+    assert_eq!(fail(&throttle, 0, &Key::devices("desk", &email("grace"))), None, "and so has somebody else there");
+    throttle.begin(at(1_000), &ada).unwrap().succeeded();
+    assert_eq!(fail(&throttle, 1_000, &ada), None);
+}
+
+/// Whoever had a password for a while signed in with it in as many browsers as they liked.
+#[test]
+fn however_many_browsers_there_are_guesses_have_a_bound() {
+    let (throttle, thief) = (Throttle::new(SETTINGS), |number: u32| Key::devices(&number.to_string(), &email("ada")));
+    for number in 0..6 {
+        assert_eq!(fail(&throttle, 0, &thief(number)), None);
+    }
+    assert_eq!(fail(&throttle, 0, &thief(6)), Some(1_000));
+    throttle.begin(at(1_000), &thief(7)).unwrap().succeeded();
+    assert_eq!(fail(&throttle, 1_000, &thief(8)), None);
+    assert_eq!(fail(&throttle, 1_000, &thief(9)), Some(2_000), "no success forgets those of others");
+    assert_eq!(fail(&throttle, 1_000, &Key::devices("desk", &email("grace"))), None);
 }
 
 /// Whoever is slow holds up nobody who comes later, but keeps counting until the end.

@@ -26,6 +26,10 @@ const ADA: UserId = UserId::new(Uuid::from_u128(2));
 const EVE: UserId = UserId::new(Uuid::from_u128(3));
 
 async fn app() -> (TempDir, App) {
+    app_in(Mode::Local).await
+}
+
+async fn app_in(mode: Mode) -> (TempDir, App) {
     let folder = tempfile::tempdir().unwrap();
     let parts = Parts {
         store: Store::open(&Location::Sqlite(folder.path().join("retinue.db"))).await.unwrap(),
@@ -34,7 +38,7 @@ async fn app() -> (TempDir, App) {
         client: Client::new(Timeouts::default()).unwrap(),
         catalog: Catalog::new(Vec::new(), Vec::new(), Vec::new(), None, None),
         settings: Settings { max_concurrent_runs: 1, run: Limits::default(), shutdown_grace: Duration::ZERO },
-        auth: Auth { mode: Mode::Local, ..Auth::single_user("http://localhost".to_owned()) },
+        auth: Auth { mode, ..Auth::single_user("http://localhost".to_owned()) },
         keys: KeyRing::generate(&CountingRng::default(), NOW).unwrap(),
     };
     (folder, App::new(parts))
@@ -65,8 +69,8 @@ fn adas() -> KnownSession {
         disabled_at: None,
         created_at: NOW,
     };
-    let principal = Principal::of_session(&session, false);
-    KnownSession::new(Found { session, user, refresh_at: None, provider: None }, (principal, Vec::new()), NOW)
+    let principal = Principal::of_session(&session, None, false);
+    KnownSession::new(Found { session, user, refresh_at: None, identity: None }, (principal, Vec::new()), NOW)
 }
 
 /// Memory is asked by the session alone, and the cookie says whose it is.
@@ -94,4 +98,13 @@ async fn what_can_not_be_looked_at_again_is_over() {
     assert!(!held.has_ended(), "it is not Eve's");
     session::look_again(&app, ADA).await;
     assert!(held.has_ended() && app.sessions.all().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_looked_at_is_noted_for_those_alone_who_watch() {
+    for (mode, count) in [(Mode::Local, 1), (Mode::Oidc, 1), (Mode::SingleUser, 0)] {
+        let (_folder, app) = app_in(mode).await;
+        session::look_after(&app, ADA, Uuid::from_u128(4)).await;
+        assert_eq!(app.sessions.take_looked().len(), count, "{mode:?}");
+    }
 }

@@ -170,14 +170,37 @@ async fn a_recent_sign_in_at_the_provider_can_be_demanded() {
     let begun = stage.begin_with(options()).await;
     stage.finish(begun).await.unwrap();
 
-    stage.idp.set(|script| script.id_token = json!({"auth_time": null}));
-    let begun = stage.begin_with(options()).await;
-    assert_eq!(stage.finish(begun).await.unwrap().authenticated_at, None, "the caller knows that it was not said");
-
     let old = stage.now().as_second() - 60 - 60 - 5;
     stage.idp.set(|script| script.id_token = json!({"auth_time": old}));
     let begun = stage.begin_with(options()).await;
     assert_eq!(crate::stage::code(stage.finish(begun).await), "oidc_token_auth_time");
+}
+
+#[tokio::test]
+async fn a_provider_that_says_when_somebody_signed_in_leaves_it_out_for_nobody_who_asks() {
+    let demands = async |stage: &Stage| {
+        let options = Options { max_age: Some(Duration::from_mins(1)), ..Options::default() };
+        let begun = stage.begin_with(options).await;
+        stage.finish(begun).await.map(|signed_in| signed_in.authenticated_at).map_err(|error| error.code())
+    };
+    let says_nothing = |stage: &Stage| stage.idp.set(|script| script.id_token = json!({"auth_time": null}));
+    let missing = Err("oidc_token_auth_time_missing");
+    for (announced, answer) in [
+        (json!(null), Ok(None)),
+        (json!("auth_time"), Ok(None)),
+        (json!(["sub", "name"]), Ok(None)),
+        (json!(["sub", "auth_time"]), missing),
+    ] {
+        let stage = Stage::scripted(|script| script.metadata = json!({"claims_supported": announced})).await;
+        says_nothing(&stage);
+        assert_eq!(demands(&stage).await, answer, "{announced}");
+        assert_eq!(demands(&stage).await, answer, "{announced}");
+        assert_eq!(stage.refusal().await, "", "nobody asked for it");
+    }
+    let stage = Stage::start().await;
+    stage.sign_in().await.unwrap();
+    says_nothing(&stage);
+    assert_eq!(demands(&stage).await, missing, "it said so to somebody before");
 }
 
 #[tokio::test]

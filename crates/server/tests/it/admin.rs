@@ -1,12 +1,18 @@
 //! Who runs the installation, where `auth.admins` names an address: whoever has it by the word of somebody who is trusted
-//! with addresses.
+//! with addresses. And what is theirs to take.
 
-use retinue_app::Auth;
+use std::sync::Arc;
+
+use reqwest::Method;
 use retinue_app::admin::Declared;
+use retinue_app::auth::Mode;
+use retinue_app::{Auth, set_up};
 use retinue_model::credential::PasswordHash;
-use retinue_testkit::{Database, IdentityProvider, Person, TestApp, on_both_databases};
+use retinue_model::one_time_token::Purpose;
+use retinue_testkit::{Database, IdentityProvider, Person, TestApp, location, on_both_databases, with_passwords};
 use serde_json::json;
 
+use crate::link::another_address::sent_to;
 use crate::linking::{comes, has};
 
 on_both_databases! {
@@ -15,10 +21,12 @@ on_both_databases! {
     what_a_trusted_provider_says_of_another_address_proves_nothing,
     an_address_to_sign_in_with_proves_nothing_of_another,
     an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened,
-    what_was_here_before_is_for_an_administrator,
+    what_was_here_before_is_offered_to_the_first_administrator,
+    what_was_here_before_is_for_whoever_is_an_administrator_at_that_moment,
 }
 
 const BOSS: &str = "boss@example.com";
+const PASSWORD: &str = "correct horse battery staple";
 
 fn named(auth: &mut Auth) {
     auth.admins = vec![Declared::VerifiedEmail(BOSS.to_owned())];
@@ -28,6 +36,7 @@ fn named(auth: &mut Auth) {
 async fn start(database: Database) -> (TestApp, IdentityProvider, IdentityProvider) {
     let rules = |auth: &mut Auth| {
         named(auth);
+        auth.local = Some(with_passwords());
         auth.providers[1].link_by_email = true;
     };
     let (app, [sso, other]) = TestApp::with_providers_and_auth(database, rules).await;
@@ -78,7 +87,8 @@ async fn an_address_to_sign_in_with_proves_nothing_of_another(database: Database
     assert!(!runs_it(&mallory).await);
 }
 
-/// Whoever runs the server gives a password to somebody whose address only an untrusted provider called verified.
+/// Whoever runs the server gives a password to somebody whose address only an untrusted provider called verified. Then it is
+/// shown by whoever has it, and not by them.
 async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(database: Database) {
     let (app, sso, _) = start(database).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
@@ -87,25 +97,61 @@ async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(datab
     administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
     assert!(!runs_it(&mallory).await);
-    app.database.ask("UPDATE credentials SET address_verified_at = updated_at").await;
-    let opened = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
-    assert!(runs_it(&opened).await, "now they have shown it");
+    let (link, boss) = (sent_to(&app, (Purpose::MagicLink, user.id), BOSS).await, Person::stranger(&app));
+    assert_eq!(boss.post("/auth/magic-link/verify", &json!({"token": link})).await.0, 200);
+    assert!(runs_it(&boss).await);
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    assert!(!runs_it(&mallory).await, "it was somebody else who showed it");
 }
 
-async fn what_was_here_before_is_for_an_administrator(database: Database) {
-    let (app, sso) = TestApp::with_provider(database).await;
-    let (admin, ada) = (Person::signed_in(&app, &sso, "admin").await, Person::signed_in(&app, &sso, "ada").await);
-    let thread = ada.thread().await;
-    // As it was written when nobody signed in.
-    let local = "(SELECT id FROM users WHERE name = 'Local user')";
-    app.database.ask(&format!("UPDATE threads SET owner_user_id = {local}")).await;
+/// Nobody signed in at first, and from a restart on people do.
+async fn what_was_here_before_is_offered_to_the_first_administrator(database: Database) {
+    let app = TestApp::start(database).await;
+    let (thread, _) = app.conversation("Hello", "Hi").await;
     let is_told = async |person: &Person| {
-        person.open("/account").await.text().await.unwrap().contains("Conversations from before sign-in")
+        let [home, account] = [person.open("/").await, person.open("/account").await];
+        let (home, account) = (home.text().await.unwrap(), account.text().await.unwrap());
+        let told = account.contains("id=\"left\"") && account.contains("action=\"/account/take-over\"");
+        assert_eq!(home.contains("href=\"/account#left\""), told, "{home}");
+        told
     };
+    assert!(!is_told(&Person::stranger(&app)).await, "they are still one's own");
+
+    let local =
+        |url: &str| Auth { mode: Mode::Local, local: Some(with_passwords()), ..Auth::single_user(url.to_owned()) };
+    let app = app.restart_letting_in(Arc::new(local)).await;
+    let link = set_up::offer(&app.app).await.unwrap().unwrap();
+    let (_, token) = link.split_once("token=").unwrap();
+    let admin = Person::stranger(&app);
+    let form = [("token", token), ("name", "Boss"), ("email", BOSS), ("password", PASSWORD)];
+    assert_eq!(location(&admin.submit("/set-up", &form).await), "/");
+    app.add_user("ada@example.com", Some(PASSWORD)).await;
+    let ada = Person::stranger(&app);
+    assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
     assert!(is_told(&admin).await && !is_told(&ada).await);
     assert_eq!(ada.submit("/account/take-over", &[]).await.status(), 403);
-    assert_eq!(ada.get("/api/threads").await["data"], json!([]));
+    for person in [&admin, &ada] {
+        assert_eq!(person.get("/api/threads").await["data"], json!([]));
+    }
     assert_eq!(admin.submit("/account/take-over", &[]).await.status(), 303);
     assert_eq!(admin.get("/api/threads").await["data"][0]["id"], json!(thread));
+    assert!(admin.open(&format!("/threads/{thread}")).await.text().await.unwrap().contains("Hello"));
+    assert_eq!(ada.status(Method::GET, &format!("/api/threads/{thread}")).await, 404);
     assert!(!is_told(&admin).await);
+}
+
+/// What is known of a session in memory may be a moment old.
+async fn what_was_here_before_is_for_whoever_is_an_administrator_at_that_moment(database: Database) {
+    let (app, sso) = TestApp::with_provider(database).await;
+    Person::signed_in(&app, &sso, "ada").await;
+    app.database.ask("UPDATE users SET organization_admin = (1 = 1) WHERE name = 'ada'").await;
+    let (declared, made) = (Person::signed_in(&app, &sso, "admin").await, Person::signed_in(&app, &sso, "ada").await);
+    let takes_over = async |person: &Person| person.submit("/account/take-over", &[]).await.status().as_u16();
+    assert!(runs_it(&declared).await && runs_it(&made).await);
+    app.database.ask("UPDATE users SET organization_admin = (1 = 0)").await;
+    app.database.ask("UPDATE identities SET subject = 'nobody' WHERE subject = 'admin'").await;
+    assert!(runs_it(&declared).await && runs_it(&made).await, "nobody has told the program");
+    assert_eq!((takes_over(&declared).await, takes_over(&made).await), (403, 403));
+    app.database.ask("UPDATE users SET organization_admin = (1 = 1) WHERE name = 'ada'").await;
+    assert_eq!(takes_over(&made).await, 303, "whom another one made an administrator is one too");
 }

@@ -15,6 +15,7 @@ mod plain;
 mod quiet;
 mod real;
 mod recovery;
+mod refusal;
 mod sample;
 mod scroll;
 mod session;
@@ -68,4 +69,5 @@ async fn tour(mut look: impl AsyncFnMut(&Browser, &str)) {
     drop((app, browser));
     people::tour(&mut look).await;
     local::tour(&mut look).await;
+    refusal::tour(&mut look).await;
 }

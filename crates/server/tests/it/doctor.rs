@@ -137,6 +137,15 @@ async fn it_lets_clocks_differ_as_far_as_is_configured() {
     assert!(strict.starts_with("PROBLEM  clock: ") && strict.contains("and 10 s are allowed"), "{strict}");
 }
 
+/// Somebody may have been made one on the command line, which it does not look at.
+#[test]
+fn it_does_not_say_that_nobody_is_an_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, said) = retinue(folder.path(), &["doctor"], &settings("http://127.0.0.1:1"));
+    let line = "note     administrators: auth.admins is empty: only whom `retinue user grant-admin` made runs";
+    assert!(said.contains(line), "{said}");
+}
+
 /// All people seem to come from one place.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_forgets_the_reverse_proxy_is_told() {

@@ -1,7 +1,8 @@
 //! Links and codes that come by mail, through the doors, and by a mail server that others wrote.
 
-mod another_address;
+pub(crate) mod another_address;
 mod beside;
+mod first_mail;
 mod hung_up;
 mod without_mail;
 
@@ -10,8 +11,8 @@ use retinue_app::local::Registration;
 use retinue_testkit::{Database, Mail, Person, SmtpSink, TestApp};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery staple";
-const ADA: &str = "ada@example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const ADA: &str = "ada@example.com";
 
 macro_rules! with_mail {
     ($($name:ident: $registration:ident,)*) => {
@@ -37,6 +38,8 @@ macro_rules! with_mail {
         }
     };
 }
+
+mod errand;
 
 with_mail! {
     a_link_signs_in_once_and_looking_at_it_uses_nothing: Closed,
@@ -65,7 +68,7 @@ pub(crate) fn link(app: &TestApp, mail: &Mail) -> (String, String) {
     (path, token)
 }
 
-fn code(mail: &Mail) -> String {
+pub(crate) fn code(mail: &Mail) -> String {
     mail.text().lines().find_map(|line| line.split_once("you asked for it: ")).unwrap().1.trim().to_owned()
 }
 

@@ -1,15 +1,17 @@
 //! Signing in with an address and a password, through the doors.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::Method;
 use retinue_app::set_up;
-use retinue_testkit::{Database, Person, TestApp, location, until, with_addresses_on_both_engines};
+use retinue_testkit::{Database, Person, TestApp, keeps, location, until, with_addresses_on_both_engines};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse battery staple";
+/// What is done in another process acts within this.
+const HEARD: Duration = Duration::from_secs(1);
 
 with_addresses_on_both_engines! {
     people_sign_in_with_a_password_and_have_conversations_of_their_own,
@@ -98,7 +100,10 @@ async fn whoever_guesses_is_slowed_down_and_a_good_password_too(app: TestApp) {
         let late = late.await;
         assert_eq!((late.status().as_u16(), late.headers()["retry-after"].to_str().unwrap()), (429, "1"), "{email}");
     }
-    assert_eq!(person.sign_in_with("ada@example.com", PASSWORD).await.status(), 429);
+    let page = person.sign_in_with("ada@example.com", PASSWORD).await;
+    assert_eq!(page.status(), 429);
+    let page = page.text().await.unwrap();
+    assert!(page.contains("There were too many attempts") && !page.contains("aria-invalid"), "nothing typed is wrong");
     app.clock.advance(Duration::from_secs(2));
     assert_eq!(login(&person, "ada@example.com", "wrong").await.0, 401);
     assert_eq!(login(&person, "ada@example.com", PASSWORD).await.0, 429);
@@ -148,27 +153,41 @@ async fn the_session_before_ends(app: TestApp) {
 
 async fn whoever_is_disabled_elsewhere_is_out_within_a_second_with_their_streams(app: TestApp) {
     let user = app.add_user("ada@example.com", Some(PASSWORD)).await;
-    let ada = Person::stranger(&app);
-    ada.sign_in_with("ada@example.com", PASSWORD).await;
-    let mut under_way = ada.under_way(&app).await;
     let administration = app.administration().await;
-    administration.disable(&user).await.unwrap();
-    while let Some(event) = under_way.events.next().await {
-        assert_ne!(event.name, "run.completed");
-    }
-    assert_eq!(ada.status(Method::GET, "/api/threads").await, 401);
-    assert_eq!(login(&ada, "ada@example.com", PASSWORD).await.0, 401);
-    administration.enable(&user).await.unwrap();
-    assert_eq!(login(&ada, "ada@example.com", PASSWORD).await.0, 200);
+    keeps(HEARD, "who is disabled elsewhere", async || {
+        let ada = Person::stranger(&app);
+        assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+        let mut under_way = ada.under_way(&app).await;
+        administration.disable(&user).await.unwrap();
+        let disabled = Instant::now();
+        while let Some(event) = under_way.events.next().await {
+            assert_ne!(event.name, "run.completed");
+        }
+        assert_eq!(ada.status(Method::GET, "/api/threads").await, 401);
+        let took = disabled.elapsed();
+        assert_eq!(login(&ada, "ada@example.com", PASSWORD).await.0, 401);
+        administration.enable(&user).await.unwrap();
+        took
+    })
+    .await;
+    assert_eq!(login(&Person::stranger(&app), "ada@example.com", PASSWORD).await.0, 200);
 }
 
 async fn another_password_ends_sessions(app: TestApp) {
     let user = app.add_user("ada@example.com", Some(PASSWORD)).await;
     let ada = Person::stranger(&app);
-    ada.sign_in_with("ada@example.com", PASSWORD).await;
-    app.administration().await.set_password(&user, app.hash("another good one").await).await.unwrap();
-    until("the session is over", Duration::from_secs(5), async || {
-        (ada.status(Method::GET, "/api/threads").await == 401).then_some(())
+    let administration = app.administration().await;
+    keeps(HEARD, "whose password is set elsewhere", async || {
+        administration.set_password(&user, app.hash(PASSWORD).await).await.unwrap();
+        assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+        assert_eq!(ada.status(Method::GET, "/api/threads").await, 200);
+        administration.set_password(&user, app.hash("another good one").await).await.unwrap();
+        let set = Instant::now();
+        until("the session is over", Duration::from_secs(20), async || {
+            (ada.status(Method::GET, "/api/threads").await == 401).then_some(())
+        })
+        .await;
+        set.elapsed()
     })
     .await;
     assert_eq!(login(&ada, "ada@example.com", PASSWORD).await.0, 401);

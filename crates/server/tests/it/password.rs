@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use futures_util::poll;
 use reqwest::{Method, Response};
 use retinue_app::password::{Parameters, Passwords, Settings};
@@ -160,6 +160,30 @@ async fn whoever_finds_too_many_waiting_is_told_when_to_come_again() {
         (status == 303).then_some(())
     })
     .await;
+}
+
+/// As with accounts of one's own, each of which has some guesses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_network_leaves_places_to_others_and_its_people_wait() {
+    // Eight places, of which one network has two.
+    let settings = Settings { at_once: NonZeroUsize::MIN, waiting: 7, ..HASHING };
+    let app = TestApp::local_hashing(Database::sqlite(), settings).await;
+    app.add_user(ADA, Some(PASSWORD)).await;
+    let passwords = app.app.auth().local.clone().unwrap().passwords;
+    let (typed, slow) = (Password::new(PASSWORD.to_owned()).unwrap(), PasswordHash::new(SLOW.to_owned()));
+    let mut at_work = Box::pin(passwords.verify(&typed, Some(&slow)));
+    assert!(poll!(&mut at_work).is_pending());
+    let person = Person::stranger(&app);
+    let comes = async |network: &str, email: &str| {
+        let request = person.request(Method::POST, "/auth/login").header("x-forwarded-for", network);
+        person.send(request.json(&json!({"email": email, "password": PASSWORD}))).await.status().as_u16()
+    };
+    let crowd = join_all((0..20).map(|number| {
+        let comes = &comes;
+        async move { comes("192.0.2.1", &format!("nobody{number}@example.com")).await }
+    }));
+    let (crowd, other) = tokio::join!(crowd, comes("198.51.100.7", ADA));
+    assert_eq!((crowd, other), (vec![401; 20], 200));
 }
 
 /// It was right when it was read, and was changed before a session is written.

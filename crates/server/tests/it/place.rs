@@ -116,6 +116,8 @@ async fn a_link_takes_nobodys_place_who_was_not_asked(database: Database) {
 
 async fn ones_own_link_takes_ones_own_place(database: Database) {
     let (app, ada) = start(database).await;
+    // Not for the first time: that would end all sessions anyway.
+    app.database.ask("UPDATE credentials SET address_verified_at = updated_at").await;
     let token = mailed(&app, "magic_link", "ada").await;
     assert_eq!(ada.submit("/auth/magic-link/verify", &[("token", &token)]).await.status(), 303);
     assert_eq!((name(&ada).await, ada.get("/api/sessions").await["data"].as_array().unwrap().len()), (json!("ada"), 1));

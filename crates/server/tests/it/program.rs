@@ -342,6 +342,8 @@ async fn metrics_are_served_on_a_listener_of_their_own() {
         let line = format!("retinue_http_request_seconds_count{{route=\"{route}\",status=\"{status}\"}} {count}");
         assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
+    let statements = metrics.lines().find_map(|line| line.strip_prefix("retinue_database_statements_total "));
+    assert!(statements.unwrap().parse::<u64>().unwrap() >= 2, "{metrics}");
     assert_eq!(ask("/metrics").await.status(), 404);
     let rebound =
         client.get(format!("http://{free}/metrics")).header("host", "elsewhere.example").send().await.unwrap();
@@ -350,21 +352,33 @@ async fn metrics_are_served_on_a_listener_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_can_not_fill_the_log() {
+async fn strangers_can_not_fill_the_log_nor_hide_others_in_it() {
     let folder = folder();
+    fs::write(folder.path().join("retinue.toml"), "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n").unwrap();
     let launcher = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path()).environment("AUTH_MODE", "local");
     let program = launcher.start().await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    for number in 0..15 {
-        let guess = json!({"email": format!("nobody{number}@example.com"), "password": "a guess"});
-        let login = client.post(format!("http://{}/auth/login", program.address())).json(&guess);
-        assert_eq!(login.send().await.unwrap().status(), 401);
-        let callback = client.get(format!("http://{}/auth/callback?code=x&state=y", program.address()));
-        assert_eq!(callback.send().await.unwrap().status(), 400);
+    let url = |path: &str| format!("http://{}{path}", program.address());
+    let mut ids = Vec::new();
+    for (from, count) in [("198.51.100.7", 15), ("203.0.113.9", 1)] {
+        for number in 0..count {
+            let guess = json!({"email": format!("nobody{number}@example.com"), "password": "a guess"});
+            let login = client.post(url("/auth/login")).header("x-forwarded-for", from).json(&guess);
+            assert_eq!(login.send().await.unwrap().status(), 401);
+            let callback = client.get(url("/auth/callback?code=x&state=y")).header("x-forwarded-for", from);
+            let refused = callback.send().await.unwrap();
+            assert_eq!(refused.status(), 400);
+            ids.push(refused.headers()["x-request-id"].to_str().unwrap().to_owned());
+        }
     }
     program.signal("TERM").await;
     let (_, said) = program.ended().await;
-    let refused =
-        |code: &str| said.lines().filter(|line| line.contains("nobody was signed in") && line.contains(code)).count();
-    assert_eq!((refused("wrong_credentials"), refused("sign_in_unknown")), (10, 10), "{said}");
+    let refused = |words: &[&str]| {
+        let lines = said.lines().filter(|line| line.contains("nobody was signed in"));
+        lines.filter(|line| words.iter().all(|word| line.contains(word))).count()
+    };
+    for code in ["wrong_credentials", "sign_in_unknown"] {
+        assert_eq!((refused(&[code, "198.51.100.7"]), refused(&[code, "203.0.113.9"])), (10, 1), "{said}");
+    }
+    assert_eq!(refused(&["sign_in_unknown", ids.last().unwrap()]), 1, "whoever is told of an id finds it: {said}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use retinue_store::Location;
 use retinue_testkit::identity_provider::{Reply, Signer};
-use retinue_testkit::{IdentityProvider, Person, SigningKey, TestApp, until, with_people_on_both_engines};
+use retinue_testkit::{Database, IdentityProvider, Person, SigningKey, TestApp, until, with_people_on_both_engines};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -103,7 +103,7 @@ async fn a_session_that_the_provider_takes_back_ends_with_its_streams(app: TestA
     ends(events).await;
     assert!(!is_in(&phone).await);
     let page = ada.open("/").await;
-    assert_eq!(page.headers()["location"], "/sign-in?return_to=%2F&ended=1");
+    assert_eq!(page.headers()["location"], "/sign-in?ended=1");
     assert_eq!(app.database.ask("SELECT refresh_token FROM sessions WHERE refresh_token IS NOT NULL").await.len(), 0);
 }
 
@@ -321,4 +321,27 @@ async fn what_a_provider_gave_out_can_not_be_read_in_the_database(app: TestApp, 
     // A JWT begins so: the ID token is encrypted too, and cookies are not kept at all.
     assert!(!is_there("eyJ"));
     assert!(!is_there(&ada.session_cookie()[..40]));
+}
+
+/// However many sessions of one provider wait for its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_hangs_holds_up_no_other() {
+    let (app, [sso, other]) = TestApp::with_providers(Database::sqlite(), |_| {}).await;
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        crowd.push(Person::signed_in(&app, &sso, "ada").await);
+    }
+    let grace = Person::stranger(&app);
+    other.greet("grace");
+    assert_eq!(grace.sign_in_at("other", &other).await.status(), 303);
+    app.clock.advance(16 * MINUTE);
+    sso.hold("/token");
+    let crowd: Vec<_> = crowd.into_iter().map(|person| tokio::spawn(async move { is_in(&person).await })).collect();
+    sso.held("/token", 32).await;
+    assert!(is_in(&grace).await);
+    assert_eq!(shown(&other).len(), 1, "the other provider was asked, and has answered");
+    sso.release("/token");
+    for one in crowd {
+        assert!(one.await.unwrap());
+    }
 }

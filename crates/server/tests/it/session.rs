@@ -26,10 +26,11 @@ with_people_on_both_engines! {
     an_end_that_nobody_told_of_is_seen_after_a_minute,
     who_somebody_is_by_another_process_is_seen_here,
     keys_are_replaced_without_signing_anybody_out,
+    of_what_is_over_for_a_day_nothing_is_left,
 }
 
 const HOUR: Duration = Duration::from_hours(1);
-/// What is ended here ends so fast.
+/// What is ended here ends at once, or so soon on a busy machine; how fast: see `ends`.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// What ends by time, or elsewhere, is found out within a second; then it must be read.
 const SOON: Duration = Duration::from_secs(2);
@@ -369,4 +370,28 @@ async fn a_forged_cookie_is_refused_without_asking_postgres() {
     line.cut();
     app.clock.advance(721 * HOUR);
     assert_eq!(status(Method::GET, "/api/threads").await, 401, "its time is over, which its cookie says itself");
+}
+
+/// However often somebody signs in, each time in place of the session before.
+async fn of_what_is_over_for_a_day_nothing_is_left(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    for wait in [HOUR, 2 * HOUR, 22 * HOUR] {
+        app.clock.advance(wait);
+        assert_eq!(ada.sign_in(&provider, "ada", "/").await.status(), 303);
+    }
+    // Each start begins with it.
+    let app = app.restart().await;
+    let ada = ada.again_at(&app);
+    until("the oldest is deleted", Duration::from_secs(10), async || {
+        (app.database.ask("SELECT method FROM sessions").await.len() == 3).then_some(())
+    })
+    .await;
+    assert!(is_in(&ada).await);
+    app.clock.advance(25 * HOUR);
+    let app = app.restart().await;
+    until("the others are too", Duration::from_secs(10), async || {
+        (app.database.ask("SELECT method FROM sessions").await.len() == 1).then_some(())
+    })
+    .await;
+    assert!(is_in(&ada.again_at(&app)).await);
 }

@@ -3,13 +3,17 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use retinue_store::Location;
-use retinue_testkit::{Database, Program, Running};
+use retinue_testkit::{Database, LetterBox, ModelServer, Person, Program, Running, keeps, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 const PASSWORD: &str = "correct horse battery staple";
+const CHANGED: &str = "How you sign in to Retinue was changed";
 
 /// The binary in a folder, over a database, with this on standard input.
 struct Typed {
@@ -54,12 +58,13 @@ impl Typed {
         serde_json::from_str(&self.said(&[arguments, &["--json"]].concat(), input)).unwrap()
     }
 
-    async fn serve(&self, mode: &str) -> Running {
+    fn program(&self, mode: &str) -> Program {
         let program = Program::new(env!("CARGO_BIN_EXE_retinue"), self.folder.path()).environment("AUTH_MODE", mode);
-        match &self.database {
-            Some(url) => program.environment("DATABASE_URL", url).start().await,
-            None => program.start().await,
-        }
+        self.database.iter().fold(program, |program, url| program.environment("DATABASE_URL", url))
+    }
+
+    async fn serve(&self, mode: &str) -> Running {
+        self.program(mode).start().await
     }
 }
 
@@ -91,10 +96,10 @@ async fn people_are_kept_beside_a_running_server(typed: Typed) {
     let grace = login(&server, "grace@example.com", PASSWORD).await.unwrap();
     assert_eq!(threads(&server, &grace).await.0, 200);
     typed.said(&["user", "disable", "grace@example.com"], "");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    while threads(&server, &grace).await.0 == 200 {
-        assert!(std::time::Instant::now() < deadline, "the server did not hear of it");
-    }
+    until("the server hears of it", Duration::from_secs(20), async || {
+        (threads(&server, &grace).await.0 == 401).then_some(())
+    })
+    .await;
     assert_eq!(login(&server, "grace@example.com", PASSWORD).await, Err(401));
     let listed = typed.said(&["user", "list"], "");
     assert!(listed.contains("administrator") && listed.contains("disabled"), "{listed}");
@@ -124,6 +129,31 @@ async fn people_are_kept_beside_a_running_server(typed: Typed) {
     assert!(server.stop().await.success());
 }
 
+async fn whoever_is_disabled_is_out_within_a_second_with_their_streams(typed: Typed) {
+    typed.said(&["user", "add", "ada@example.com"], PASSWORD);
+    let model = ModelServer::start().await;
+    let server = typed.program("local").environment("OPENAI_BASE_URL", &model.base_url()).start().await;
+    keeps(Duration::from_secs(1), "who is disabled on the command line", async || {
+        let ada = Person::at(format!("http://{}", server.address()));
+        assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+        let run = ada.say(&ada.thread().await, "Hello").await;
+        let answer = model.next().await.begin();
+        answer.say("word").await;
+        let mut events = ada.follow(&run).await;
+        events.until("message.delta").await;
+        typed.said(&["user", "disable", "ada@example.com"], "");
+        let disabled = Instant::now();
+        let stream = async { while events.next().await.is_some() {} };
+        timeout(Duration::from_secs(20), stream).await.expect("the stream goes on");
+        assert_eq!(ada.status(Method::GET, "/auth/me").await, 401);
+        let took = disabled.elapsed();
+        typed.said(&["user", "enable", "ada@example.com"], "");
+        took
+    })
+    .await;
+    assert!(server.stop().await.success());
+}
+
 /// In a folder where mail goes to this port.
 fn inviting(port: u16) -> Typed {
     let typed = Typed::on(None);
@@ -134,14 +164,42 @@ fn inviting(port: u16) -> Typed {
     typed
 }
 
+/// What is printed may be kept by whatever runs the command.
 #[test]
-fn an_invitation_that_can_t_be_sent_is_shown() {
+fn an_invitation_that_can_t_be_sent_is_not_shown_unless_that_is_wanted() {
     let typed = inviting(1);
-    let said = typed.said(&["user", "invite", "ada@example.com"], "");
-    assert!(said.starts_with("The mail was not sent: ") && said.contains("/auth/register?token="), "{said}");
+    for arguments in [&["user", "invite", "ada@example.com"][..], &["user", "invite", "ada@example.com", "--json"]] {
+        let output = typed.run(arguments, "");
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{complaint}");
+        assert!(complaint.contains("The mail was not sent: ") && complaint.contains("--no-mail"), "{complaint}");
+        assert!(!complaint.contains("token="), "{complaint}");
+    }
     let said = typed.said(&["user", "invite", "ada@example.com", "--no-mail"], "");
     assert!(said.starts_with("Give this link to ada@example.com.") && said.contains("/auth/register?token="), "{said}");
     assert!(typed.json(&["user", "invite", "ada@example.com", "--no-mail"], "")["link"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_gets_another_password_is_told_where_that_can_be() {
+    let letters = LetterBox::open().await;
+    let typed = inviting(letters.port());
+    typed.said(&["user", "add", "ada@example.com"], PASSWORD);
+    let set = ["user", "set-password", "ada@example.com"];
+    let said = typed.said(&set, "another good one");
+    assert!(said.contains("A mail tells them."), "{said}");
+    let mail = letters.next().await;
+    assert_eq!((mail.to.as_slice(), mail.subject().as_str()), (&["ada@example.com".to_owned()][..], CHANGED));
+    assert!(mail.text().contains("A password was set") && !mail.text().contains("another good one"), "{}", mail.text());
+    assert_eq!(typed.json(&set, PASSWORD)["told"], json!(true));
+    assert_eq!(letters.next().await.subject(), CHANGED);
+
+    let nowhere = "[mail]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"retinue@example.com\"\n";
+    std::fs::write(typed.folder.path().join("retinue.toml"), nowhere).unwrap();
+    let said = typed.said(&set, PASSWORD);
+    assert!(said.contains("The mail was not sent: ") && said.contains("Tell them yourself."), "{said}");
+    std::fs::remove_file(typed.folder.path().join("retinue.toml")).unwrap();
+    assert_eq!(typed.json(&set, PASSWORD)["told"], json!(false), "no mail is set up");
 }
 
 mod smtp_sink {
@@ -196,6 +254,17 @@ async fn sqlite_people_are_kept_beside_a_running_server() {
 #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
 async fn postgres_people_are_kept_beside_a_running_server() {
     people_are_kept_beside_a_running_server(Typed::on(Some(&Database::postgres().await))).await;
+}
+
+#[tokio::test]
+async fn sqlite_whoever_is_disabled_is_out_within_a_second_with_their_streams() {
+    whoever_is_disabled_is_out_within_a_second_with_their_streams(Typed::on(None)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn postgres_whoever_is_disabled_is_out_within_a_second_with_their_streams() {
+    whoever_is_disabled_is_out_within_a_second_with_their_streams(Typed::on(Some(&Database::postgres().await))).await;
 }
 
 #[tokio::test]

@@ -76,6 +76,7 @@ CREATE INDEX sessions_user ON sessions (user_id, created_at, id);
 CREATE INDEX sessions_identity ON sessions (identity_id);
 CREATE INDEX sessions_provider ON sessions (provider_session) WHERE ended_at IS NULL AND provider_session IS NOT NULL;
 CREATE INDEX sessions_expires ON sessions (expires_at);
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 -- What ended: whoever keeps sessions in memory looks here. Of one session, or of all that a user has.
 CREATE TABLE revocations (

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{Batch, Pen, Scope, Store, event, message, run, scratch, thread};
 
-const MINE: Scope = Scope::of(&Principal::local_user());
+const MINE: Scope = Scope::of(Principal::local_user());
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 fn uuid(kind: u8, number: u32) -> Uuid {

@@ -1,9 +1,15 @@
+use std::collections::BTreeSet;
+
 use retinue_model::OrganizationId;
-use retinue_model::principal::LOCAL_USER;
+use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
+use retinue_model::user::User;
 use uuid::Uuid;
 
 use super::*;
-use crate::scratch;
+use crate::scratch::{self, on_both};
+use crate::user;
+
+on_both! { there_is_one_example_of_each_way }
 
 const US: Tenant = Tenant::default_organization();
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -90,6 +96,43 @@ async fn stays_in_its_organization(store: &Store) {
     let change = |batch: &mut Batch| change_address_with(&them, batch, LOCAL_USER, &theirs, NOW);
     assert_eq!(write(store, change).await, Some("not_found"));
     assert_eq!(of_user(&US, store, LOCAL_USER).await.unwrap().unwrap().credential, mine);
+}
+
+async fn there_is_one_example_of_each_way(store: &Store) {
+    let kept = [
+        (1, Some("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$QUFB")),
+        (2, Some("$pbkdf2-sha256$i=1000,l=32$c2FsdA$QkJC")),
+        (3, Some("$argon2id$v=19$m=8,t=1,p=1$c2Fs$QUE")),
+        (4, None),
+        (5, Some("no PHC string")),
+        (6, Some("$pbkdf2-sha256$i=9$c2FsdA$QkJC")),
+    ];
+    let id = |number| UserId::new(Uuid::from_u128(number));
+    let add = |batch: &mut Batch| {
+        for (number, hash) in kept {
+            user::insert_with(&US, batch, &User { id: id(number), ..person() }, None);
+            set_password_with(&US, batch, &credential(id(number), &format!("{number}@example.com"), hash));
+        }
+        user::disable_with(&US, batch, id(6), NOW);
+    };
+    assert_eq!(write(store, add).await, None);
+    let found = examples(&System::at_start(), store).await.unwrap();
+    let found: Vec<_> = found.iter().map(PasswordHash::as_str).collect();
+    assert_eq!(found[0].split('$').nth(1), Some("argon2id"), "the most frequent one comes first");
+    assert_eq!(found[1..].iter().collect::<BTreeSet<_>>(), [&kept[1].1.unwrap(), &kept[4].1.unwrap()].into());
+}
+
+fn person() -> User {
+    User {
+        id: NOBODY,
+        organization_id: DEFAULT_ORGANIZATION,
+        name: "Somebody".to_owned(),
+        email: None,
+        email_verified: false,
+        organization_admin: false,
+        disabled_at: None,
+        created_at: NOW,
+    }
 }
 
 #[tokio::test]

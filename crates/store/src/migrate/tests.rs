@@ -1,148 +1,159 @@
-//! A database of release 0.1 with conversations in it goes up, down and up again.
+//! A database of release 0.1 with conversations in it goes up, down and up again; so does one that others came to meanwhile.
+
+mod fill;
+mod people;
+mod raw;
 
 use jiff::Timestamp;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
+use retinue_model::run::Status;
 use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::text::Search;
 use retinue_model::thread::Thread;
 use retinue_model::user::User;
 use retinue_model::{AgentId, Principal, ThreadId, UserId};
 use rusqlite::Connection;
-use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use self::raw::{Contents, Raw};
 use super::{down, merged_by_down, up, up_to};
 use crate::{Batch, Location, Scope, Store, Tenant, scratch, search, thread, user};
 
-const MINE: Scope = Scope::of(&Principal::local_user());
+const MINE: Scope = Scope::of(Principal::local_user());
 
-/// 5,000 conversations of 20 messages and 10 runs with two events each.
-const FILL_SQLITE: &str = "
-    CREATE TEMP TABLE n (i INTEGER PRIMARY KEY);
-    INSERT INTO n WITH RECURSIVE count (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM count WHERE i < 100000) SELECT i FROM count;
-    INSERT INTO threads (id, title, agent_id, model, created_at, updated_at)
-        SELECT unhex(printf('%032x', i)), 'Conversation ' || i, unhex(printf('%032x', 7)), NULL, i, i FROM n WHERE i <= 5000;
-    INSERT INTO runs (id, thread_id, input_message_id, agent_id, model, status, position, created_at)
-        SELECT unhex(printf('%032x', i)), unhex(printf('%032x', (i - 1) / 10 + 1)), unhex(printf('%032x', 2 * i - 1)),
-        unhex(printf('%032x', 7)), 'echo', 'completed', (i - 1) % 10 + 1, i FROM n WHERE i <= 50000;
-    INSERT INTO messages (id, thread_id, run_id, role, content, position, created_at)
-        SELECT unhex(printf('%032x', i)), unhex(printf('%032x', (i - 1) / 20 + 1)),
-        CASE i % 2 WHEN 0 THEN unhex(printf('%032x', i / 2)) END, CASE i % 2 WHEN 0 THEN 'assistant' ELSE 'user' END,
-        'word' || i || ' ärger 世界', (i - 1) % 20 + 1, i FROM n;
-    INSERT INTO events (run_id, seq, name, data, created_at)
-        SELECT unhex(printf('%032x', (i - 1) / 2 + 1)), (i - 1) % 2 + 1, 'message.delta', '{\"text\":\"x\"}', i FROM n;
-    DROP TABLE n;";
+/// Rows of each table of release 0.1: conversations, runs, messages, events.
+const ROWS: [usize; 4] = [5_003, 50_000, 100_000, 145_000];
 
-const FILL_POSTGRES: &str = "
-    CREATE FUNCTION u (i bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$ SELECT lpad(to_hex(i), 32, '0')::uuid $$;
-    INSERT INTO threads (id, title, agent_id, model, created_at, updated_at)
-        SELECT u(i), 'Conversation ' || i, u(7), NULL, to_timestamp(i), to_timestamp(i) FROM generate_series(1, 5000) i;
-    INSERT INTO runs (id, thread_id, input_message_id, agent_id, model, status, position, created_at)
-        SELECT u(i), u((i - 1) / 10 + 1), u(2 * i - 1), u(7), 'echo', 'completed', (i - 1) % 10 + 1, to_timestamp(i)
-        FROM generate_series(1, 50000) i;
-    INSERT INTO messages (id, thread_id, run_id, role, content, position, created_at)
-        SELECT u(i), u((i - 1) / 20 + 1), CASE i % 2 WHEN 0 THEN u(i / 2) END,
-        CASE i % 2 WHEN 0 THEN 'assistant' ELSE 'user' END, 'word' || i || ' ärger 世界', (i - 1) % 20 + 1, to_timestamp(i)
-        FROM generate_series(1, 100000) i;
-    INSERT INTO events (run_id, seq, name, data, created_at)
-        SELECT u((i - 1) / 2 + 1), (i - 1) % 2 + 1, 'message.delta', '{\"text\":\"x\"}', to_timestamp(i)
-        FROM generate_series(1, 100000) i;
-    DROP FUNCTION u;";
-
-/// The tables of release 0.1, and their columns.
-const TABLES: [(&str, &[&str]); 4] = [
-    ("threads", &["id", "title", "agent_id", "model", "created_at", "updated_at"]),
-    ("runs", &["id", "thread_id", "input_message_id", "agent_id", "model", "status", "position", "created_at"]),
-    ("messages", &["id", "thread_id", "run_id", "role", "content", "position", "created_at"]),
-    ("events", &["run_id", "seq", "name", "data", "created_at"]),
-];
-
-fn contents_on_sqlite(connection: &Connection) -> Vec<Vec<String>> {
-    let read = |(table, columns): &(&str, &[&str])| {
-        let quoted: Vec<_> = columns.iter().map(|column| format!("quote({column})")).collect();
-        let text = format!("SELECT {} FROM {table} ORDER BY 1", quoted.join(" || ',' || "));
-        let mut statement = connection.prepare(&text).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap()
-    };
-    TABLES.iter().map(read).collect()
-}
-
-async fn contents_on_postgres(client: &Client) -> Vec<Vec<String>> {
-    let mut contents = Vec::new();
-    for (table, columns) in TABLES {
-        let text = format!("SELECT ROW({})::text AS row FROM {table} ORDER BY 1", columns.join(", "));
-        contents.push(client.query(&text, &[]).await.unwrap().iter().map(|row| row.get(0)).collect());
+fn assert_same(now: &Contents, before: &Contents, when: &str) {
+    for ((now, before), table) in now.iter().zip(before).zip(raw::TABLES) {
+        // A whole table is too much to be looked at.
+        let differing = now.iter().zip(before).find(|(now, before)| now != before);
+        assert_eq!(differing, None, "{table}, {when}");
+        assert_eq!(now.len(), before.len(), "{table}, {when}");
     }
-    contents
 }
 
-/// What the person of 0.1 has after the migration: all of it, and by search as well.
-async fn all_belongs_to_the_local_user(store: &Store) {
-    let page = thread::list(&MINE, store, None, 10_000).await.unwrap();
-    assert_eq!(page.len(), 5_000);
-    let found = search::threads(&MINE, store, &Search::new("word77777").unwrap(), None, 10).await.unwrap();
-    let titles: Vec<_> = found.iter().map(|hit| hit.thread.title.as_deref().unwrap()).collect();
-    assert_eq!(titles, ["Conversation 3889"]);
+/// A column of which all rows say the same would show no loss.
+fn is_varied(contents: &Contents) {
+    assert_eq!(contents.each_ref().map(Vec::len), ROWS);
+    for status in Status::ALL {
+        assert!(contents[1].iter().any(|run| run.contains(status.as_str())), "{status:?}");
+    }
 }
 
-/// References and the search are what they were: what is below a conversation goes with it.
-async fn delete_one(store: &Store) {
+/// The titles of the local user's conversations that are found by a word; one without a title is empty.
+async fn titles(store: &Store, word: &str) -> Vec<String> {
+    let found = search::threads(&MINE, store, &Search::new(word).unwrap(), None, 10).await.unwrap();
+    found.into_iter().map(|hit| hit.thread.title.unwrap_or_default()).collect()
+}
+
+/// How many conversations the local user has.
+async fn count(store: &Store) -> usize {
+    thread::list(&MINE, store, None, 10_000).await.unwrap().len()
+}
+
+async fn keeps_everything(store: &Store, raw: &Raw) {
+    assert_eq!(up_to(store, 1).await.unwrap(), [1]);
+    raw.fill().await;
+    let (schema, columns) = (raw.schema().await, raw.columns().await);
+    let before = raw.contents(&columns).await;
+    is_varied(&before);
+
+    assert_eq!(up(store).await.unwrap(), [2]);
+    assert_same(&raw.contents(&columns).await, &before, "up");
+    assert_eq!((count(store).await, titles(store, "word77777").await), (5_003, vec!["Conversation 3889".to_owned()]));
+
+    for number in [2, 3] {
+        people::come(store, number).await;
+    }
+    for table in people::TABLES {
+        assert!(raw.count(table).await > 0, "{table}");
+    }
+    assert_eq!((count(store).await, titles(store, "plans2").await), (5_003, vec![]), "they are another's");
+    let with_others = raw.contents(&columns).await;
+    assert_eq!(with_others.each_ref().map(Vec::len), [ROWS[0] + 2, ROWS[1] + 2, ROWS[2] + 2, ROWS[3] + 2]);
+
+    assert_eq!(down(store).await.unwrap(), Some(2));
+    assert_eq!(raw.schema().await, schema);
+    assert_same(&raw.contents(&columns).await, &with_others, "down");
+    is_searched_by_0_1(raw).await;
+
+    let talked_on = raw.contents(&columns).await;
+    assert_eq!(up(store).await.unwrap(), [2]);
+    assert_same(&raw.contents(&columns).await, &talked_on, "up again");
+    raw.check_search().await;
+    assert_eq!(count(store).await, 5_005, "whose the others were, nobody knows any more");
+    for (word, title) in [
+        ("word77777", "Conversation 3889"),
+        ("plans2", "Private title2"),
+        ("title3", "Private title3"),
+        ("late", ""),
+        ("renamed", "Renamed"),
+    ] {
+        assert_eq!(titles(store, word).await, [title], "{word}");
+    }
+    for word in ["5001", "word100000"] {
+        assert_eq!(titles(store, word).await, [""; 0], "{word}");
+    }
+    deletion_takes_along_what_is_below(store, raw).await;
+}
+
+/// The search of release 0.1 finds what is there, and what is said, renamed and deleted from then on.
+async fn is_searched_by_0_1(raw: &Raw) {
+    raw.check_search().await;
+    assert_eq!(raw.found("word77777").await, ["word77777 ärger 世界 'quoted', \"twice\",\nin two lines"]);
+    assert_eq!(raw.found("3889").await, ["Conversation 3889"]);
+    assert_eq!(
+        (raw.found("plans2").await, raw.found("title3").await),
+        (vec!["Private plans2".to_owned()], vec!["Private title3".to_owned()])
+    );
+    raw.run(&format!(
+        "INSERT INTO messages (id, thread_id, role, content, position, created_at)
+            SELECT {}, id, 'user', 'said late', 21, created_at FROM threads WHERE title IS NULL ORDER BY created_at LIMIT 1;
+        UPDATE threads SET title = 'Renamed' WHERE title = 'Conversation 5001';
+        DELETE FROM messages WHERE content LIKE 'word100000 %'",
+        raw.random_id()
+    ))
+    .await;
+    raw.check_search().await;
+    assert_eq!(raw.found("late").await, ["said late"]);
+    assert_eq!(raw.found("renamed").await, ["Renamed"]);
+    for word in ["5001", "word100000"] {
+        assert_eq!(raw.found(word).await, [""; 0], "{word}");
+    }
+}
+
+async fn deletion_takes_along_what_is_below(store: &Store, raw: &Raw) {
+    let mut before = Vec::new();
+    for table in raw::TABLES {
+        before.push(raw.count(table).await);
+    }
     let words = Search::new("word77777").unwrap();
     let found = search::threads(&MINE, store, &words, None, 10).await.unwrap();
     let mut batch = Batch::default();
     thread::delete_with(&MINE, &mut batch, found[0].thread.id);
     store.write(batch).await.unwrap();
-    assert_eq!(search::threads(&MINE, store, &words, None, 10).await.unwrap(), []);
+    assert_eq!(titles(store, "word77777").await, [""; 0]);
+    // Each run has three events, for none of them is under way.
+    for ((table, before), less) in raw::TABLES.into_iter().zip(before).zip([1, 10, 20, 30]) {
+        assert_eq!(raw.count(table).await, before - less, "{table}");
+    }
 }
-
-/// Rows of each table when one conversation is deleted.
-const LESS_ONE: [usize; 4] = [4_999, 49_990, 99_980, 99_980];
 
 #[tokio::test]
 async fn a_database_of_0_1_keeps_everything_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("retinue.db");
     let store = Store::open(&Location::Sqlite(path.clone())).await.unwrap();
-    assert_eq!(up_to(&store, 1).await.unwrap(), [1]);
-    let connection = Connection::open(path).unwrap();
-    connection.execute_batch(FILL_SQLITE).unwrap();
-    let before = contents_on_sqlite(&connection);
-    assert_eq!(before[2].len(), 100_000);
-
-    assert_eq!(up(&store).await.unwrap(), [2]);
-    assert_eq!(contents_on_sqlite(&connection), before);
-    all_belongs_to_the_local_user(&store).await;
-    assert_eq!(down(&store).await.unwrap(), Some(2));
-    assert_eq!(contents_on_sqlite(&connection), before);
-    assert_eq!(up(&store).await.unwrap(), [2]);
-    assert_eq!(contents_on_sqlite(&connection), before);
-    all_belongs_to_the_local_user(&store).await;
-    delete_one(&store).await;
-    assert_eq!(contents_on_sqlite(&connection).iter().map(Vec::len).collect::<Vec<_>>(), LESS_ONE);
+    keeps_everything(&store, &Raw::Sqlite(Connection::open(path).unwrap())).await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
 async fn a_database_of_0_1_keeps_everything_on_postgres() {
     let url = scratch::empty_postgres().await;
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
     let store = Store::open(&scratch::location(&url)).await.unwrap();
-    assert_eq!(up_to(&store, 1).await.unwrap(), [1]);
-    client.batch_execute(FILL_POSTGRES).await.unwrap();
-    let before = contents_on_postgres(&client).await;
-    assert_eq!(before[2].len(), 100_000);
-
-    assert_eq!(up(&store).await.unwrap(), [2]);
-    assert_eq!(contents_on_postgres(&client).await, before);
-    all_belongs_to_the_local_user(&store).await;
-    assert_eq!(down(&store).await.unwrap(), Some(2));
-    assert_eq!(contents_on_postgres(&client).await, before);
-    assert_eq!(up(&store).await.unwrap(), [2]);
-    assert_eq!(contents_on_postgres(&client).await, before);
-    all_belongs_to_the_local_user(&store).await;
-    delete_one(&store).await;
-    assert_eq!(contents_on_postgres(&client).await.iter().map(Vec::len).collect::<Vec<_>>(), LESS_ONE);
+    keeps_everything(&store, &Raw::postgres(&url).await).await;
 }
 
 /// Before there is anything, with what the local user has, and with what somebody else has.

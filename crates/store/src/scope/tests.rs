@@ -1,6 +1,7 @@
 //! Whoever's scope it is, no statement reaches what is another's: three people, two of one organization, and each function
 //! of the store asked on behalf of somebody whom it does not concern.
 
+mod credential;
 mod owner;
 mod people;
 mod session;

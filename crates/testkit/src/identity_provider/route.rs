@@ -119,7 +119,9 @@ pub(super) fn grant(shared: &Shared, url: &Url) -> Result<Url, String> {
     }
     let redirect_uri = parameter("redirect_uri")?;
     let nonce = parameters.get("nonce").cloned();
-    let grant = Grant { nonce, challenge: parameter("code_challenge")?, redirect_uri: redirect_uri.clone() };
+    let has_max_age = parameters.contains_key("max_age");
+    let challenge = parameter("code_challenge")?;
+    let grant = Grant { nonce, has_max_age, challenge, redirect_uri: redirect_uri.clone() };
     // No two providers give out the same.
     let code = format!("{}@{}", script.next("code"), shared.issuer);
     script.grants.insert(code.clone(), grant);
@@ -139,21 +141,21 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byte
         return refused(StatusCode::UNAUTHORIZED, "invalid_client");
     }
     let text = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let nonce = match text("grant_type") {
+    let (nonce, has_max_age) = match text("grant_type") {
         "authorization_code" => match script.grants.remove(text("code")) {
             Some(grant)
                 if grant.challenge == sign::challenge(text("code_verifier"))
                     && grant.redirect_uri == text("redirect_uri") =>
             {
-                grant.nonce
+                (grant.nonce, grant.has_max_age)
             }
             _ => return refused(StatusCode::BAD_REQUEST, "invalid_grant"),
         },
-        "refresh_token" if script.refresh_tokens.remove(text("refresh_token")) => None,
+        "refresh_token" if script.refresh_tokens.remove(text("refresh_token")) => (None, false),
         "refresh_token" => return refused(StatusCode::BAD_REQUEST, "invalid_grant"),
         _ => return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
     };
-    axum::Json(sign::answer(&shared, &mut script, nonce.as_deref())).into_response()
+    axum::Json(sign::answer(&shared, &mut script, (nonce.as_deref(), has_max_age))).into_response()
 }
 
 /// Whether the client shows its secret, in the header or in the form. Assertions are for the test to look at.

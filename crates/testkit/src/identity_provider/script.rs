@@ -20,6 +20,8 @@ pub struct Script {
     pub client_id: String,
     /// Its secret; None for a public client.
     pub client_secret: Option<String>,
+    /// When it says at what time they signed in.
+    pub auth_time: AuthTime,
     /// Who is signed in there.
     pub subject: String,
     /// That session there.
@@ -52,6 +54,15 @@ pub struct Script {
     pub(super) grants: HashMap<String, Grant>,
     pub(super) refresh_tokens: HashSet<String>,
     pub(super) count: u64,
+}
+
+/// To whom it says when somebody signed in (`auth_time`), which was five seconds ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthTime {
+    /// To all.
+    Always,
+    /// To whoever sends `max_age`, as OpenID Connect Core demands it.
+    WhenAsked,
 }
 
 /// What signs.
@@ -113,6 +124,8 @@ impl Hold {
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub nonce: Option<String>,
+    /// Whether it was asked for a recent sign-in.
+    pub has_max_age: bool,
     pub challenge: String,
     pub redirect_uri: String,
 }
@@ -122,6 +135,7 @@ impl Default for Script {
         Self {
             client_id: "retinue".to_owned(),
             client_secret: None,
+            auth_time: AuthTime::Always,
             subject: "ada".to_owned(),
             session: "session-1".to_owned(),
             person: json!({"name": "Ada Lovelace", "email": "ada@example.com", "email_verified": true}),

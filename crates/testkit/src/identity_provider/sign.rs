@@ -6,16 +6,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::script::merge;
-use super::{Script, Shared};
+use super::{AuthTime, Script, Shared};
 
-/// The answer of the token endpoint. A code has its nonce; a refresh has none.
-pub(super) fn answer(shared: &Shared, script: &mut Script, nonce: Option<&str>) -> Value {
+/// The answer of the token endpoint. A code has its nonce, and may ask for a recent sign-in; a refresh has none.
+pub(super) fn answer(shared: &Shared, script: &mut Script, (nonce, has_max_age): (Option<&str>, bool)) -> Value {
     let (access_token, refresh_token) = (script.next("access"), script.next("refresh"));
     let now = shared.seconds();
     let mut claims = json!({
         "iss": shared.issuer, "sub": script.subject, "aud": script.client_id, "sid": script.session,
-        "iat": now, "exp": now + 300, "auth_time": now - 5, "at_hash": at_hash(&access_token),
+        "iat": now, "exp": now + 300, "at_hash": at_hash(&access_token),
     });
+    if has_max_age || script.auth_time == AuthTime::Always {
+        claims["auth_time"] = json!(now - 5);
+    }
     merge(&mut claims, &script.person);
     if let Some(nonce) = nonce {
         claims["nonce"] = json!(nonce);

@@ -1,6 +1,5 @@
 //! `/api/agents`
 
-use axum::Json;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use retinue_app::agent;
@@ -13,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::list::{self, List, Range};
 use super::team::slug;
 use crate::extract::{Body, Keyed, Param, Params, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// An agent to make.

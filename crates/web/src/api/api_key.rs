@@ -1,6 +1,5 @@
 //! `/api/api-keys`: what programs show to act for whoever made it.
 
-use axum::Json;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use retinue_app::api_key;
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::list::{List, Range};
 use crate::extract::{Body, Ctx, Keyed, Param, Params, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// A key. Its text is told only when it is made.

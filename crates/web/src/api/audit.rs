@@ -1,6 +1,5 @@
 //! `/api/audit`: who did what.
 
-use axum::Json;
 use jiff::Timestamp;
 use retinue_app::trail::{self, Wanted};
 use retinue_model::audit::{Action, Outcome, Recorded};
@@ -11,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, List};
 use crate::extract::{Keyed, Params, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Which events.

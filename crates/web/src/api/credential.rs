@@ -1,8 +1,8 @@
 //! `POST /auth/login`: signing in with an address and a password.
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Json};
 use retinue_app::credential::{self, Typed};
 use retinue_app::session::Opened;
 use retinue_app::{Context, Visit};
@@ -16,8 +16,10 @@ use crate::api::session::Person;
 use crate::api::sign_in::with_cookies;
 use crate::asked::Asked;
 use crate::cookie;
+use crate::errand::{Carried, Errand};
 use crate::extract::{Perhaps, Visitor, form_or_json};
-use crate::page::sign_in::{LocalForm, again};
+use crate::json::Json;
+use crate::page::sign_in::again;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Who signs in.
@@ -29,10 +31,9 @@ pub(crate) struct PasswordLogin {
     /// The password.
     #[schema(format = Password, max_length = 1_024)]
     password: String,
-    /// A path of this server to go to; for browsers.
-    #[serde(default)]
-    #[schema(required = false)]
-    return_to: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
 }
 
 /// Who signed in.
@@ -61,14 +62,11 @@ pub(crate) async fn sign_in(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let PasswordLogin { email, password, return_to } = form_or_json(request).await.in_request(&visit)?;
-    let return_to = ReturnTo::new(&return_to);
+    let PasswordLogin { email, password, errand } = form_or_json(request).await.in_request(&visit)?;
     match by_password(&visit, &email, password, current).await {
-        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &return_to))),
+        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &errand.return_to))),
         Err(error) if asked.wants_page && !visit.app().auth().takes_addresses() => Ok(asked.refuse(error)),
-        Err(error) if asked.wants_page => {
-            Ok(again(&visit, &error, LocalForm { return_to: return_to.to_string(), email, ..LocalForm::default() }))
-        }
+        Err(error) if asked.wants_page => Ok(again(&visit, &error, (email, errand))),
         Err(error) => Err(error).in_request(&visit),
     }
 }
@@ -90,5 +88,5 @@ pub(crate) fn signed_in(
     } else {
         Json(SignedInAs { user: user.into() }).into_response()
     };
-    with_cookies(response, [cookie::keep(visit.app(), opened)])
+    with_cookies(response, cookie::keep(visit.app(), opened))
 }

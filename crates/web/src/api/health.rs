@@ -1,10 +1,10 @@
 //! `/healthz` and `/readyz`
 
-use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::extract::Visitor;
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// That all is well.

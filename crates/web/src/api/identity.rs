@@ -1,6 +1,5 @@
 //! `/api/identities`: by which identities one may sign in.
 
-use axum::Json;
 use axum::http::StatusCode;
 use retinue_app::identity;
 use retinue_model::IdentityId;
@@ -8,6 +7,7 @@ use retinue_model::identity::Identity;
 
 use super::list::List;
 use crate::extract::{Ctx, Param};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// One's own identities, the oldest first.
@@ -20,6 +20,7 @@ pub(crate) async fn list(Ctx(ctx): Ctx) -> Answer<Json<List<Identity>>> {
 /// Remove one of one's own identities, and end the sessions that were begun with it.
 #[utoipa::path(delete, path = "/api/identities/{id}", tag = "account", params(("id" = IdentityId, Path)), responses(
     (status = 204),
+    (status = 403, body = Problem, description = "`sign_in_again`, `user_disabled`"),
     (status = 404, body = Problem, description = "`not_found`"),
     (status = 409, body = Problem, description = "`last_way_in`"),
 ))]

@@ -1,9 +1,9 @@
 //! `/auth/magic-link`, `/auth/password-reset`, `/auth/email-change`: links that come by mail, and what they open.
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Json};
 use retinue_app::link::{self, Proof};
 use retinue_app::place::Place;
 use retinue_app::{Context, Visit, own_credential};
@@ -14,8 +14,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::api::credential::{SignedInAs, signed_in};
+use crate::api::sign_in::with_cookies;
 use crate::asked::Asked;
+use crate::cookie;
+use crate::errand::{Carried, Errand};
 use crate::extract::{Ctx, Perhaps, Visitor, form_or_json};
+use crate::json::Json;
 use crate::page::gate_form::GateForm;
 use crate::page::link as page;
 use crate::problem::{Answer, InRequest, Problem};
@@ -26,6 +30,9 @@ pub(crate) struct AddressForm {
     /// The address.
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
 }
 
 /// The same for every address.
@@ -67,20 +74,20 @@ enum MailAsked {
 }
 
 /// A form with this address in it.
-type FormFor = fn(&str) -> GateForm;
+type FormFor = fn(&str, &Errand) -> GateForm;
 
 /// Takes an address and asks for a mail to it; shown are the form for that, or the one after it.
 async fn mailed(
     (visit, asked): (&Visit, &Asked),
     request: Request,
-    ask: impl AsyncFnOnce(&Visit, &Email) -> Result<()>,
+    ask: impl AsyncFnOnce(&Visit, &Email, &ReturnTo) -> Result<()>,
     (again, next): (FormFor, FormFor),
 ) -> Answer<Response> {
-    let AddressForm { email } = form_or_json(request).await.in_request(visit)?;
-    let done = async { ask(visit, &Email::new(&email)?).await };
+    let AddressForm { email, errand } = form_or_json(request).await.in_request(visit)?;
+    let done = async { ask(visit, &Email::new(&email)?, &errand.return_to).await };
     match done.await {
-        Ok(()) => Ok(sent(visit, asked, &next(&email))),
-        Err(error) => refused(visit, asked, error, again(&email)),
+        Ok(()) => Ok(sent(visit, asked, &next(&email, &errand))),
+        Err(error) => refused(visit, asked, error, again(&email, &errand)),
     }
 }
 
@@ -93,7 +100,7 @@ pub(crate) async fn ask(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let sent = |email: &str| page::sent_form(email, None);
+    let sent = |email: &str, errand: &Errand| page::sent_form((email, page::Asked::ToSignIn), errand, None);
     mailed((&visit, &asked), request, link::ask_to_sign_in, (page::ask_form, sent)).await
 }
 
@@ -112,6 +119,13 @@ pub(crate) struct VerifyForm {
     #[serde(default)]
     #[schema(required = false, example = "7KQ2-M9XD")]
     code: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
+    /// Why the mail was asked for, so that the page can offer another one.
+    #[serde(default)]
+    #[schema(ignore)]
+    asked: page::Asked,
     /// Who is signed in in this browser and agrees that somebody else takes their place.
     #[serde(default)]
     #[schema(required = false, value_type = String)]
@@ -128,13 +142,14 @@ impl VerifyForm {
 
     fn page(&self, current: Option<&Context>) -> GateForm {
         match self.token.as_str() {
-            "" => page::sent_form(&self.email, current),
-            token => page::verify_form(token, current),
+            "" => page::sent_form((&self.email, self.asked), &self.errand, current),
+            token => page::verify_form(token, &self.errand, current),
         }
     }
 }
 
-/// Sign in with what came by mail: `token`, or `email` and `code`. It is good once.
+/// Sign in with what came by mail: `token`, or `email` and `code`. It is good once. For whoever is the first to show that the
+/// address is theirs, what opened the account before counts no more.
 #[utoipa::path(post, path = "/auth/magic-link/verify", tag = "sign-in",
     request_body(content((VerifyForm = "application/json"), (VerifyForm = "application/x-www-form-urlencoded"))),
     responses(
@@ -155,7 +170,7 @@ pub(crate) async fn verify(
     let place = Place { current: current.clone(), instead_of: form.instead_of };
     let done = async { link::sign_in(&visit, form.proof()?, place).await };
     match done.await {
-        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
+        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &form.errand.return_to))),
         Err(error) => refused(&visit, &asked, error, form.page(current.as_ref())),
     }
 }
@@ -180,13 +195,17 @@ pub(crate) struct ResetForm {
     /// The password to set.
     #[schema(format = Password, min_length = 8, max_length = 1_024)]
     password: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
     /// Who is signed in in this browser and agrees that somebody else takes their place.
     #[serde(default)]
     #[schema(required = false, value_type = String)]
     instead_of: Option<UserId>,
 }
 
-/// Set another password with what came by mail. Ends all other sessions, and signs in.
+/// Set another password with what came by mail. Ends all other sessions, and signs in. For whoever is the first to show that
+/// the address is theirs, what opened the account before counts no more.
 #[utoipa::path(post, path = "/auth/password-reset/verify", tag = "sign-in",
     request_body(content((ResetForm = "application/json"), (ResetForm = "application/x-www-form-urlencoded"))),
     responses(
@@ -204,14 +223,15 @@ pub(crate) async fn reset(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let ResetForm { token, password, instead_of } = form_or_json(request).await.in_request(&visit)?;
+    let ResetForm { token, password, errand, instead_of } = form_or_json(request).await.in_request(&visit)?;
     let place = Place { current: current.clone(), instead_of };
     let done = async { link::reset(&visit, &token, Password::new(password)?, place).await };
     match done.await {
-        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &ReturnTo::default()))),
+        Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &errand.return_to))),
         Err(error) => {
             let seen = link::look(&visit, Purpose::PasswordReset, &token).await;
-            refused(&visit, &asked, error, page::reset_form((&token, page::shown(&seen)), current.as_ref()))
+            let form = page::reset_form((&token, page::shown(&seen)), &errand, current.as_ref());
+            refused(&visit, &asked, error, form)
         }
     }
 }
@@ -229,7 +249,7 @@ pub(crate) struct TokenForm {
     responses(
         (status = 204, description = "For programs"),
         (status = 303, description = "For browsers"),
-        (status = 403, body = Problem, description = "`local_disabled`, `no_address`"),
+        (status = 403, body = Problem, description = "`local_disabled`, `no_address`, `user_disabled`"),
         (status = 409, body = Problem, description = "`token_spent`, `link_of_other_account`, `address_taken`"),
     ))]
 pub(crate) async fn change_address(
@@ -239,8 +259,14 @@ pub(crate) async fn change_address(
 ) -> Answer<Response> {
     let TokenForm { token } = form_or_json(request).await.in_request(&ctx)?;
     match own_credential::change_address(&ctx, &token).await {
-        Ok(()) if asked.wants_page => Ok(Redirect::to("/account").into_response()),
-        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(device) => {
+            let done = if asked.wants_page {
+                Redirect::to("/account").into_response()
+            } else {
+                StatusCode::NO_CONTENT.into_response()
+            };
+            Ok(with_cookies(done, [cookie::keep_device(ctx.app(), &device)]))
+        }
         Err(error) => {
             let seen = own_credential::look_at_change(&ctx, &token).await;
             refused(&ctx.as_visit(), &asked, error, page::change_address_form(&token, seen.ok()))

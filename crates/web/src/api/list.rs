@@ -1,11 +1,11 @@
 //! What all lists have in common.
 
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use retinue_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+use crate::json;
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 200;
@@ -81,7 +81,7 @@ impl<T: Entry> List<T> {
 impl<T: Entry> IntoResponse for List<T> {
     fn into_response(self) -> Response {
         match self.write() {
-            Ok(json) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response(),
+            Ok(text) => json::of_text(text),
             // It can't be written the other way either, and that answer says so.
             Err(_) => axum::Json(self).into_response(),
         }

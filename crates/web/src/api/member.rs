@@ -1,6 +1,5 @@
 //! `/api/teams/{id}/members`
 
-use axum::Json;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use retinue_app::membership::{self, Named, TeamMember};
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::list::{List, Range};
 use crate::extract::{Body, Keyed, Param, Params, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// That somebody belongs to a team.

@@ -1,12 +1,12 @@
 //! `/api/threads/{id}/messages`
 
-use axum::Json;
 use retinue_app::message;
 use retinue_model::ThreadId;
 use retinue_model::message::Message;
 
 use super::list::{List, Range};
 use crate::extract::{Keyed, Param, Params, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// What was said in a conversation, oldest first. An answer under way is not here yet: follow its run's events.

@@ -17,28 +17,35 @@ use utoipa::ToSchema;
 use crate::api::credential::{SignedInAs, signed_in};
 use crate::api::link::{MailSent, refused, sent};
 use crate::asked::Asked;
+use crate::errand::{Carried, Errand};
 use crate::extract::{Perhaps, Visitor, form_or_json};
 use crate::page::link as page;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Who wants an account: `email`, or `token`, `name` and `password` of whoever was invited.
 #[derive(Deserialize, ToSchema)]
-#[serde(default)]
-#[derive(Default)]
 pub(crate) struct RegisterForm {
     /// The address.
+    #[serde(default)]
     #[schema(required = false, format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
     /// What stands in the link of an invitation.
+    #[serde(default)]
     #[schema(required = false)]
     token: String,
     /// The name.
+    #[serde(default)]
     #[schema(required = false, max_length = 200)]
     name: String,
     /// The password to set.
+    #[serde(default)]
     #[schema(required = false, format = Password, max_length = 1_024)]
     password: String,
+    #[serde(flatten)]
+    #[schema(value_type = Carried)]
+    errand: Errand,
     /// Who is signed in in this browser and agrees that somebody else takes their place.
+    #[serde(default)]
     #[schema(required = false, value_type = String)]
     instead_of: Option<UserId>,
 }
@@ -63,12 +70,13 @@ pub(crate) async fn register(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let RegisterForm { email, token, name, password, instead_of } = form_or_json(request).await.in_request(&visit)?;
+    let RegisterForm { email, token, name, password, errand, instead_of } =
+        form_or_json(request).await.in_request(&visit)?;
     if token.is_empty() {
-        let done = async { link::ask_to_register(&visit, &Email::new(&email)?).await };
+        let done = async { link::ask_to_register(&visit, &Email::new(&email)?, &errand.return_to).await };
         return match done.await {
-            Ok(()) => Ok(sent(&visit, &asked, &page::sent_form(&email, None))),
-            Err(error) => refused(&visit, &asked, error, page::register_form(&email)),
+            Ok(()) => Ok(sent(&visit, &asked, &page::sent_form((&email, page::Asked::ToRegister), &errand, None))),
+            Err(error) => refused(&visit, &asked, error, page::register_form(&email, &errand)),
         };
     }
     let place = Place { current: current.clone(), instead_of };

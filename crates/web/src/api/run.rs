@@ -1,6 +1,5 @@
 //! `/api/threads/{id}/runs` and `/api/runs/{id}`
 
-use axum::Json;
 use axum::http::StatusCode;
 use retinue_app::run;
 use retinue_model::provider::Choice;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::extract::{Body, Keyed, Param, Unsaid, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// What to say.

@@ -1,27 +1,29 @@
 //! `/api/sessions`: where one is signed in. `/auth/me`: as whom.
 
-use axum::Json;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use retinue_app::auth::Mode;
 use retinue_app::{session, user};
 use retinue_model::membership::Role;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
-use retinue_model::{OrganizationId, SessionId, Slug, TeamId, UserId};
+use retinue_model::{OrganizationId, Principal, SessionId, Slug, TeamId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::list::List;
 use crate::extract::{AnyKey, Ctx, Param};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Who asks.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Me {
+pub(crate) struct Me<'a> {
     /// `single_user`, `oidc` or `local`.
     mode: &'static str,
     user: Person,
-    principal: PrincipalView,
+    principal: PrincipalView<'a>,
     /// The teams that you belong to, the oldest first; the first 100.
     teams: Vec<OwnTeam>,
 }
@@ -52,37 +54,59 @@ impl From<User> for Person {
 
 /// As whom a request acts.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PrincipalView {
+pub(crate) struct PrincipalView<'a> {
+    /// `single_user`, `oidc` or `local`.
+    mode: &'static str,
     user_id: UserId,
     organization_id: OrganizationId,
+    /// The issuer of the identity that the session was begun with; null if it was begun by address, or where nobody signs in.
+    #[schema(required)]
+    issuer: Option<&'a str>,
+    /// Who that identity is there; null where the issuer is.
+    #[schema(required)]
+    subject: Option<&'a str>,
     /// `single_user` or `session`.
     via: &'static str,
+    /// What the credential is narrowed to; with none the request may do all that its user may. A session is not narrowed.
+    #[schema(value_type = Vec<String>)]
+    scopes: Vec<&'static str>,
     /// Whether they run the installation.
     organization_admin: bool,
 }
 
-/// Who asks.
-#[utoipa::path(get, path = "/auth/me", tag = "sign-in", responses(
-    (status = 200, body = Me),
-))]
-pub(crate) async fn me(AnyKey(ctx): AnyKey) -> Answer<Json<Me>> {
-    let user = user::me(&ctx).await.in_request(&ctx)?;
-    let teams = user::my_teams(&ctx).await.in_request(&ctx)?;
-    let principal = ctx.principal();
-    Ok(Json(Me {
-        mode: ctx.app().auth().mode.as_str(),
-        user: user.into(),
-        principal: PrincipalView {
+impl<'a> PrincipalView<'a> {
+    fn new(principal: &'a Principal, mode: Mode) -> Self {
+        Self {
+            mode: mode.as_str(),
             user_id: principal.user_id(),
             organization_id: principal.organization_id(),
+            issuer: principal.issuer(),
+            subject: principal.subject(),
             via: principal.via().as_str(),
+            scopes: principal.scopes(),
             organization_admin: principal.is_organization_admin(),
-        },
+        }
+    }
+}
+
+/// Who asks.
+#[utoipa::path(get, path = "/auth/me", tag = "sign-in", responses(
+    (status = 200, body = Me<'_>),
+))]
+pub(crate) async fn me(AnyKey(ctx): AnyKey) -> Answer<Response> {
+    let user = user::me(&ctx).await.in_request(&ctx)?;
+    let teams = user::my_teams(&ctx).await.in_request(&ctx)?;
+    let mode = ctx.app().auth().mode;
+    let me = Me {
+        mode: mode.as_str(),
+        user: user.into(),
+        principal: PrincipalView::new(ctx.principal(), mode),
         teams: teams
             .into_iter()
             .map(|(team, role)| OwnTeam { id: team.id, slug: team.slug, name: team.name, role })
             .collect(),
-    }))
+    };
+    Ok(Json(me).into_response())
 }
 
 /// A session of one's own.

@@ -35,5 +35,5 @@ async fn make(visit: &Visit, typed: &Typed, password: String, current: Option<Co
     let (email, password) = (Email::new(&typed.email)?, Password::new(password)?);
     let first = First { name: typed.name.clone(), email, password };
     let opened = set_up::finish(visit, &typed.token, first, current).await?;
-    Ok(with_cookies(Redirect::to("/").into_response(), [cookie::keep(visit.app(), &opened)]))
+    Ok(with_cookies(Redirect::to("/").into_response(), cookie::keep(visit.app(), &opened)))
 }

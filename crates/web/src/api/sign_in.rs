@@ -1,10 +1,10 @@
 //! `/auth/…`: signing in at providers, and out.
 
+use axum::Extension;
 use axum::extract::{FromRequestParts, RawQuery, Request};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Json};
 use retinue_app::sign_in::{self, Begun, Finished, Returned, Underway, Wish};
 use retinue_app::{App, Visit, sign_out};
 use retinue_model::return_to::ReturnTo;
@@ -14,8 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::asked::Asked;
 use crate::cookie::{self, SetCookie};
+use crate::errand::{Errand, Why};
 use crate::extract::{Ctx, Param, Params, Perhaps, Visitor, form};
 use crate::guard::Public;
+use crate::json::Json;
 use crate::page::sign_in::{Aim, failed, is_to_sign_in_again, lead_on, sign_in_again};
 use crate::problem::{Answer, InRequest, Problem};
 
@@ -88,10 +90,10 @@ pub(crate) async fn login(
     headers: HeaderMap,
 ) -> Response {
     let return_to = ReturnTo::new(&query.return_to);
-    let wish = if query.again.is_some() { Wish::Anew } else { Wish::SignIn };
+    let (wish, why) = if query.again.is_some() { (Wish::Anew, Why::Again) } else { (Wish::SignIn, Why::Nothing) };
     match sign_in::begin(&visit, query.provider.as_deref(), &return_to, wish).await {
         Ok(begun) => lead_away(Redirect::to(&begun.url).into_response(), (visit.app(), &headers), &begun),
-        Err(error) => failed(&visit, &asked, error, &Aim::SignIn(return_to)),
+        Err(error) => failed(&visit, &asked, error, &Aim::SignIn(Errand { return_to, why })),
     }
 }
 
@@ -147,8 +149,8 @@ pub(crate) struct Homecoming {
 #[utoipa::path(get, path = "/auth/callback", tag = "sign-in", responses(
     (status = 303, description = "Signed in; to `return_to`"),
     (status = 400, body = Problem, description = "What the provider or the browser brought is wrong: the code says what"),
-    (status = 403, body = Problem, description = "`user_unknown`, `user_disabled`, `oidc_denied`"),
-    (status = 409, body = Problem, description = "`signed_out_meanwhile`"),
+    (status = 403, body = Problem, description = "`user_unknown`, `user_disabled`, `oidc_denied`, `sign_in_again`"),
+    (status = 409, body = Problem, description = "`signed_out_meanwhile`, `sign_in_overtaken`"),
     (status = 503, body = Problem, description = "`sign_in_busy`, or the provider can't be used: the code says why"),
 ))]
 pub(crate) async fn callback(browser: Homecoming) -> Response {
@@ -177,7 +179,7 @@ impl Homecoming {
         let aim = Aim::of(&underway);
         match underway.finish(&visit, returned, current).await {
             Ok(Finished { opened, return_to }) => {
-                let kept = opened.as_ref().map(|opened| cookie::keep(app, opened));
+                let kept = opened.iter().flat_map(|opened| cookie::keep(app, opened));
                 with_cookies(Redirect::to(return_to.as_str()).into_response(), std::iter::once(spent).chain(kept))
             }
             Err(error) => {
@@ -189,7 +191,7 @@ impl Homecoming {
 }
 
 /// Where to go next.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct SignedOut {
     /// Where a browser goes to sign out at the provider too; null if there is no need.
     #[schema(required)]
@@ -220,7 +222,7 @@ pub(crate) async fn logout(
     Ok(with_cookies(response, [cookie::forget(visit.app())]))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct LogoutToken {
     logout_token: String,
 }

@@ -1,6 +1,5 @@
 //! `/api/teams`
 
-use axum::Json;
 use axum::http::StatusCode;
 use retinue_app::team::{self, Heirs, Seen};
 use retinue_model::membership::Role;
@@ -11,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, List};
 use crate::extract::{Body, Keyed, Param, Params, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Which teams.

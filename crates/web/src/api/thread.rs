@@ -1,6 +1,5 @@
 //! `/api/threads`
 
-use axum::Json;
 use axum::http::StatusCode;
 use retinue_app::thread;
 use retinue_model::provider::Choice;
@@ -13,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::list::{self, Entry, List};
 use crate::extract::{Body, Keyed, Param, Params, scope};
+use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// Which conversations.

@@ -29,6 +29,8 @@ struct AccountPage {
     signed_in: bool,
     profile: Profile,
     notice: Option<String>,
+    /// An address to which a link is on its way.
+    sent_to: Option<String>,
     left_threads: i64,
     identities: Vec<IdentityView>,
     providers: Vec<ProviderView>,
@@ -77,6 +79,8 @@ pub(crate) struct Said {
     /// A name that was not taken, and why.
     pub(crate) name: Option<(String, String)>,
     pub(crate) notice: Option<String>,
+    /// An address to which a link is on its way.
+    pub(crate) sent_to: Option<String>,
     pub(crate) local: Option<LocalSaid>,
 }
 
@@ -121,6 +125,7 @@ pub(crate) async fn render(ctx: &Context, status: StatusCode, said: Said) -> Res
             verified: user.email_verified,
         },
         notice: said.notice,
+        sent_to: said.sent_to,
         left_threads: user::left_by_local_user(ctx).await?,
         identities,
         providers: providers.collect(),

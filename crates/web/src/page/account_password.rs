@@ -17,7 +17,6 @@ pub(crate) struct LocalPart {
     pub(crate) address: String,
     pub(crate) has_password: bool,
     pub(crate) links: bool,
-    pub(crate) sent_to: Option<String>,
     pub(crate) email: String,
     pub(crate) password_wrong: Wrong,
     pub(crate) email_wrong: Wrong,
@@ -30,7 +29,6 @@ pub(crate) struct LocalSaid {
     email_wrong: Option<Wrong>,
     /// An address that was typed and not taken.
     email: String,
-    sent_to: Option<String>,
 }
 
 /// That part, if one has an address here.
@@ -40,7 +38,6 @@ pub(crate) async fn part(ctx: &Context, said: LocalSaid) -> Result<Option<LocalP
         address: credential.address.to_string(),
         has_password: credential.password_hash.is_some(),
         links: ctx.app().auth().sends_links(),
-        sent_to: said.sent_to,
         email: said.email,
         password_wrong: said.password_wrong.unwrap_or_default(),
         email_wrong: said.email_wrong.unwrap_or_default(),
@@ -87,8 +84,8 @@ pub(crate) async fn change_address(Ctx(ctx): Ctx, request: Request) -> Page {
         async { own_credential::ask_to_change_address(&ctx, current(current_password)?, Email::new(&email)?).await };
     match done.await {
         Ok(()) => {
-            let local = LocalSaid { sent_to: Some(email), ..LocalSaid::default() };
-            render(&ctx, StatusCode::OK, Said { local: Some(local), ..Said::default() }).await.on_page(&ctx)
+            let said = Said { sent_to: Some(email), ..Said::default() };
+            render(&ctx, StatusCode::OK, said).await.on_page(&ctx)
         }
         Err(error) => {
             let local = LocalSaid { email_wrong: Some(Wrong::of(&error)), email, ..LocalSaid::default() };

@@ -8,6 +8,7 @@ use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
 
 use super::{OnPage, Page, html};
+use crate::errand::Errand;
 use crate::field::Wrong;
 use crate::problem;
 
@@ -24,7 +25,8 @@ pub(crate) struct GateForm {
     fields: Vec<Field>,
     button: &'static str,
     wrong: Wrong,
-    more: Option<(&'static str, &'static str)>,
+    more: Option<(String, &'static str)>,
+    errand: Errand,
 }
 
 /// A page that says why there is no form on it, and where to go on.
@@ -35,7 +37,7 @@ struct GateClosedPage<'a> {
     assets: &'static str,
     heading: &'static str,
     detail: &'a str,
-    on: (&'static str, &'static str),
+    on: (String, &'static str),
 }
 
 /// A field, as the pages know it.
@@ -104,8 +106,15 @@ impl GateForm {
     }
 
     /// With a link below it.
-    pub(crate) const fn more(mut self, href: &'static str, text: &'static str) -> Self {
-        self.more = Some((href, text));
+    pub(crate) fn more(mut self, path: &str, text: &'static str) -> Self {
+        self.more = Some((self.errand.href(path), text));
+        self
+    }
+
+    /// For somebody who goes on somewhere then. Comes before the link below.
+    pub(crate) fn carrying(mut self, errand: &Errand) -> Self {
+        self.hidden.extend(errand.pairs().map(|(name, value)| (name, value.to_owned())));
+        self.errand = errand.clone();
         self
     }
 
@@ -126,7 +135,7 @@ impl GateForm {
     pub(crate) fn refused(mut self, visit: &Visit, error: &Error) -> Response {
         problem::log(error, visit.request_id());
         let status = problem::status(error);
-        let page = if let Some(on) = way_on(error, visit, self.more) {
+        let page = if let Some(on) = self.way_on(error, visit) {
             html(status, &self.closed(error, on))
         } else {
             self.wrong = Wrong::of(error);
@@ -141,23 +150,21 @@ impl GateForm {
         response
     }
 
-    fn closed<'a>(&'a self, error: &'a Error, on: (&'static str, &'static str)) -> GateClosedPage<'a> {
+    fn closed<'a>(&'a self, error: &'a Error, on: (String, &'static str)) -> GateClosedPage<'a> {
         GateClosedPage { title: &self.title, assets: self.assets, heading: self.heading, detail: error.detail(), on }
     }
-}
 
-/// Where to go on from an error that no other words in the form would mend. A link that is used up leads to where `more` of
-/// them are.
-fn way_on(
-    error: &Error,
-    visit: &Visit,
-    more: Option<(&'static str, &'static str)>,
-) -> Option<(&'static str, &'static str)> {
-    let start =
-        if visit.app().auth().is_single_user() { ("/", "Go to the start") } else { ("/sign-in", "Go to sign-in") };
-    match (error.kind(), error.code()) {
-        (Kind::Forbidden, _) | (_, "set_up_spent") => Some(start),
-        (_, "token_spent" | "link_of_other_account") => Some(more.unwrap_or(start)),
-        _ => None,
+    /// Where to go on from an error that no other words in the form would mend. A link that is used up leads to where more
+    /// of them are.
+    fn way_on(&self, error: &Error, visit: &Visit) -> Option<(String, &'static str)> {
+        let signs_in = !visit.app().auth().is_single_user();
+        let start = || {
+            if signs_in { (self.errand.href("/sign-in"), "Go to sign-in") } else { ("/".to_owned(), "Go to the start") }
+        };
+        match (error.kind(), error.code()) {
+            (Kind::Forbidden, _) | (_, "set_up_spent") => Some(start()),
+            (_, "token_spent" | "link_of_other_account") => Some(self.more.clone().unwrap_or_else(start)),
+            _ => None,
+        }
     }
 }

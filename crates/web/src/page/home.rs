@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use retinue_app::{Context, provider, run, thread};
+use retinue_app::{Context, provider, run, thread, user};
 use retinue_model::provider::Origin;
 use retinue_model::{Error, Result};
 use serde::Deserialize;
@@ -25,6 +25,8 @@ struct HomePage {
     rail: Rail,
     composer: Composer,
     notice: Option<String>,
+    /// Whether there are conversations from before people signed in, which whoever looks may have.
+    left_threads: bool,
 }
 
 /// What the rail shows.
@@ -53,6 +55,7 @@ async fn render(ctx: &Context, view: View, composer: Composer, status: StatusCod
         rail: Rail::load(ctx, view).await?,
         composer,
         notice: notice(ctx),
+        left_threads: user::is_any_left_by_local_user(ctx).await?,
     };
     html(status, &page)
 }

@@ -4,28 +4,41 @@ use retinue_app::own_credential::{self, Change};
 use retinue_app::{Context, link};
 use retinue_model::one_time_token::Purpose;
 use retinue_model::{Email, Result};
+use serde::Deserialize;
 
 use super::Page;
 use super::gate_form::{Field, GateForm};
 use super::set_up::TokenQuery;
+use crate::errand::Errand;
 use crate::extract::{Ctx, Params, Perhaps, Visitor};
 
 /// Asks for the address that a link to sign in goes to.
-pub(crate) fn ask_form(email: &str) -> GateForm {
+pub(crate) fn ask_form(email: &str, errand: &Errand) -> GateForm {
     GateForm::new("Sign in with a link", "/auth/magic-link", "Send me a link")
+        .carrying(errand)
         .lead("It comes by mail, with a short code that you can type instead.")
         .field(Field::email(email))
         .more("/sign-in", "Back to sign-in")
 }
 
-/// Says that a mail may be on its way, and takes its code.
-pub(crate) fn sent_form(email: &str, current: Option<&Context>) -> GateForm {
-    let form = GateForm::new("Look at your mail", "/auth/magic-link/verify", "Sign in");
-    let lead = "If this address may sign in, a mail is on its way. Open the link in it, or type its code here. Both are good for 15 minutes.";
-    in_place_of(form, current, lead)
-        .hidden("email", email)
-        .field(Field::code())
-        .more("/auth/magic-link", "Ask for another one")
+/// Why a mail with a code was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Asked {
+    #[default]
+    ToSignIn,
+    ToRegister,
+}
+
+/// Says that a mail may be on its way, and takes its code. Whoever registers gets one in any case.
+pub(crate) fn sent_form((email, asked): (&str, Asked), errand: &Errand, current: Option<&Context>) -> GateForm {
+    let form = GateForm::new("Look at your mail", "/auth/magic-link/verify", "Sign in").carrying(errand);
+    let (form, sent, more) = match asked {
+        Asked::ToSignIn => (form, "If this address may sign in, a mail is on its way.", "/auth/magic-link"),
+        Asked::ToRegister => (form.hidden("asked", "to_register"), "A mail is on its way.", "/auth/register"),
+    };
+    let lead = format!("{sent} Open the link in it, or type its code here. Both are good for 15 minutes.");
+    in_place_of(form, current, &lead).hidden("email", email).field(Field::code()).more(more, "Ask for another one")
 }
 
 /// Says who is signed in, where a form may put somebody else in their place; sending it agrees to that.
@@ -42,32 +55,35 @@ fn in_place_of(form: GateForm, current: Option<&Context>, lead: &str) -> GateFor
 }
 
 /// One button, which uses the link up.
-pub(crate) fn verify_form(token: &str, current: Option<&Context>) -> GateForm {
-    let form = GateForm::new("Sign in", "/auth/magic-link/verify", "Sign in");
+pub(crate) fn verify_form(token: &str, errand: &Errand, current: Option<&Context>) -> GateForm {
+    let form = GateForm::new("Sign in", "/auth/magic-link/verify", "Sign in").carrying(errand);
     in_place_of(form, current, "The link in your mail led here. It is good once, for this browser.")
         .hidden("token", token)
         .more("/auth/magic-link", "Ask for another link")
 }
 
 /// Asks for the address of whoever forgot the password.
-pub(crate) fn ask_to_reset_form(email: &str) -> GateForm {
+pub(crate) fn ask_to_reset_form(email: &str, errand: &Errand) -> GateForm {
     GateForm::new("Set another password", "/auth/password-reset", "Send me a link")
+        .carrying(errand)
         .lead("A link to do so comes by mail.")
         .field(Field::email(email))
         .more("/sign-in", "Back to sign-in")
 }
 
 /// Says that a mail may be on its way.
-pub(crate) fn reset_sent_form(email: &str) -> GateForm {
+pub(crate) fn reset_sent_form(email: &str, errand: &Errand) -> GateForm {
     GateForm::new("Look at your mail", "/auth/password-reset", "Send it again")
+        .carrying(errand)
         .lead("If this address may sign in, a mail is on its way. Its link is good for 15 minutes.")
         .hidden("email", email)
         .more("/sign-in", "Back to sign-in")
 }
 
 /// Takes another password for an address.
-pub(crate) fn reset_form((token, address): (&str, &str), current: Option<&Context>) -> GateForm {
+pub(crate) fn reset_form((token, address): (&str, &str), errand: &Errand, current: Option<&Context>) -> GateForm {
     let form = GateForm::new("Set another password", "/auth/password-reset/verify", "Set it and sign in");
+    let form = form.carrying(errand);
     in_place_of(form, current, "Everywhere else you are signed out.")
         .hidden("token", token)
         .hidden("username", address)
@@ -89,8 +105,9 @@ pub(crate) fn change_address_form(token: &str, change: Option<Change>) -> GateFo
 }
 
 /// Asks for the address of whoever wants an account.
-pub(crate) fn register_form(email: &str) -> GateForm {
+pub(crate) fn register_form(email: &str, errand: &Errand) -> GateForm {
     GateForm::new("Make an account", "/auth/register", "Send me a link")
+        .carrying(errand)
         .lead("A link comes by mail. Your account is made when you open it.")
         .field(Field::email(email))
         .more("/sign-in", "Back to sign-in")
@@ -112,8 +129,8 @@ pub(crate) fn shown(seen: &Result<Email>) -> &str {
 }
 
 /// `GET /auth/magic-link`
-pub(crate) async fn ask(Visitor(visit): Visitor) -> Page {
-    ask_form("").show_if(&visit, link::may_ask(&visit))
+pub(crate) async fn ask(Visitor(visit): Visitor, Params(errand): Params<Errand>) -> Page {
+    ask_form("", &errand).show_if(&visit, link::may_ask(&visit))
 }
 
 /// `GET /auth/magic-link/verify`
@@ -121,14 +138,15 @@ pub(crate) async fn verify(
     Visitor(visit): Visitor,
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
+    Params(errand): Params<Errand>,
 ) -> Page {
     let seen = link::look(&visit, Purpose::MagicLink, &token).await;
-    verify_form(&token, current.as_ref()).show_if(&visit, seen.map(drop))
+    verify_form(&token, &errand, current.as_ref()).show_if(&visit, seen.map(drop))
 }
 
 /// `GET /auth/password-reset`
-pub(crate) async fn ask_to_reset(Visitor(visit): Visitor) -> Page {
-    ask_to_reset_form("").show_if(&visit, link::may_ask(&visit))
+pub(crate) async fn ask_to_reset(Visitor(visit): Visitor, Params(errand): Params<Errand>) -> Page {
+    ask_to_reset_form("", &errand).show_if(&visit, link::may_ask(&visit))
 }
 
 /// `GET /auth/password-reset/verify`
@@ -136,9 +154,10 @@ pub(crate) async fn reset(
     Visitor(visit): Visitor,
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
+    Params(errand): Params<Errand>,
 ) -> Page {
     let seen = link::look(&visit, Purpose::PasswordReset, &token).await;
-    reset_form((&token, shown(&seen)), current.as_ref()).show_if(&visit, seen.map(drop))
+    reset_form((&token, shown(&seen)), &errand, current.as_ref()).show_if(&visit, seen.map(drop))
 }
 
 /// `GET /auth/email-change/verify`
@@ -155,9 +174,10 @@ pub(crate) async fn register(
     Visitor(visit): Visitor,
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
+    Params(errand): Params<Errand>,
 ) -> Page {
     if token.is_empty() {
-        return register_form("").show_if(&visit, link::may_register(&visit));
+        return register_form("", &errand).show_if(&visit, link::may_register(&visit));
     }
     let seen = match link::may_accept(&visit) {
         Ok(()) => link::look(&visit, Purpose::Invitation, &token).await,

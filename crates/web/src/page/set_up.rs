@@ -10,14 +10,14 @@ use super::gate_form::{Field, GateForm};
 use crate::extract::{Params, Visitor};
 
 /// A link's secret.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct TokenQuery {
     #[serde(default)]
     pub(crate) token: String,
 }
 
 /// What was typed, but for the password.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Typed {
     pub(crate) token: String,
     pub(crate) name: String,

@@ -9,11 +9,12 @@ use retinue_app::{Context, Visit};
 use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
-use serde::Deserialize;
 
 use super::{Fault, OnPage, Page, html};
 use crate::asked::Asked;
+use crate::errand::{Errand, Why, href};
 use crate::extract::{Params, Perhaps, Visitor};
+use crate::field::Wrong;
 use crate::problem::{self, Failed};
 
 #[derive(Template)]
@@ -21,30 +22,32 @@ use crate::problem::{self, Failed};
 struct SignInPage {
     title: &'static str,
     assets: &'static str,
-    why: Why,
+    errand: Errand,
     providers: Vec<Way>,
     local: Option<LocalForm>,
 }
 
-/// Why somebody is asked to sign in who did so already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Why {
-    #[default]
-    Nothing,
-    /// Their session is over.
-    Ended,
-    /// They are to show that it is still them.
-    Again,
+/// The form for an address and a password.
+#[derive(Default)]
+struct LocalForm {
+    email: String,
+    wrong: Option<Wrong>,
+    /// Whether it is the address or the password that is wrong; which of them is not said.
+    either: bool,
+    links: bool,
+    registers: bool,
 }
 
-/// The form for an address and a password.
-#[derive(Debug, Default)]
-pub(crate) struct LocalForm {
-    pub(crate) return_to: String,
-    pub(crate) email: String,
-    pub(crate) error: Option<String>,
-    pub(crate) links: bool,
-    pub(crate) registers: bool,
+impl LocalForm {
+    fn is_wrong(&self, field: &str) -> bool {
+        self.either || self.wrong.as_ref().is_some_and(|wrong| wrong.is(field))
+    }
+
+    /// Where whoever tries again goes on to type: the password is not kept.
+    fn begins_at(&self, field: &str) -> bool {
+        let field_of_error = if !self.either && self.is_wrong("email") { "email" } else { "password" };
+        self.wrong.is_some() && field == field_of_error
+    }
 }
 
 /// A provider, as a button.
@@ -65,21 +68,23 @@ struct SignInFailedPage<'a> {
 
 /// What somebody was about to do at a provider.
 pub(crate) enum Aim {
-    /// To sign in, and to go there then.
-    SignIn(ReturnTo),
+    /// To sign in.
+    SignIn(Errand),
     /// To add an identity to those by which they sign in.
     AddIdentity,
 }
 
 impl Default for Aim {
     fn default() -> Self {
-        Self::SignIn(ReturnTo::default())
+        Self::SignIn(Errand::default())
     }
 }
 
 impl Aim {
     pub(crate) fn of(underway: &Underway) -> Self {
-        if underway.adds_identity() { Self::AddIdentity } else { Self::SignIn(underway.return_to()) }
+        let why = if underway.is_anew() { Why::Again } else { Why::Nothing };
+        let errand = Errand { return_to: underway.return_to(), why };
+        if underway.adds_identity() { Self::AddIdentity } else { Self::SignIn(errand) }
     }
 
     /// What a page says above an error, and for the log.
@@ -90,11 +95,13 @@ impl Aim {
         }
     }
 
-    /// Where to go from there, and what the button says.
-    fn next(&self) -> (String, &'static str) {
+    /// Where to go from there, and what the button says. To try again would not help whoever may not come in.
+    fn next(&self, error: &Error) -> (String, &'static str) {
         match self {
-            Self::SignIn(return_to) if *return_to == ReturnTo::default() => ("/sign-in".to_owned(), "Try again"),
-            Self::SignIn(return_to) => (href("/sign-in", &[("return_to", return_to.as_str())]), "Try again"),
+            Self::SignIn(errand) => {
+                let is_shut_out = matches!(error.code(), "user_disabled" | "user_unknown");
+                (errand.href("/sign-in"), if is_shut_out { "Go to sign-in" } else { "Try again" })
+            }
             Self::AddIdentity => ("/account".to_owned(), "Back to your account"),
         }
     }
@@ -122,25 +129,6 @@ pub(crate) fn lead_on(url: &str) -> Response {
     html(StatusCode::OK, &page).unwrap_or_else(|_| Redirect::to(url).into_response())
 }
 
-/// Where to, and why.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct SignInQuery {
-    #[serde(default)]
-    return_to: String,
-    ended: Option<String>,
-    again: Option<String>,
-}
-
-impl SignInQuery {
-    const fn why(&self) -> Why {
-        match (&self.again, &self.ended) {
-            (Some(_), _) => Why::Again,
-            (None, Some(_)) => Why::Ended,
-            (None, None) => Why::Nothing,
-        }
-    }
-}
-
 /// Whether somebody must show first that it is still them.
 pub(crate) fn is_to_sign_in_again(error: &Error) -> bool {
     error.code() == "sign_in_again"
@@ -148,65 +136,57 @@ pub(crate) fn is_to_sign_in_again(error: &Error) -> bool {
 
 /// Leads somebody who is signed in to where they do so once more, and to their account then.
 pub(crate) fn sign_in_again() -> Response {
-    Redirect::to(&href("/sign-in", &[("return_to", "/account"), ("again", "1")])).into_response()
+    redirect(&once_more())
 }
 
-/// A path with a query.
-fn href(path: &str, query: &[(&str, &str)]) -> String {
-    // Pairs of strings are always encoded.
-    format!("{path}?{}", serde_urlencoded::to_string(query).unwrap_or_default())
+/// To show once more who one is, and to go to one's account then.
+fn once_more() -> Errand {
+    Errand { return_to: ReturnTo::new("/account"), why: Why::Again }
 }
 
-/// Leads somebody to where they sign in, and to where they were.
-pub(crate) fn redirect(return_to: &ReturnTo, ended: bool) -> Response {
-    let mut query = vec![("return_to", return_to.as_str())];
-    if ended {
-        query.push(("ended", "1"));
-    }
-    Redirect::to(&href("/sign-in", &query)).into_response()
+/// Leads somebody to where they sign in, and on.
+pub(crate) fn redirect(errand: &Errand) -> Response {
+    Redirect::to(&errand.href("/sign-in")).into_response()
 }
 
 /// `GET /sign-in`
-pub(crate) async fn show(Visitor(visit): Visitor, Perhaps(known): Perhaps, Params(query): Params<SignInQuery>) -> Page {
-    let return_to = ReturnTo::new(&query.return_to);
-    let why = query.why();
-    if known.is_some() && why != Why::Again {
-        return Ok(Redirect::to(return_to.as_str()).into_response());
+pub(crate) async fn show(Visitor(visit): Visitor, Perhaps(known): Perhaps, Params(errand): Params<Errand>) -> Page {
+    if known.is_some() && errand.why != Why::Again {
+        return Ok(Redirect::to(errand.return_to.as_str()).into_response());
     }
     let email = known.as_ref().and_then(Context::known_user).and_then(|user| user.email.clone());
-    let form = LocalForm { return_to: return_to.to_string(), email: email.unwrap_or_default(), ..LocalForm::default() };
-    render(&visit, StatusCode::OK, why, form).on_page(&visit)
+    let form = LocalForm { email: email.unwrap_or_default(), ..LocalForm::default() };
+    render(&visit, StatusCode::OK, errand, form).on_page(&visit)
 }
 
-fn render(visit: &Visit, status: StatusCode, why: Why, form: LocalForm) -> Result<Response> {
+fn render(visit: &Visit, status: StatusCode, errand: Errand, form: LocalForm) -> Result<Response> {
     let auth = visit.app().auth();
-    let return_to = form.return_to.as_str();
-    let again = (why == Why::Again).then_some(("again", "1"));
+    let again = (errand.why == Why::Again).then_some(("again", "1"));
     let providers = auth.providers.iter().map(|provider| {
-        let query = [("provider", provider.name()), ("return_to", return_to)];
-        let query: Vec<_> = query.into_iter().chain(again).collect();
-        Way { label: provider.label.clone(), href: href("/auth/login", &query) }
+        let query = [("provider", provider.name()), ("return_to", errand.return_to.as_str())];
+        Way { label: provider.label.clone(), href: href("/auth/login", query.into_iter().chain(again)) }
     });
     let page = SignInPage {
         title: "Sign in · Retinue",
         assets: crate::assets::BASE,
-        why,
         providers: providers.collect(),
         local: auth.local.as_ref().map(|local| LocalForm {
             links: auth.sends_links(),
-            registers: local.registration == Registration::Open && why != Why::Again,
+            registers: local.registration == Registration::Open && errand.why != Why::Again,
             ..form
         }),
+        errand,
     };
     html(status, &page)
 }
 
-/// The form once more, with what was typed but for the password, and what was wrong with it.
-pub(crate) fn again(visit: &Visit, error: &Error, form: LocalForm) -> Response {
+/// The form once more, with the address that was typed, and what was wrong.
+pub(crate) fn again(visit: &Visit, error: &Error, (email, errand): (String, Errand)) -> Response {
     problem::log(error, visit.request_id());
-    let form = LocalForm { error: Some(error.detail().to_owned()), ..form };
+    let either = error.kind() == Kind::Unauthenticated;
+    let form = LocalForm { email, wrong: Some(Wrong::of(error)), either, ..LocalForm::default() };
     let status = problem::status(error);
-    let mut response = render(visit, status, Why::Nothing, form).unwrap_or_else(|_| status.into_response());
+    let mut response = render(visit, status, errand, form).unwrap_or_else(|_| status.into_response());
     problem::add_headers(error, response.headers_mut());
     response
 }
@@ -234,7 +214,11 @@ pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> R
         assets: crate::assets::BASE,
         fault: Fault { status: status.as_u16(), heading, detail: error.detail(), request_id: visit.request_id() },
         code: error.code(),
-        next: aim.next(),
+        next: if is_to_sign_in_again(&error) {
+            (once_more().href("/sign-in"), "Sign in again")
+        } else {
+            aim.next(&error)
+        },
     };
     let mut response = html(status, &page).unwrap_or_else(|_| status.into_response());
     problem::add_headers(&error, response.headers_mut());

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use retinue_testkit::{Browser, IdentityProvider, Key, TestApp};
+use retinue_app::local::Registration;
+use retinue_testkit::{Browser, Database, IdentityProvider, Key, SmtpSink, TestApp};
 
+use super::local::{ADA, PASSWORD, send};
 use super::people::{sign_in, start};
 use super::say;
+use crate::link::{code, link};
 
 /// The field says this.
 async fn holds(browser: &Browser, text: &str) {
@@ -59,6 +62,56 @@ async fn what_was_typed_is_there_after_signing_in_again() {
     come_back(&browser).await;
     holds(&browser, "Something new").await;
     assert_eq!(browser.path().await, "/");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; `cargo xtask test` provides it"]
+async fn what_was_typed_is_there_after_a_link_and_after_a_password() {
+    let sink = SmtpSink::start().await;
+    let app = TestApp::local_with(Database::sqlite(), Registration::Closed, Some(sink.port())).await;
+    app.add_user(ADA, Some(PASSWORD)).await;
+    let browser = Browser::start(&app.url("")).await;
+    browser.open("/sign-in").await;
+    send(&browser, &[("#email", ADA), ("#password", PASSWORD)]).await;
+    browser.sees(".rail .person", ADA).await;
+    say(&browser, "Hello").await;
+    app.model.next().await.answer("Hi").await;
+    browser.sees("[data-copy-answer]", "").await;
+    let thread = browser.path().await;
+    browser.click("#input").await;
+    browser.write("A long thought").await;
+    let leave = async || {
+        end_sessions(&app);
+        browser.click("#input").await;
+        browser.press(Key::Enter).await;
+        browser.sees(".callout", "Your session has ended.").await;
+    };
+    let is_back = async || {
+        browser.sees(".said", "Hello").await;
+        assert_eq!(browser.path().await, thread);
+        holds(&browser, "A long thought").await;
+    };
+    leave().await;
+    send(&browser, &[("#email", ADA), ("#password", "something else")]).await;
+    browser.sees("#sign-in-error", "").await;
+    send(&browser, &[("#password", PASSWORD)]).await;
+    is_back().await;
+
+    for by_code in [false, true] {
+        leave().await;
+        browser.click("a[href^='/auth/magic-link']").await;
+        browser.sees("h1", "Sign in with a link").await;
+        send(&browser, &[("#email", ADA)]).await;
+        browser.sees("h1", "Look at your mail").await;
+        let mail = sink.next().await;
+        if by_code {
+            send(&browser, &[("#code", &code(&mail))]).await;
+        } else {
+            browser.open(&link(&app, &mail).0).await;
+            browser.click("button").await;
+        }
+        is_back().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{ADA, PASSWORD};
 
-pub(super) const NEW: &str = "lovelace@example.com";
+pub(crate) const NEW: &str = "lovelace@example.com";
 const VERIFY: &str = "/auth/email-change/verify";
 
 on_both_databases! {
@@ -26,14 +26,14 @@ on_both_databases! {
     of_several_links_the_newest_counts,
 }
 
-pub(super) struct Story {
-    pub(super) app: TestApp,
-    pub(super) ada: Person,
+pub(crate) struct Story {
+    pub(crate) app: TestApp,
+    pub(crate) ada: Person,
     user: UserId,
 }
 
 /// Ada is signed in; mail goes to this port.
-pub(super) async fn begin(database: Database, mails: u16) -> Story {
+pub(crate) async fn begin(database: Database, mails: u16) -> Story {
     let app = TestApp::local_with(database, Registration::Closed, Some(mails)).await;
     let user = app.add_user(ADA, Some(PASSWORD)).await.id;
     app.add_user("grace@example.com", Some(PASSWORD)).await;
@@ -48,12 +48,12 @@ async fn enters(app: &TestApp, email: &str, password: &str) -> Person {
 }
 
 /// The token of a link to Ada that went out a moment ago.
-pub(super) async fn sent(story: &Story, purpose: Purpose, address: &str) -> String {
+pub(crate) async fn sent(story: &Story, purpose: Purpose, address: &str) -> String {
     sent_to(&story.app, (purpose, story.user), address).await
 }
 
 /// The token of a link that went out a moment ago.
-pub(super) async fn sent_to(app: &TestApp, (purpose, user): (Purpose, UserId), address: &str) -> String {
+pub(crate) async fn sent_to(app: &TestApp, (purpose, user): (Purpose, UserId), address: &str) -> String {
     static WRITTEN: AtomicU64 = AtomicU64::new(1);
     let (token, now) = (Token::new(&CountingRng::apart()), app.clock.now());
     let row = OneTimeToken {
@@ -90,7 +90,7 @@ async fn whoever_merely_gets_the_mail_gives_nobody_an_address(database: Database
     let path = format!("{VERIFY}?token={token}");
     let stranger = Person::stranger(&story.app);
     assert_eq!(confirms(&stranger, &token).await, (401, "not_signed_in".to_owned()));
-    assert_eq!(stranger.submit(VERIFY, &[("token", &token)]).await.headers()["location"], "/sign-in?return_to=%2F");
+    assert_eq!(stranger.submit(VERIFY, &[("token", &token)]).await.headers()["location"], "/sign-in");
     let grace = enters(&story.app, "grace@example.com", PASSWORD).await;
     assert_eq!(confirms(&grace, &token).await, (409, "link_of_other_account".to_owned()));
     let page = grace.open(&path).await;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use retinue_testkit::events::text_of;
-use retinue_testkit::{Happening, TestApp};
+use retinue_testkit::{Database, Happening, Person, TestApp};
 use serde_json::json;
 
 use super::{LIMIT, assert_well, assert_whole, assistant, messages, say_until_taken, start, user};
@@ -42,6 +42,23 @@ async fn assert_started_once(app: &TestApp, goes_wrong: Vec<Happening>, status: 
 async fn a_start_whose_commit_is_not_answered_is_there_once() {
     let (app, line) = start(4, SECONDS).await;
     assert_started_once(&app, vec![line.lose_commit_of(b"run.started")], 201).await;
+}
+
+/// It is written again by a session that went with the identity.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn an_identity_whose_removal_is_not_answered_is_gone_and_that_is_said() {
+    let (database, line) = Database::postgres().await.bounded(4, SECONDS).on_a_line().await;
+    let (app, [sso, other]) = TestApp::with_providers(database, |_| {}).await;
+    let ada = Person::signed_in(&app, &sso, "ada").await;
+    other.greet("ada there");
+    assert_eq!(ada.add_identity("other", &other).await.status(), 303);
+    let first = ada.get("/api/identities").await["data"][0]["id"].as_str().unwrap().to_owned();
+    let lost = line.lose_commit_of(b"DELETE FROM identities");
+    assert_eq!(ada.status(Method::DELETE, &format!("/api/identities/{first}")).await, 204);
+    lost.wait().await;
+    assert_eq!(app.database.ask("SELECT subject FROM identities").await, ["ada there"]);
+    assert_eq!(ada.status(Method::GET, "/auth/me").await, 401);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@ use reqwest::Method;
 use retinue_testkit::identity_provider::Reply;
 use retinue_testkit::{IdentityProvider, Person, TestApp, location, until, with_people_on_both_engines};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{came_in, code, nobody_came_in, says_why};
 
@@ -15,6 +16,7 @@ with_people_on_both_engines! {
     a_callback_that_is_used_twice_signs_in_once,
     one_sign_in_asks_the_provider_once_however_often_it_is_shown,
     one_network_with_many_codes_keeps_out_itself_alone,
+    whoever_is_overtaken_again_and_again_begins_anew,
     a_sign_in_goes_on_when_the_browser_hangs_up,
     whoever_tries_again_goes_to_where_they_wanted,
     a_sign_in_that_takes_over_an_hour_begins_anew,
@@ -125,25 +127,52 @@ async fn one_network_with_many_codes_keeps_out_itself_alone(app: TestApp, provid
         let back = provider.visit(&person.begin("/auth/login").await);
         (person, format!("{}?{}", back.path(), back.query().unwrap()))
     };
-    provider.hold("/token");
-    let mut coming = Vec::new();
-    for _ in 0..8 {
-        let (person, back) = begin().await;
-        coming.push(tokio::spawn(async move { come(&person, &back, "192.0.2.7").await.status().as_u16() }));
+    let mut crowd = Vec::new();
+    for _ in 0..81 {
+        crowd.push(begin().await);
     }
-    provider.held("/token", 8).await;
-    let (ada, back) = begin().await;
-    says_why(come(&ada, &back, "192.0.2.7").await, 503, "sign_in_busy").await;
     let (elsewhere, way) = begin().await;
+    provider.hold("/token");
+    // Sixteen are taken there, and as many wait as may.
+    let mut coming = JoinSet::new();
+    for (person, back) in crowd {
+        coming.spawn(async move {
+            let answer = come(&person, &back, "192.0.2.7").await;
+            (person, back, answer)
+        });
+    }
+    let (ada, back, refused) = coming.join_next().await.unwrap().unwrap();
+    says_why(refused, 503, "sign_in_busy").await;
+    provider.held("/token", 16).await;
     let let_in = tokio::spawn(async move { come(&elsewhere, &way, "192.0.2.8").await.status().as_u16() });
-    provider.held("/token", 9).await;
+    provider.held("/token", 17).await;
     provider.release("/token");
     assert_eq!(let_in.await.unwrap(), 303);
-    for one in coming {
-        assert_eq!(one.await.unwrap(), 303);
+    for (_, _, answer) in coming.join_all().await {
+        assert_eq!(answer.status(), 303);
     }
     // The page is loaded again.
     came_in(&ada, come(&ada, &back, "192.0.2.7").await).await;
+}
+
+/// Each time that it is looked who this is, somebody else has written it down since.
+async fn whoever_is_overtaken_again_and_again_begins_anew(app: TestApp, provider: IdentityProvider) {
+    let before = Person::signed_in(&app, &provider, "ada").await.id().await;
+    // As if, for as long as it lasts: another organization has the identity, so that it is not found, and can't be added.
+    let organization =
+        "INSERT INTO organizations (id, name, created_at) SELECT user_id, 'Other', created_at FROM identities";
+    app.database.ask(organization).await;
+    app.database.ask("UPDATE identities SET organization_id = user_id").await;
+    let ada = Person::stranger(&app);
+    let back = provider.visit(&ada.begin("/auth/login").await);
+    nobody_came_in(&ada, ada.come_back(&back).await, 409, "sign_in_overtaken").await;
+    says_why(ada.come_back(&back).await, 400, "sign_in_unknown").await;
+    app.database
+        .ask("UPDATE identities SET organization_id = (SELECT id FROM organizations WHERE name = 'Default')")
+        .await;
+    let back = provider.visit(&ada.begin("/auth/login").await);
+    came_in(&ada, ada.come_back(&back).await).await;
+    assert_eq!(ada.id().await, before);
 }
 
 async fn a_sign_in_goes_on_when_the_browser_hangs_up(app: TestApp, provider: IdentityProvider) {

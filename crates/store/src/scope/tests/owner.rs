@@ -184,6 +184,8 @@ async fn conversations_change_hands_by_their_owner(store: &Store) {
     let count = async |tenant, user| user::count_threads(tenant, store, user).await.unwrap();
     assert_eq!((count(&US, ADA).await, count(&US, BOB).await, count(&US, EVE).await), (1, 1, 0));
     assert_eq!(count(&THEM, ADA).await, 0, "what is in one organization is nothing to another");
+    let any = async |tenant, user| user::has_threads(tenant, store, user).await.unwrap();
+    assert!(any(&US, ADA).await && any(&US, BOB).await && !any(&US, EVE).await && !any(&THEM, ADA).await);
     assert_eq!(write(store, |batch| user::hand_over_with(&THEM, batch, ADA, EVE)).await, None);
     assert_eq!(listed(&ADAS, store, None).await, [ADAS_THREAD]);
     assert_eq!(write(store, |batch| user::hand_over_with(&US, batch, ADA, EVE)).await, None);

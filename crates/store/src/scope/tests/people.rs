@@ -13,6 +13,7 @@ use crate::{Scope, Store, Tenant, credential, identity, user};
 
 on_both! {
     people_are_their_organization_s
+    an_administrator_is_one_of_their_organization
     the_last_administrator_is_known
     nobody_who_is_disabled_passes_for_enabled
     an_address_is_shown_by_whom_it_is_of
@@ -20,8 +21,6 @@ on_both! {
     the_last_way_in_is_one_s_own
     an_address_leads_to_the_one_who_has_it_at_that_moment
     whose_address_is_in_doubt_is_said
-    a_password_is_one_person_s
-    somebody_gets_in_by_address
 }
 
 async fn people_are_their_organization_s(store: &Store) {
@@ -44,6 +43,16 @@ async fn people_are_their_organization_s(store: &Store) {
     ];
     assert_eq!(tries, [Some("not_found"); 5]);
     assert_eq!(user::get(&US, store, ADA).await.unwrap(), before);
+}
+
+async fn an_administrator_is_one_of_their_organization(store: &Store) {
+    let is = async |tenant: Tenant, id| write(store, |batch| user::require_admin_with(&tenant, batch, id)).await;
+    let forbidden = Some("forbidden");
+    assert_eq!((is(US, ADA).await, is(US, BOB).await, is(THEM, ADA).await), (forbidden, forbidden, forbidden));
+    assert_eq!(write(store, |batch| user::make_admin_with(&US, batch, ADA, (true, NOW))).await, None);
+    assert_eq!((is(US, ADA).await, is(US, BOB).await, is(THEM, ADA).await), (None, forbidden, forbidden));
+    assert_eq!(write(store, |batch| user::make_admin_with(&US, batch, ADA, (false, NOW))).await, None);
+    assert_eq!(is(US, ADA).await, forbidden);
 }
 
 /// Whoever is not of the organization, is shut out, or is oneself, is no other administrator.
@@ -109,7 +118,7 @@ async fn an_address_is_shown_by_whom_it_is_of(store: &Store) {
     assert_eq!(vouched(&US, key).await, 0, "it is in doubt");
 }
 
-fn identity_of(user_id: UserId, subject: &str) -> Identity {
+pub(super) fn identity_of(user_id: UserId, subject: &str) -> Identity {
     Identity {
         id: IdentityId::new(user_id.uuid()),
         user_id,
@@ -124,7 +133,7 @@ fn identity_of(user_id: UserId, subject: &str) -> Identity {
     }
 }
 
-async fn introduce(store: &Store) -> (Identity, Identity) {
+pub(super) async fn introduce(store: &Store) -> (Identity, Identity) {
     let (adas, bobs) = (identity_of(ADA, "ada"), identity_of(BOB, "bob"));
     let both = |batch: &mut crate::Batch| {
         identity::insert_with(&US, batch, &adas);
@@ -321,47 +330,15 @@ async fn whose_address_is_in_doubt_is_said(store: &Store) {
     assert_eq!(doubt(ADAS, ADA).await, (false, true));
 }
 
-fn email_of(user: UserId) -> Email {
+pub(super) fn email_of(user: UserId) -> Email {
     let name = if user == ADA { "ada" } else { "bob" };
     Email::new(&format!("{name}@example.com")).unwrap()
 }
 
-fn hash(text: &str) -> PasswordHash {
+pub(super) fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text.to_owned())
 }
 
-fn address_of(user_id: UserId) -> Credential {
+pub(super) fn address_of(user_id: UserId) -> Credential {
     Credential { user_id, address: email_of(user_id), password_hash: None, updated_at: NOW }
-}
-
-async fn a_password_is_one_person_s(store: &Store) {
-    for user in [ADA, BOB] {
-        let same = Credential { password_hash: Some(hash("$one")), ..address_of(user) };
-        assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &same)).await, None);
-    }
-    let password = async |user| {
-        let found = credential::of_user(&US, store, user).await.unwrap().unwrap();
-        assert_eq!(found.credential.user_id, user);
-        found.credential.password_hash
-    };
-    let (one, two) = (hash("$one"), hash("$two"));
-    let confirm =
-        async |user| write(store, |batch| credential::confirm_password_with(&US, batch, user, (&one, &two))).await;
-    assert_eq!((confirm(EVE).await, confirm(ADA).await), (Some("not_found"), None));
-    assert_eq!((password(ADA).await, password(BOB).await), (Some(two.clone()), Some(one.clone())));
-    for user in [ADA, BOB] {
-        let found = credential::by_address(&US, store, &email_of(user)).await.unwrap().unwrap();
-        assert_eq!(found.credential.user_id, user);
-    }
-}
-
-async fn somebody_gets_in_by_address(store: &Store) {
-    let lets_in = async |tenant: &Tenant, by_link| credential::lets_anybody_in(tenant, store, by_link).await.unwrap();
-    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &address_of(BOB))).await, None);
-    assert!(!lets_in(&US, false).await && lets_in(&US, true).await, "without a password only by a link");
-    let with_password = Credential { password_hash: Some(hash("$one")), ..address_of(BOB) };
-    assert_eq!(write(store, |batch| credential::set_password_with(&US, batch, &with_password)).await, None);
-    assert!(lets_in(&US, false).await && !lets_in(&THEM, false).await && !lets_in(&THEM, true).await);
-    assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
-    assert!(!lets_in(&US, false).await && !lets_in(&US, true).await, "whoever is disabled is nobody");
 }

@@ -25,6 +25,7 @@ on_both! {
     others_sessions_go_on
     what_ends_is_told_once
     what_ends_with_the_keys_is_told
+    what_a_provider_ends_is_told_once
     nobody_has_more_than_a_hundred_sessions
     a_provider_means_its_own_sessions
     a_provider_means_sessions_without_a_name_of_its_own_people
@@ -166,6 +167,18 @@ async fn what_ends_is_told_once(store: &Store) {
     assert_eq!(write(store, |batch| session::end_for_with(&US, batch, (ADA, DESK), NOW)).await, None);
     assert_eq!(tell_if(&US, 7, None).await, None);
     assert_eq!(told().await, [6, 3, 1], "nothing is left that could end");
+}
+
+/// What was told of one session stays, and what was told of others.
+async fn what_a_provider_ends_is_told_once(store: &Store) {
+    sign_in(store).await;
+    for (number, user, session) in [(1, ADA, None), (2, ADA, Some(DESK)), (3, BOB, None)] {
+        let told = Revocation { id: Uuid::from_u128(number), user, session };
+        assert_eq!(write(store, |batch| session::revoke_with(&US, batch, &told, NOW)).await, None);
+    }
+    let token = token(200, ("sso", ISSUER), Whom::Subject("ada".to_owned()));
+    assert_eq!(write(store, |batch| logout_token::take_with(&US, batch, &token)).await, None);
+    assert_eq!(revoked(store).await, [(ADA, None), (BOB, None), (ADA, Some(DESK))]);
 }
 
 /// What is over already is told no more, and whoever came in later stays.

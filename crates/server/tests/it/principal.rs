@@ -1,0 +1,67 @@
+//! As whom a request acts: what `GET /auth/me` says of it.
+
+use retinue_testkit::{Database, Person, TestApp, on_both_databases};
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse battery staple";
+const ORGANIZATION: &str = "org_00000000000000000000000001";
+
+on_both_databases! {
+    where_nobody_signs_in_it_is_the_local_user,
+    it_names_the_identity_that_the_session_was_begun_with,
+}
+
+async fn where_nobody_signs_in_it_is_the_local_user(database: Database) {
+    let app = TestApp::start(database).await;
+    let me = app.get("/auth/me").await;
+    let expected = json!({
+        "mode": "single_user",
+        "user_id": "usr_00000000000000000000000001",
+        "organization_id": ORGANIZATION,
+        "issuer": null,
+        "subject": null,
+        "via": "single_user",
+        "scopes": [],
+        "organization_admin": true,
+    });
+    assert_eq!(me["principal"], expected);
+}
+
+async fn it_names_the_identity_that_the_session_was_begun_with(database: Database) {
+    let (app, provider) = TestApp::with_both_ways(database).await;
+    app.add_user("ada@example.com", Some(PASSWORD)).await;
+    let with_password = Person::stranger(&app);
+    assert_eq!(with_password.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+    let id = with_password.id().await;
+    let expected = |issuer: Value, subject: Value| {
+        json!({
+            "mode": "oidc",
+            "user_id": id,
+            "organization_id": ORGANIZATION,
+            "issuer": issuer,
+            "subject": subject,
+            "via": "session",
+            "scopes": [],
+            "organization_admin": false,
+        })
+    };
+    let principal = async |person: &Person| person.get("/auth/me").await["principal"].take();
+    assert_eq!(principal(&with_password).await, expected(Value::Null, Value::Null));
+    for subject in ["countess", "lovelace"] {
+        provider.greet(subject);
+        assert_eq!(with_password.add_identity("sso", &provider).await.status(), 303);
+    }
+    // Each session has its own, and the one of before still has none.
+    let issuer = json!(provider.issuer());
+    for subject in ["countess", "lovelace"] {
+        let at_provider = Person::signed_in(&app, &provider, subject).await;
+        for _ in 0..2 {
+            assert_eq!(
+                principal(&at_provider).await,
+                expected(issuer.clone(), json!(subject)),
+                "read, and from memory"
+            );
+        }
+    }
+    assert_eq!(principal(&with_password).await, expected(Value::Null, Value::Null));
+}
