@@ -199,7 +199,6 @@ async fn is_refused(
     let browser = Browser::start(&app.url("")).await;
     browser.open("/auth/login").await;
     browser.sees("h1", "You were not signed in").await;
-    browser.requests().await;
     look(&browser, name).await;
 }
 
