@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Inner;
+use crate::visit::Caller;
 use crate::{Context, Visit, trail};
 
 /// A subject, as it may stand in a log: the first 12 hex digits of its SHA-256.
@@ -72,10 +73,10 @@ impl Note {
         self
     }
 
-    fn from(mut self, via_id: Option<String>, request_id: &str, address: &str) -> Self {
+    fn from(mut self, via_id: Option<String>, request_id: &str, caller: &Caller) -> Self {
         self.event.via_id = via_id;
         self.event.request_id = Some(request_id.to_owned()).filter(|id| !id.is_empty());
-        self.event.address = Some(address.to_owned()).filter(|address| !address.is_empty());
+        self.event.address = Some(caller.address_text()).filter(|address| !address.is_empty());
         self
     }
 
@@ -107,7 +108,7 @@ impl Context {
         Note::new((self.new_id(), self.now()), (actor, via.as_str()), action).from(
             id,
             self.request_id(),
-            &self.caller().address,
+            self.caller(),
         )
     }
 }
@@ -118,7 +119,7 @@ impl Visit {
         Note::new((self.new_id(), self.now()), (actor, via), action).from(
             None,
             self.request_id(),
-            &self.caller().address,
+            self.caller(),
         )
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use retinue_model::audit::{Action as Told, Actor};
+
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};

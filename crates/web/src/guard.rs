@@ -20,7 +20,6 @@ use retinue_model::{Error, Result};
 use crate::asked::{Asked, Refused};
 use crate::{bearer, cookie};
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// What a browser may call itself, in bytes; more is cut off.
 const MAX_USER_AGENT: usize = 200;
 

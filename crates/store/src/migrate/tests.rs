@@ -3,6 +3,7 @@
 mod fill;
 mod people;
 mod raw;
+mod sharing;
 
 use jiff::Timestamp;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
@@ -59,27 +60,28 @@ async fn keeps_everything(store: &Store, raw: &Raw) {
     let before = raw.contents(&columns).await;
     is_varied(&before);
 
-    assert_eq!(up(store).await.unwrap(), [2]);
+    assert_eq!(up(store).await.unwrap(), [2, 3]);
     assert_same(&raw.contents(&columns).await, &before, "up");
     assert_eq!((count(store).await, titles(store, "word77777").await), (5_003, vec!["Conversation 3889".to_owned()]));
 
     for number in [2, 3] {
         people::come(store, number).await;
     }
-    for table in people::TABLES {
+    for table in people::TABLES.iter().chain(&sharing::TABLES) {
         assert!(raw.count(table).await > 0, "{table}");
     }
     assert_eq!((count(store).await, titles(store, "plans2").await), (5_003, vec![]), "they are another's");
     let with_others = raw.contents(&columns).await;
     assert_eq!(with_others.each_ref().map(Vec::len), [ROWS[0] + 2, ROWS[1] + 2, ROWS[2] + 2, ROWS[3] + 2]);
 
+    assert_eq!(down(store).await.unwrap(), Some(3));
     assert_eq!(down(store).await.unwrap(), Some(2));
     assert_eq!(raw.schema().await, schema);
     assert_same(&raw.contents(&columns).await, &with_others, "down");
     is_searched_by_0_1(raw).await;
 
     let talked_on = raw.contents(&columns).await;
-    assert_eq!(up(store).await.unwrap(), [2]);
+    assert_eq!(up(store).await.unwrap(), [2, 3]);
     assert_same(&raw.contents(&columns).await, &talked_on, "up again");
     raw.check_search().await;
     assert_eq!(count(store).await, 5_005, "whose the others were, nobody knows any more");
@@ -190,6 +192,8 @@ async fn what_would_be_merged_is_counted(store: &Store) {
     thread::insert_with(&Scope::of_row(DEFAULT_ORGANIZATION, bob.id), &mut batch, &conversation(2));
     store.write(batch).await.unwrap();
     assert_eq!(merged_by_down(store).await.unwrap(), 1);
+    assert_eq!(down(store).await.unwrap(), Some(3));
+    assert_eq!(merged_by_down(store).await.unwrap(), 1, "that takes teams away, and no owners");
     assert_eq!(down(store).await.unwrap(), Some(2));
     assert_eq!(merged_by_down(store).await.unwrap(), 0, "there are no owners any more");
 }

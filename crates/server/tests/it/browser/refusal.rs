@@ -152,7 +152,7 @@ async fn too_busy(look: &mut impl AsyncFnMut(&Browser, &str)) {
 async fn identities(look: &mut impl AsyncFnMut(&Browser, &str)) {
     let (app, provider, browser) = people::start().await;
     let local = app.app.local_context("".into());
-    create(&local, NewThread { title: None, agent_id: None, model: None }).await.unwrap();
+    create(&local, NewThread::default()).await.unwrap();
     Person::signed_in(&app, &provider, "grace").await;
     sign_in(&browser, &provider, "admin").await;
     show(&browser, ("home-left", "/"), look).await;

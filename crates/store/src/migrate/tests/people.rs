@@ -1,4 +1,4 @@
-//! Others than the local user, with all that release 0.2 keeps of somebody.
+//! Others than the local user, with all that is kept of somebody.
 
 use jiff::Timestamp;
 use retinue_model::credential::{Credential, PasswordHash};
@@ -14,6 +14,7 @@ use retinue_model::user::User;
 use retinue_model::{AgentId, Email, IdentityId, MessageId, OneTimeTokenId, RunId, SessionId, ThreadId, UserId};
 use uuid::Uuid;
 
+use super::sharing;
 use crate::logout_token::{Taken, Whom};
 use crate::session::{Kept, Revocation};
 use crate::{
@@ -21,8 +22,8 @@ use crate::{
     user,
 };
 
-const US: Tenant = Tenant::default_organization();
-const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+pub(super) const US: Tenant = Tenant::default_organization();
+pub(super) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 /// Tables that release 0.1 does not have.
 pub(super) const TABLES: [&str; 8] = [
@@ -162,7 +163,8 @@ impl Somebody {
         let (thread_id, run_id, agent_id) =
             (ThreadId::new(self.uuid()), RunId::new(self.uuid()), AgentId::new(self.uuid()));
         let title = Some(format!("Private title{}", self.0));
-        let thread = Thread { id: thread_id, title, agent_id, model: None, created_at: NOW, updated_at: NOW };
+        let team_id = sharing::found_team(batch, self.user_id());
+        let thread = Thread { id: thread_id, title, team_id, agent_id, model: None, created_at: NOW, updated_at: NOW };
         thread::insert_with(&theirs, batch, &thread);
         let said = Message {
             id: MessageId::new(self.uuid()),
@@ -178,6 +180,7 @@ impl Somebody {
             thread_id,
             input_message_id: said.id,
             agent_id,
+            agent_version: Some(1),
             model: "echo".to_owned(),
             status: Status::Running,
             error: None,
