@@ -193,7 +193,7 @@ async fn what_would_be_merged_is_counted(store: &Store) {
     store.write(batch).await.unwrap();
     assert_eq!(merged_by_down(store).await.unwrap(), 1);
     assert_eq!(down(store).await.unwrap(), Some(3));
-    assert_eq!(merged_by_down(store).await.unwrap(), 1, "that takes teams away, and no owners");
+    assert_eq!(merged_by_down(store).await.unwrap(), 0, "that takes teams away, and no owners");
     assert_eq!(down(store).await.unwrap(), Some(2));
     assert_eq!(merged_by_down(store).await.unwrap(), 0, "there are no owners any more");
 }
