@@ -84,7 +84,7 @@ pub(crate) enum ThreadCommand {
     },
 }
 
-async fn open(config: &Config) -> anyhow::Result<Administration> {
+pub(crate) async fn open(config: &Config) -> anyhow::Result<Administration> {
     wiring::make_data_folder(config)?;
     let location = wiring::location(config);
     if migrate::current(&location).await? == 0 {
