@@ -16,6 +16,7 @@ pub mod key;
 pub mod link;
 pub mod local;
 pub mod mail;
+mod mail_proof;
 pub mod message;
 pub mod notice;
 pub mod own_credential;
@@ -48,6 +49,7 @@ mod proof;
 mod recorder;
 mod refresh;
 mod refused;
+pub mod registration;
 #[cfg(test)]
 mod scratch;
 mod session_cache;

@@ -45,7 +45,7 @@ pub use assertion::{AssertionAudience, AssertionKey};
 pub use authorization::{Begun, Options, Pending};
 pub use callback::Callback;
 pub use client_authentication::ClientAuthentication;
-pub use config::{ClaimNames, Config, UserInfo};
+pub use config::{ClaimNames, Config, MAX_LEEWAY, UserInfo};
 pub use diagnose::{Finding, Level};
 pub use end_session::EndSession;
 pub use http::Limits;

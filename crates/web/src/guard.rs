@@ -16,6 +16,7 @@ use retinue_model::{Error, Result};
 
 use crate::asked::{Asked, Refused};
 use crate::cookie;
+use crate::page::page_of_form;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// What a browser may call itself, in bytes; more is cut off.
@@ -77,10 +78,10 @@ impl FromRequestParts<Public> for Perhaps {
 }
 
 async fn known(parts: &Parts, app: &App) -> Result<Context> {
+    refuse_other_credentials(&parts.headers)?;
     if app.auth().is_single_user() {
         return Ok(app.local_context(request_id(parts)));
     }
-    refuse_other_credentials(&parts.headers)?;
     let cookie = cookie::session(&parts.headers, app)?;
     visit(parts, app).authenticate(cookie).await
 }
@@ -94,7 +95,7 @@ fn refuse_other_credentials(headers: &HeaderMap) -> Result<()> {
         return Err(Error::new(
             Kind::Unauthenticated,
             "credential_kind_disabled",
-            "The token or API key in this request is not accepted: this server takes none. Leave it out, and sign in with a browser.",
+            "The token or API key in this request is not accepted: this server takes none. Leave it out.",
         ));
     }
     Ok(())
@@ -121,10 +122,5 @@ fn return_to(parts: &Parts) -> ReturnTo {
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return ReturnTo::new(parts.uri.path_and_query().map_or(path, axum::http::uri::PathAndQuery::as_str));
     }
-    let mut parts = path.split('/').skip(1);
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("threads"), Some(id), Some(_)) => ReturnTo::new(&format!("/threads/{id}")),
-        (Some("account"), ..) => ReturnTo::new("/account"),
-        _ => ReturnTo::default(),
-    }
+    page_of_form(path)
 }
