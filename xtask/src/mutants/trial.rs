@@ -19,7 +19,7 @@ use super::{
 
 /// The tests through the doors that say nothing of mutants: those which start the program as a process of its own, with an
 /// environment of its own, would never meet one, and those which measure time fail on a busy machine without one.
-const APART: [&str; 12] = [
+const APART: [&str; 11] = [
     "browser",
     "connection",
     "disk_full",
