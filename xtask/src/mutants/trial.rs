@@ -28,7 +28,6 @@ const APART: [&str; 11] = [
     "kill",
     "program",
     "refused",
-    "revocation",
     "running",
     "upgrade",
     "user",
