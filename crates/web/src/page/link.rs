@@ -133,7 +133,7 @@ pub(crate) fn register_form(email: &str, errand: &Errand) -> GateForm {
 /// Takes name and password of whoever was invited with this address.
 pub(crate) fn invited_form((token, address): (&str, &str), name: &str, current: Option<&Context>) -> GateForm {
     let form = GateForm::new("Make your account", "/auth/register", "Make this account");
-    let lead = format!("You sign in as {address}, with this password.");
+    let lead = format!("You will sign in as {address}, with this password.");
     in_place_of(form, current, &lead)
         .hidden("token", token)
         .hidden("username", address)
