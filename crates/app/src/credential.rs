@@ -8,7 +8,6 @@ use retinue_store::credential::{self as rows, Found};
 use retinue_store::{Batch, user as users};
 
 use crate::password::Verdict;
-use crate::refused::Refusal;
 use crate::session::{self, Opened, SignedIn};
 use crate::{Context, Visit};
 
@@ -35,20 +34,13 @@ fn wrong() -> Error {
 /// # Errors
 /// `wrong_credentials`, `too_many_attempts`, `too_busy`.
 pub async fn sign_in(visit: &Visit, typed: Typed, current: Option<Context>) -> Result<(User, Opened)> {
+    let email = typed.email.clone();
     visit
-        .to_its_end(|visit| async move {
-            match guess(&visit, &typed).await {
-                Ok(signed_in) => {
-                    session::replace(current.as_ref()).await;
-                    log(&visit, &signed_in.0, Method::Password);
-                    Ok(signed_in)
-                }
-                Err(error) => {
-                    let refusal = Refusal::SignIn(Method::Password);
-                    visit.note_refused(refusal, &error, Some(&typed.email.masked())).await;
-                    Err(error)
-                }
-            }
+        .let_in((Method::Password, Some(&email)), |visit| async move {
+            let signed_in = guess(&visit, &typed).await?;
+            session::replace(current.as_ref()).await;
+            log(&visit, &signed_in.0, Method::Password);
+            Ok(signed_in)
         })
         .await
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use retinue_model::audit::{Action, Actor};
 use retinue_model::error::Kind;
 use retinue_model::session::Method;
-use retinue_model::{Error, Result};
+use retinue_model::{Email, Error, Result};
 use retinue_store::Batch;
 
 use crate::Visit;
@@ -180,16 +180,17 @@ impl Visit {
     }
 
     /// Runs work to its end that lets somebody in; why it does not, if so, is noted.
-    pub(crate) async fn let_in<T, F, W>(&self, by: Method, work: F) -> Result<T>
+    pub(crate) async fn let_in<T, F, W>(&self, (by, account): (Method, Option<&Email>), work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(Self) -> W + Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
     {
+        let account = account.map(Email::masked);
         self.to_its_end(move |visit| async move {
             let done = work(visit.clone()).await;
             if let Err(error) = &done {
-                visit.note_refused(Refusal::SignIn(by), error, None).await;
+                visit.note_refused(Refusal::SignIn(by), error, account.as_deref()).await;
             }
             done
         })

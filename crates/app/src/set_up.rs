@@ -132,7 +132,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
     visit.local()?;
     let (shown, name) = (Token::parse(shown), Name::new(&first.name)?.into());
     visit
-        .let_in(Method::Link, |visit| async move {
+        .let_in((Method::Link, None), |visit| async move {
             let local = visit.local()?;
             let password = NewPassword::new(first.password, Some(&first.email))?;
             let mut taken = shown.and_then(|shown| local.set_up.take(&shown, visit.now())).ok_or_else(spent)?;
@@ -156,7 +156,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
             taken.link = None;
             session::replace(current.as_ref()).await;
             tracing::info!(user = %user.id, request_id = visit.request_id(), "the first administrator was set up");
-            visit.tell(user.id, Change::PasswordSet).await;
+            visit.tell(user.id, [Change::PasswordSet]).await;
             Ok(opened)
         })
         .await

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use retinue_model::Result;
+
 use crate::context::Inner;
 use crate::device::DeviceCookie;
 use crate::key_cache::KnownKey;
@@ -68,11 +70,11 @@ impl Visit {
     }
 
     /// Runs work to its end even when the client hangs up: a transaction and what follows from it belong together.
-    pub(crate) async fn to_its_end<T, F, W>(&self, work: F) -> retinue_model::Result<T>
+    pub(crate) async fn to_its_end<T, F, W>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(Self) -> W,
-        W: Future<Output = retinue_model::Result<T>> + Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
     {
         self.app.detached(work(self.clone())).await
     }

@@ -16,7 +16,7 @@ use crate::system::{SystemClock, SystemRng};
 use crate::{user, wiring};
 
 /// How often it is looked whether the file changed.
-const WATCH: Duration = Duration::from_secs(2);
+const WATCH: Duration = Duration::from_millis(500);
 
 fn path(config: &Config) -> PathBuf {
     config.data.dir.join("instance.key")
@@ -194,7 +194,7 @@ pub(crate) async fn rotate(config: &Config, forget: bool) -> Result<String> {
     // Whoever must be rid of a key is, whether the database can be reached or not.
     let untold = tell(config, dropped).await.err();
     let untold = untold.map(|error| format!("The audit trail does not tell of it: {error}\n")).unwrap_or_default();
-    Ok(format!("{said}A running server takes it within {} seconds.\n{untold}", WATCH.as_secs()))
+    Ok(format!("{said}A running server takes it within a second.\n{untold}"))
 }
 
 /// Tells of it in the audit trail, if there is one yet.
