@@ -13,6 +13,7 @@ pub mod cursor;
 pub mod device;
 pub mod event;
 pub mod identity;
+pub mod invitation;
 pub mod key;
 pub mod link;
 pub mod local;

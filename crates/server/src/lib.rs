@@ -7,6 +7,7 @@ pub mod config;
 mod doctor;
 mod environment;
 mod greeting;
+mod invitation;
 mod key;
 mod layers;
 mod listen;

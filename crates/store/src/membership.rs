@@ -28,6 +28,16 @@ pub(crate) mod sql {
             FROM memberships WHERE user_id = $1 AND organization_id = $2 ORDER BY team_id LIMIT 1000";
         CHANGE = "UPDATE memberships SET role = $1, origin = 'person', rule_provider = NULL, rule_group = NULL, \
             evidence_at = NULL, updated_at = $2 WHERE team_id = $3 AND user_id = $4 AND organization_id = $5";
+        // Never to a lower role, nor from a person's word to another one of the same. The same once more changes nothing.
+        JOIN = "INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at) \
+            SELECT $1, u.id, u.organization_id, $2, 'invitation', $3, $3 FROM users u \
+            WHERE u.id = $4 AND u.organization_id = $5 AND u.disabled_at IS NULL \
+            ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role, origin = excluded.origin, \
+            rule_provider = NULL, rule_group = NULL, evidence_at = NULL, updated_at = excluded.updated_at \
+            WHERE (memberships.role = excluded.role \
+            AND (memberships.origin = 'rule' OR memberships.updated_at = excluded.updated_at)) \
+            OR (excluded.role = 'admin' AND memberships.role <> 'admin') \
+            OR (excluded.role = 'editor' AND memberships.role = 'viewer')";
         REMOVE = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2 AND organization_id = $3";
         // To come after the team is held.
         KEEP_ADMIN = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2 \
@@ -107,6 +117,21 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership) 
         ],
         refused,
     );
+}
+
+/// Makes whoever was invited belong to a team, when the batch is written, or gives them a higher role in it; what a rule gave
+/// becomes a person's word. Requires that they may come in, and do not belong to it so already: `member_already`.
+pub fn join_with(team: &TeamScope, batch: &mut Batch, user: UserId, (role, now): (Role, Timestamp)) {
+    batch.require(&sql::JOIN, params![team.id(), role.as_str(), now, user, team.organization()], member_already);
+}
+
+/// They are there already, with this role or a higher one.
+#[must_use]
+pub fn member_already() -> Error {
+    Error::conflict(
+        "member_already",
+        "You belong to this team already, and may do as much there as this invitation says. It still counts for somebody else.",
+    )
 }
 
 /// What somebody is in a team; nothing if they do not belong to it.

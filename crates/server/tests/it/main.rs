@@ -18,6 +18,7 @@ mod equal_work;
 mod event;
 mod guard;
 mod identity;
+mod invitation;
 mod isolation;
 mod key;
 mod kill;
