@@ -121,6 +121,11 @@ pub(crate) const fn invited(tenant: &Tenant, invitation: &Invitation) -> TeamSco
     TeamScope::granted(tenant, invitation.team_id)
 }
 
+/// What belongs to a team that a rule names.
+pub(crate) const fn by_rule(tenant: &Tenant, team: TeamId) -> TeamScope {
+    TeamScope::granted(tenant, team)
+}
+
 /// What belongs to a team, for whoever has the machine.
 pub(crate) const fn for_operator(tenant: &Tenant, team: &Team) -> TeamScope {
     TeamScope::granted(tenant, team.id)

@@ -73,6 +73,13 @@ impl Note {
         self
     }
 
+    /// That it was refused, and the stable code of why.
+    pub(crate) fn refused(mut self, reason: &str) -> Self {
+        self.event.outcome = Outcome::Refused;
+        self.event.reason = Some(reason.to_owned());
+        self
+    }
+
     fn from(mut self, via_id: Option<String>, request_id: &str, caller: &Caller) -> Self {
         self.event.via_id = via_id;
         self.event.request_id = Some(request_id.to_owned()).filter(|id| !id.is_empty());

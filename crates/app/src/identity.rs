@@ -2,9 +2,11 @@
 
 use retinue_model::identity::Identity;
 use retinue_model::{Error, IdentityId, Result};
+use retinue_oidc::Groups;
 use retinue_store::Batch;
 use retinue_store::identity::{self as rows, Left};
 
+use crate::group_rule::{self, Member};
 use crate::notice::Change;
 use crate::{Context, proof, session};
 
@@ -64,7 +66,8 @@ async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> 
     }
     session::revoke_with(ctx.app(), &mut batch, user, None);
     let written = ctx.store.write(batch).await;
-    let is_there = list(ctx).await?.iter().any(|there| there.id == identity.id);
+    let now = list(ctx).await?;
+    let is_there = now.iter().any(|there| there.id == identity.id);
     match written {
         // It was written twice, after the first answer was lost: the session that asks went with its identity.
         Err(error) if error.code() == session::over().code() && !is_there => {}
@@ -74,8 +77,20 @@ async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> 
         return Ok(false);
     }
     session::look_again(ctx.app(), user).await;
+    if now.iter().all(|there| there.provider != identity.provider) {
+        forget_groups(ctx, &identity.provider).await;
+    }
     tracing::info!(%user, identity = %identity.id, request_id = ctx.request_id(), "an identity was removed");
     let visit = ctx.as_visit();
     visit.tell(user, Change::IdentityRemoved(visit.label_of(&identity.provider))).await;
     Ok(true)
+}
+
+/// A provider from which somebody does not come any more says nothing of their groups any more either.
+async fn forget_groups(ctx: &Context, provider: &str) {
+    let (user, groups) = (ctx.principal().user_id(), Groups::Known(Vec::new()));
+    let member = Member { user, provider, groups: &groups, is_new: false };
+    if let Err(error) = group_rule::take_over(ctx.app(), member).await {
+        tracing::warn!(%user, ?error, "can_fail(identity): what rules gave somebody was not taken back");
+    }
 }

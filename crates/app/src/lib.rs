@@ -12,6 +12,7 @@ pub mod credential;
 pub mod cursor;
 pub mod device;
 pub mod event;
+pub mod group_rule;
 pub mod identity;
 pub mod invitation;
 pub mod key;

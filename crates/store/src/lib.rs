@@ -323,6 +323,7 @@ pub fn statements() -> Vec<&'static Statement> {
         audit::list_sql::ALL,
         team::sql::ALL,
         membership::sql::ALL,
+        membership::by_rule::sql::ALL,
         invitation::sql::ALL,
         agent::sql::ALL,
         api_key::sql::ALL,

@@ -10,6 +10,8 @@ use crate::statement::statements;
 use crate::value::params;
 use crate::{Store, TeamScope, Tenant};
 
+pub mod by_rule;
+
 pub(crate) mod sql {
     super::statements! {
         // The same once more changes nothing; another one of the same person is refused.
@@ -44,6 +46,8 @@ pub(crate) mod sql {
             AND (EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
             WHERE m.team_id = $1 AND m.role = 'admin' AND m.user_id <> $3 AND u.disabled_at IS NULL) \
             OR NOT EXISTS (SELECT 1 FROM memberships o WHERE o.team_id = $1 AND o.user_id = $3 AND o.role = 'admin'))";
+        OTHER_ADMIN = "SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.team_id = $1 \
+            AND m.organization_id = $2 AND m.role = 'admin' AND m.user_id <> $3 AND u.disabled_at IS NULL LIMIT 1";
         REQUIRE_ROLE = "UPDATE memberships SET role = role WHERE team_id = $1 AND user_id = $2 AND organization_id = $3 \
             AND (role = $4 OR role = 'admin' OR (role = 'editor' AND CAST($5 AS BIGINT) = 1))";
     }
@@ -91,12 +95,15 @@ pub fn missing() -> Error {
 /// Makes somebody belong to a team, when the batch is written. Requires that they may come in, and do not belong to it:
 /// `member_already`.
 pub fn insert_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership) {
-    let refused = || {
+    add_with(tenant, batch, membership, || {
         Error::conflict(
             "member_already",
             "This user belongs to the team already, or is disabled. Look at the list of members, and change the role there.",
         )
-    };
+    });
+}
+
+fn add_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership, refused: fn() -> Error) {
     let (provider, group, at) = match &membership.evidence {
         Some(evidence) => (Some(evidence.provider.clone()), Some(evidence.group.clone()), Some(evidence.at)),
         None => (None, None, None),
@@ -197,6 +204,16 @@ pub fn keep_admin_with(team: &TeamScope, batch: &mut Batch, user: UserId) {
     };
     super::team::hold_with(team, batch);
     batch.require(&sql::KEEP_ADMIN, params![team.id(), team.organization(), user], last);
+}
+
+/// Whether somebody else is an admin of the team who may come in.
+///
+/// # Errors
+/// What the engine says.
+pub async fn has_other_admin(team: &TeamScope, store: &Store, user: UserId) -> Result<bool> {
+    let params = params![team.id(), team.organization(), user];
+    let found: Option<UserId> = store.query_one(&sql::OTHER_ADMIN, &params, |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }
 
 /// Refuses the batch if somebody has less than a role in the team when it is written: `role_too_low`.

@@ -16,6 +16,7 @@ mod doctor;
 mod ends;
 mod equal_work;
 mod event;
+mod group_rule;
 mod guard;
 mod identity;
 mod invitation;
