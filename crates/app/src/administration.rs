@@ -69,6 +69,11 @@ impl Administration {
         Note::new((self.new_id(), self.now()), (Actor::Operator, "console"), action)
     }
 
+    /// The same, to a user.
+    fn note_of(&self, action: Told, user: UserId) -> Note {
+        self.note(action).on("user", user).about(user)
+    }
+
     fn tenant() -> Tenant {
         Tenant::default_organization()
     }
@@ -181,6 +186,7 @@ impl Administration {
         let mut batch = Batch::default();
         users::disable_with(&Self::tenant(), &mut batch, user.id, self.now());
         self.end_sessions_with(&mut batch, user.id);
+        self.note_of(Told::UserDisabled, user.id).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await
     }
 
@@ -191,6 +197,7 @@ impl Administration {
     pub async fn enable(&self, user: &User) -> Result<()> {
         let mut batch = Batch::default();
         users::enable_with(&Self::tenant(), &mut batch, user.id, self.now());
+        self.note_of(Told::UserEnabled, user.id).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await
     }
 
@@ -209,6 +216,7 @@ impl Administration {
         let mut batch = Batch::default();
         credentials::set_password_with(&Self::tenant(), &mut batch, &credential);
         self.end_sessions_with(&mut batch, user.id);
+        self.note_of(Told::PasswordSet, user.id).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await
     }
 
@@ -242,6 +250,8 @@ impl Administration {
     }
 
     fn make_admin_with(&self, batch: &mut Batch, user: UserId, admin: bool) {
+        let told = if admin { Told::AdminGranted } else { Told::AdminRevoked };
+        self.note_of(told, user).write(&Self::tenant(), batch);
         users::make_admin_with(&Self::tenant(), batch, user, (admin, self.now()));
         self.revoke_with(batch, user);
     }
@@ -259,6 +269,16 @@ impl Administration {
     fn revoke_with(&self, batch: &mut Batch, user: UserId) {
         let revocation = Revocation { id: crate::context::new_uuid(&*self.rng, &*self.clock), user, session: None };
         session::revoke_with(&Self::tenant(), batch, &revocation, self.now());
+    }
+
+    /// Tells that whoever has the machine made another key of the instance, and how many of those before count no more.
+    ///
+    /// # Errors
+    /// What keeps that from being written.
+    pub async fn tell_of_new_key(&self, dropped: usize) -> Result<()> {
+        let mut batch = Batch::default();
+        self.note(Told::KeysRotated).with("dropped", dropped).write(&Self::tenant(), &mut batch);
+        self.store.write(batch).await
     }
 
     /// A token by which whoever has it may become a user with this address, once, within a week.
@@ -303,6 +323,8 @@ impl Administration {
         let mut batch = Batch::default();
         users::require_idle_with(&Self::tenant(), &mut batch, LOCAL_USER);
         users::hand_over_with(&Self::tenant(), &mut batch, LOCAL_USER, to.id);
+        let note = self.note(Told::ThreadsTransferred).on("user", LOCAL_USER).about(to.id);
+        note.with("threads", count).write(&Self::tenant(), &mut batch);
         self.store.write_alone(batch).await?;
         Ok(count)
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 use retinue_model::api_key::{ApiKey, KeyScopes, KeyText};
-use retinue_model::audit::Action as Told;
+use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::error::Kind;
 use retinue_model::user::User;
 use retinue_model::{ApiKeyId, Error, Name, Principal, Result, TeamId};
@@ -191,13 +191,37 @@ impl Visit {
         let now = self.now();
         let known = match self.api_keys.get(&hash, now).filter(|_| self.sessions.is_heard()) {
             Some(known) => known,
-            None => load(self.app(), hash).await?.ok_or_else(invalid)?,
+            None => match load(self.app(), hash).await? {
+                Some(known) => known,
+                None => return Err(self.refuse_key(hash).await),
+            },
         };
         if known.has_ended() || known.is_over(now) {
-            return Err(invalid());
+            return Err(self.refuse_key(hash).await);
         }
         note_use(self.app(), &known, now);
         Ok(self.known_by_key(known))
+    }
+
+    /// Tells in the trail why a key does not count, within the bound of what strangers can have told. Whoever shows it hears
+    /// the same of all.
+    async fn refuse_key(&self, hash: KeyHash) -> Error {
+        let error = invalid();
+        let Some(left_out) = self.admits(&error) else { return error };
+        let note = self.note((Actor::Stranger, "api_key"), Told::CredentialRefused);
+        let note = match rows::find(&self.tenant(), &self.store, hash).await.ok().flatten() {
+            None => note.refused("key_unknown"),
+            Some((key, owner)) => {
+                let note = note.on("api_key", key.id).about(owner.id).of_team(key.team_id);
+                note.refused(match (key.revoked_at, owner.disabled_at) {
+                    (Some(_), _) => "key_revoked",
+                    (None, Some(_)) => "user_disabled",
+                    (None, None) => "key_expired",
+                })
+            }
+        };
+        self.tell_refused(note, left_out).await;
+        error
     }
 }
 

@@ -17,6 +17,7 @@ use retinue_store::session::Kept;
 use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::ExposeSecret;
 
+use crate::audit::Note;
 use crate::auth::{Provision, SignInProvider};
 use crate::group_rule::{self, Member};
 use crate::notice::Change;
@@ -116,6 +117,8 @@ impl Arrival<'_> {
         if let Some(user) = self.same_address().await? {
             let identity = self.new_identity(user.id, Origin::Email);
             identities::link_with(&tenant, batch, &identity, &self.visit.auth.trusted_with_addresses());
+            self.added_note(self.visit.note_of(user.id, Method::Oidc, Told::IdentityAdded), &identity)
+                .write(&tenant, batch);
             return Ok(Decided { user, identity, change: Some(self.added()), is_new: false });
         }
         if self.configured.provision == Provision::Never {
@@ -162,6 +165,10 @@ impl Arrival<'_> {
             if described.differs_from(&user) {
                 session::revoke_with(self.visit.app(), batch, user.id, None);
             }
+            if described.email != user.email {
+                let note = self.visit.note((Actor::Provider, Method::Oidc.as_str()), Told::AddressChanged);
+                note.on("user", user.id).about(user.id).with("provider", self.configured.name()).write(&tenant, batch);
+            }
             (user.name, user.email, user.email_verified) = (described.name, described.email, described.email_verified);
         }
         Ok((user, identity))
@@ -201,13 +208,20 @@ impl Arrival<'_> {
         }
         let (tenant, mut batch) = (self.visit.tenant(), Batch::default());
         session::require_asking_with(ctx, &mut batch)?;
-        identities::insert_with(&tenant, &mut batch, &self.new_identity(mine, Origin::User));
+        let identity = self.new_identity(mine, Origin::User);
+        identities::insert_with(&tenant, &mut batch, &identity);
+        self.added_note(ctx.note(Told::IdentityAdded).about(mine), &identity).write(&tenant, &mut batch);
         let written = self.visit.store.write(batch).await;
         written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
         session::look_again(self.visit.app(), mine).await;
         self.log(mine, Origin::User);
         self.visit.tell(mine, self.added()).await;
         Ok(())
+    }
+
+    fn added_note(&self, note: Note, identity: &Identity) -> Note {
+        let note = note.on("identity", identity.id).with("provider", self.configured.name());
+        note.with("subject", audit::subject(&identity.subject)).with("origin", identity.origin.as_str())
     }
 
     fn added(&self) -> Change {
@@ -268,6 +282,7 @@ impl Arrival<'_> {
             id,
             method: Method::Oidc,
             identity: Some(identity.id),
+            provider: Some(self.configured.name().to_owned()),
             proved_at: self.proved_at(),
             address: None,
             kept,

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use retinue_model::audit::{Action, Actor, AuditEvent, Outcome, Target};
 use retinue_model::principal::Via;
+use retinue_model::session::Method;
 use retinue_model::{AuditEventId, TeamId, UserId};
 use retinue_store::{Batch, Tenant, audit as rows};
 use serde_json::{Map, Value};
@@ -67,16 +68,18 @@ impl Note {
         self
     }
 
-    /// What changed, or other things to know: short, and never a secret.
+    /// What changed, or other things to know, if there is something: short, and never a secret.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(name.to_owned(), value.into());
+        let value = value.into();
+        if !value.is_null() {
+            self.details.insert(name.to_owned(), value);
+        }
         self
     }
 
-    /// That it was refused, and the stable code of why.
+    /// That it was not done, and the stable code of why.
     pub(crate) fn refused(mut self, reason: &str) -> Self {
-        self.event.outcome = Outcome::Refused;
-        self.event.reason = Some(reason.to_owned());
+        (self.event.outcome, self.event.reason) = (Outcome::Refused, Some(reason.to_owned()));
         self
     }
 
@@ -117,6 +120,11 @@ impl Context {
 }
 
 impl Visit {
+    /// What somebody did who is let in by it, known by what they showed for that.
+    pub(crate) fn note_of(&self, user: UserId, by: Method, action: Action) -> Note {
+        self.note((Actor::User(user), by.as_str()), action).about(user)
+    }
+
     /// What somebody did of whom nothing is known, or who is let in by it.
     pub(crate) fn note(&self, (actor, via): (Actor, &str), action: Action) -> Note {
         Note::new((self.new_id(), self.now()), (actor, via), action).from(None, self.request_id(), self.caller())

@@ -385,20 +385,4 @@ impl Inner {
     pub(crate) const fn tenant(&self) -> Tenant {
         Tenant::default_organization()
     }
-
-    /// A new id of a request: 16 hex digits.
-    #[must_use]
-    pub fn new_request_id(&self) -> Arc<str> {
-        let bytes = self.random_u64().to_be_bytes();
-        let half = |index: usize| if index.is_multiple_of(2) { bytes[index / 2] >> 4 } else { bytes[index / 2] & 15 };
-        let digits: [u8; 16] = std::array::from_fn(|index| b"0123456789abcdef"[usize::from(half(index))]);
-        // Digits are ASCII.
-        std::str::from_utf8(&digits).unwrap_or_default().into()
-    }
-
-    pub(crate) fn random_u64(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.rng.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
-    }
 }

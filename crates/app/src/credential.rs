@@ -8,6 +8,7 @@ use retinue_store::credential::{self as rows, Found};
 use retinue_store::{Batch, user as users};
 
 use crate::password::Verdict;
+use crate::refused::Refusal;
 use crate::session::{self, Opened, SignedIn};
 use crate::{Context, Visit};
 
@@ -36,24 +37,37 @@ fn wrong() -> Error {
 pub async fn sign_in(visit: &Visit, typed: Typed, current: Option<Context>) -> Result<(User, Opened)> {
     visit
         .to_its_end(|visit| async move {
-            let attempt = visit.begin_guess(Some(&typed.email))?;
-            match open(&visit, &typed).await {
+            match guess(&visit, &typed).await {
                 Ok(signed_in) => {
-                    attempt.succeeded();
                     session::replace(current.as_ref()).await;
                     log(&visit, &signed_in.0, Method::Password);
                     Ok(signed_in)
                 }
                 Err(error) => {
-                    visit.note_refused("nobody was signed in", &error, Some(&typed.email.masked()));
-                    if error.kind() != Kind::Unauthenticated {
-                        attempt.withdraw();
-                    }
+                    let refusal = Refusal::SignIn(Method::Password);
+                    visit.note_refused(refusal, &error, Some(&typed.email.masked())).await;
                     Err(error)
                 }
             }
         })
         .await
+}
+
+/// The same, counted as a guess.
+async fn guess(visit: &Visit, typed: &Typed) -> Result<(User, Opened)> {
+    let attempt = visit.begin_guess(Some(&typed.email))?;
+    match open(visit, typed).await {
+        Ok(signed_in) => {
+            attempt.succeeded();
+            Ok(signed_in)
+        }
+        Err(error) => {
+            if error.kind() != Kind::Unauthenticated {
+                attempt.withdraw();
+            }
+            Err(error)
+        }
+    }
 }
 
 async fn open(visit: &Visit, typed: &Typed) -> Result<(User, Opened)> {

@@ -10,7 +10,7 @@ use retinue_store::{Batch, credential as credentials, user as users};
 use crate::{Visit, session, voucher};
 
 /// Notes that a user has opened a mail that went to an address, when the batch is written; `opened` is the session that
-/// opens with it.
+/// opens with it. Gives whether what opened the account before counts no more.
 ///
 /// # Errors
 /// What keeps the table from being read.
@@ -19,9 +19,10 @@ pub(crate) async fn shown_with(
     batch: &mut Batch,
     (user, address): (&User, &Email),
     opened: SessionId,
-) -> Result<()> {
+) -> Result<bool> {
     let (tenant, key, now) = (visit.tenant(), address.key(), visit.now());
-    if !voucher::vouches_for(visit.app(), user.id, &key).await? {
+    let is_first = !voucher::vouches_for(visit.app(), user.id, &key).await?;
+    if is_first {
         session::end_all_with(visit.app(), batch, user.id, Some(opened));
         credentials::shut_with(&tenant, batch, user.id, &key, now);
         tracing::info!(user = %user.id, request_id = visit.request_id(), "an address was shown for the first time");
@@ -30,5 +31,5 @@ pub(crate) async fn shown_with(
     if !user.email_verified {
         session::revoke_with(visit.app(), batch, user.id, None);
     }
-    Ok(())
+    Ok(is_first)
 }

@@ -1,5 +1,6 @@
 //! One's own identities: by which one may sign in.
 
+use retinue_model::audit::Action as Told;
 use retinue_model::identity::Identity;
 use retinue_model::{Error, IdentityId, Result};
 use retinue_oidc::Groups;
@@ -41,7 +42,7 @@ pub async fn remove(ctx: &Context, id: IdentityId) -> Result<()> {
             }
             // The other one went at the same moment.
         }
-        Err(Error::conflict("last_way_in", "This is your last way in, so it stays. Add another one first."))
+        Err(rows::last_way_in())
     })
     .await
 }
@@ -65,16 +66,17 @@ async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> 
         rows::doubt_with(&ctx.scope(), &mut batch, key, ctx.now());
     }
     session::revoke_with(ctx.app(), &mut batch, user, None);
+    let note = ctx.note(Told::IdentityRemoved).on("identity", identity.id).about(user);
+    note.with("provider", identity.provider.clone()).write(&ctx.tenant(), &mut batch);
     let written = ctx.store.write(batch).await;
     let now = list(ctx).await?;
     let is_there = now.iter().any(|there| there.id == identity.id);
     match written {
-        // It was written twice, after the first answer was lost: the session that asks went with its identity.
-        Err(error) if error.code() == session::over().code() && !is_there => {}
+        Err(error) if error.code() == rows::last_way_in().code() && is_there => return Ok(false),
+        // It was written twice, after the first answer was lost: the session that asks may have gone with its identity.
+        Err(error)
+            if [session::over(), rows::last_way_in()].map(|gone| gone.code()).contains(&error.code()) && !is_there => {}
         written => written?,
-    }
-    if is_there {
-        return Ok(false);
     }
     session::look_again(ctx.app(), user).await;
     if now.iter().all(|there| there.provider != identity.provider) {

@@ -11,6 +11,7 @@ use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use retinue_model::audit::{Action, Actor};
 use retinue_model::{Error, Result};
 use retinue_store::{Batch, System, session as rows};
 
@@ -94,6 +95,8 @@ pub async fn take(app: &App, keys: KeyRing) -> Result<()> {
     }
     let mut batch = Batch::default();
     rows::end_all_with(&System::in_background(), &mut batch, now, app.now());
+    let note = app.note((Actor::System, "system"), Action::SessionEnded).with("which", "all");
+    note.with("why", "keys_forgotten").write(&app.tenant(), &mut batch);
     app.store.write_patiently(batch).await
 }
 

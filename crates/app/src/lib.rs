@@ -71,4 +71,5 @@ mod work;
 
 pub use auth::Auth;
 pub use context::{App, Clock, Context, Parts, Rng, Settings};
+pub use refused::Refusal;
 pub use visit::{Caller, Visit};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use retinue_model::audit::Action as Told;
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
@@ -253,7 +254,7 @@ async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTim
 /// `token_spent`, `code_wrong`, `signed_in_as_other`, `user_disabled`, `too_many_attempts`.
 pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User, Opened)> {
     visit
-        .to_its_end(|visit| async move {
+        .let_in(Method::Link, |visit| async move {
             let row = match &proof {
                 Proof::Token(text) => find(&visit, Purpose::MagicLink, text).await?,
                 Proof::Code(email, code) => find_by_code(&visit, email, code).await?,
@@ -270,7 +271,11 @@ pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User,
                 None => return Err(dead()),
             };
             let how = SignedIn::by(&visit, Method::Link, &row.address);
-            first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
+            let is_first = first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
+            if is_first && row.user_id.is_some() {
+                let note = visit.note_of(user.id, Method::Link, Told::SessionEnded).with("which", "others");
+                note.with("why", "address_shown").write(&visit.tenant(), &mut batch);
+            }
             rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
             let opened = session::open_with(&visit, &mut batch, &user, how)?;
             enter(&visit, batch, (user, opened), (&place, None)).await
@@ -317,7 +322,7 @@ async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> 
 pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> Result<(User, Opened)> {
     let token = token.to_owned();
     visit
-        .to_its_end(|visit| async move {
+        .let_in(Method::Link, |visit| async move {
             let row = find(&visit, Purpose::PasswordReset, &token).await?;
             place.admit(row.user_id)?;
             let user = known(&visit, &row, row.user_id.ok_or_else(dead)?).await?;
@@ -332,6 +337,8 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
             spend_with(&visit, &mut batch, &row);
             first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
+            let note = visit.note_of(user.id, Method::Link, Told::PasswordSet).on("user", user.id);
+            note.write(&visit.tenant(), &mut batch);
             for purpose in [Purpose::PasswordReset, Purpose::MagicLink] {
                 rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
             }
@@ -361,7 +368,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
     may_accept(visit)?;
     let (token, name) = (token.to_owned(), Name::new(&said.name)?.into());
     visit
-        .to_its_end(|visit| async move {
+        .let_in(Method::Link, |visit| async move {
             let row = find(&visit, Purpose::Invitation, &token).await?;
             place.admit(None)?;
             let password = NewPassword::new(said.password, Some(&row.address))?;

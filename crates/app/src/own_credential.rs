@@ -1,5 +1,6 @@
 //! One's own way in by address: another password, another address.
 
+use retinue_model::audit::Action as Told;
 use retinue_model::credential::Credential;
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
@@ -77,6 +78,8 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
         session::require_asking_with(&ctx, &mut batch)?;
         tokens::close_with(&tenant, &mut batch, Purpose::PasswordReset, &changed.address, now);
         session::end_all_with(ctx.app(), &mut batch, changed.user_id, session::current(&ctx));
+        let note = ctx.note(Told::PasswordSet).on("user", changed.user_id).about(changed.user_id);
+        note.write(&tenant, &mut batch);
         let written = ctx.store.write(batch).await;
         // Another one was set at the same moment.
         written.map_err(|error| if error.kind() == Kind::NotFound { wrong_password() } else { error })?;
@@ -175,6 +178,8 @@ pub async fn change_address(ctx: &Context, token: &str) -> Result<DeviceCookie> 
         }
         tokens::close_of_user_with(&tenant, &mut batch, (Purpose::EmailChange, id), (None, now));
         session::revoke_with(ctx.app(), &mut batch, id, None);
+        let note = ctx.note(Told::AddressChanged).on("user", id).about(id).with("from", old.masked());
+        note.with("to", row.address.masked()).write(&tenant, &mut batch);
         let device = visit.recognise(&row.address)?;
         ctx.store.write(batch).await?;
         session::look_again(ctx.app(), id).await;

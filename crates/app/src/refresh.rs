@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::error::Kind;
 use retinue_model::identity::Origin;
 use retinue_model::{Error, Result, SessionId, UserId};
@@ -90,7 +91,7 @@ async fn refresh(app: &App, (user, session): (UserId, SessionId), now: Timestamp
         Err(error) => (None, Err(error)),
     };
     let Some((again, refreshed_at)) = verdict(app, &held, &claim, &person)? else {
-        return session::end_these(app, Batch::default(), &[(user, session)]).await;
+        return session::end_unvouched(app, (user, session), &held.provider).await;
     };
     let (refresh_token, id_token) = sealed(app, session, tokens)?;
     let refresh_at = now.saturating_add(again).unwrap_or(now);
@@ -186,6 +187,10 @@ async fn take_over(app: &App, held: &Held, person: &Person, now: Timestamp) -> R
             key: identity.email_key(),
             verified: person.email_verified,
         };
+        let note = app.note((Actor::Provider, "refresh"), Told::AddressChanged).on("user", user.id).about(user.id);
+        if address.email != user.email {
+            note.with("provider", held.provider.clone()).write(&tenant, &mut batch);
+        }
         users::address_with(&tenant, &mut batch, user.id, address, now);
     }
     session::revoke_with(app, &mut batch, user.id, None);

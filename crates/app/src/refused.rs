@@ -1,14 +1,19 @@
-//! What is logged of those who were not let in. Anybody can be refused as often as they like: so that nobody fills the log,
-//! or hides others in it, each reason has only some lines in a minute from one network, and all have only some together. So
-//! has what else strangers can have logged.
+//! What is logged of those who were not let in, and told in the audit trail. Anybody can be refused as often as they like: so
+//! that nobody fills the two, or hides others in them, each reason has only some lines in a minute from one network, and all
+//! have only some together. So has what else strangers can have logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use retinue_model::Error;
+use retinue_model::audit::{Action, Actor};
+use retinue_model::error::Kind;
+use retinue_model::session::Method;
+use retinue_model::{Error, Result};
+use retinue_store::Batch;
 
 use crate::Visit;
+use crate::audit::Note;
 use crate::throttle::Key;
 
 /// How many lines one reason has in a span from one network; and from all of them, however many lines there are.
@@ -103,18 +108,92 @@ impl Inner {
     }
 }
 
-impl Visit {
-    /// Logs what was refused, and why; `account` is as much of the address that was tried as a log may have. Over the bound
-    /// it is for those only who look for everything.
-    pub fn note_refused(&self, what: &'static str, error: &Error, account: Option<&str>) {
-        let (code, cause, address) = (error.code(), error.cause_chain(), self.caller().address_text());
-        let request_id = self.request_id();
-        if let Some(LeftOut { here, elsewhere }) = self.refused.admit(code, self.network(), self.now()) {
-            let (left_out, left_out_elsewhere) = (here, elsewhere);
-            tracing::info!(code, cause, account, address, request_id, left_out, left_out_elsewhere, "{what}");
-        } else {
-            tracing::debug!(code, cause, account, address, request_id, "{what}");
+/// What was refused to somebody of whom nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// To come in this way.
+    SignIn(Method),
+    /// To come in with one more identity.
+    Identity,
+    /// To sign somebody out, as their provider.
+    SignOut,
+}
+
+impl Refusal {
+    /// For the log.
+    const fn said(self) -> &'static str {
+        match self {
+            Self::SignIn(_) => "nobody was signed in",
+            Self::Identity => "no identity was added",
+            Self::SignOut => "a logout token was refused",
         }
+    }
+
+    /// What was tried, and by what.
+    const fn told(self) -> (Action, &'static str) {
+        match self {
+            Self::SignIn(method) => (Action::SignInRefused, method.as_str()),
+            Self::Identity => (Action::IdentityAdded, Method::Oidc.as_str()),
+            Self::SignOut => (Action::SessionEnded, "logout_token"),
+        }
+    }
+}
+
+/// Whether somebody was refused by that. What can't be told at the moment refuses nobody, nor does what a form asks once more.
+fn refuses(error: &Error) -> bool {
+    let asks = ["signed_in_as_other", "password_too_short", "password_common"];
+    !matches!(error.kind(), Kind::Internal | Kind::Unavailable | Kind::StorageFull) && !asks.contains(&error.code())
+}
+
+impl Visit {
+    /// Logs what was refused, and why, and tells it in the audit trail; `account` is as much of the address that was tried as a
+    /// log may have. Over the bound it is for those only who look for everything.
+    pub async fn note_refused(&self, refusal: Refusal, error: &Error, account: Option<&str>) {
+        let (code, cause, address) = (error.code(), error.cause_chain(), self.caller().address_text());
+        let (what, request_id) = (refusal.said(), self.request_id());
+        let Some(LeftOut { here, elsewhere }) = self.refused.admit(code, self.network(), self.now()) else {
+            tracing::debug!(code, cause, account, address, request_id, "{what}");
+            return;
+        };
+        let (left_out, left_out_elsewhere) = (here, elsewhere);
+        tracing::info!(code, cause, account, address, request_id, left_out, left_out_elsewhere, "{what}");
+        if refuses(error) {
+            let (action, via) = refusal.told();
+            let note = self.note((Actor::Stranger, via), action).refused(code).with("account", account);
+            self.tell_refused(note, here + elsewhere).await;
+        }
+    }
+
+    /// Whether there is room to tell of this one; if so, of how many before it was not told.
+    pub(crate) fn admits(&self, error: &Error) -> Option<u64> {
+        let left_out = self.refused.admit(error.code(), self.network(), self.now())?;
+        Some(left_out.here + left_out.elsewhere)
+    }
+
+    /// Writes a note of what was refused.
+    pub(crate) async fn tell_refused(&self, note: Note, left_out: u64) {
+        let mut batch = Batch::default();
+        note.with("left_out", Some(left_out).filter(|count| *count > 0)).write(&self.tenant(), &mut batch);
+        if let Err(error) = self.store.write(batch).await {
+            tracing::warn!(?error, "can_fail(refused): that somebody was refused was not told in the audit trail");
+        }
+    }
+
+    /// Runs work to its end that lets somebody in; why it does not, if so, is noted.
+    pub(crate) async fn let_in<T, F, W>(&self, by: Method, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> W + Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.to_its_end(move |visit| async move {
+            let done = work(visit.clone()).await;
+            if let Err(error) = &done {
+                visit.note_refused(Refusal::SignIn(by), error, None).await;
+            }
+            done
+        })
+        .await
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
+use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::error::Kind;
 use retinue_model::one_time_token::Purpose;
 use retinue_model::principal::Via;
@@ -38,6 +39,8 @@ pub(crate) struct SignedIn {
     pub(crate) id: SessionId,
     pub(crate) method: Method,
     pub(crate) identity: Option<IdentityId>,
+    /// The provider's name; none if by address.
+    pub(crate) provider: Option<String>,
     pub(crate) proved_at: Option<Timestamp>,
     /// The address that they came in by, where the browser is to be recognised from then on.
     pub(crate) address: Option<Email>,
@@ -51,6 +54,7 @@ impl SignedIn {
             id: visit.new_id(),
             method,
             identity: None,
+            provider: None,
             proved_at: Some(visit.now()),
             address: Some(address.clone()),
             kept: Kept::default(),
@@ -93,6 +97,8 @@ pub(crate) fn open_with(visit: &Visit, batch: &mut Batch, user: &User, how: Sign
     users::require_enabled_with(&visit.tenant(), batch, user.id);
     rows::insert_with(&visit.tenant(), batch, &session, how.kept);
     rows::end_oldest_with(&visit.tenant(), batch, (user.id, session.id), now);
+    let note = visit.note_of(user.id, how.method, Told::SignedIn).on("session", session.id);
+    note.with("provider", how.provider).write(&visit.tenant(), batch);
     let token = SessionToken { session: session.id, user: user.id, expires_at: session.expires_at };
     let cookie = token.sign(&visit.keys(), now).ok_or_else(|| Error::internal("there is no key"))?;
     let device = how.address.map(|address| visit.recognise(&address)).transpose()?;
@@ -172,7 +178,9 @@ pub(crate) async fn load(app: &App, id: SessionId, user: UserId) -> Result<Optio
 async fn shut(app: &App, session: &Session) -> Result<()> {
     let mut batch = Batch::default();
     rows::end_for_with(&app.tenant(), &mut batch, (session.user_id, session.id), app.now());
-    app.store.write(batch).await?;
+    let note = app.note((Actor::System, "system"), Told::SessionEnded).on("session", session.id);
+    note.about(session.user_id).with("why", "way_closed").write(&app.tenant(), &mut batch);
+    unless_ended(app.store.write(batch).await)?;
     app.sessions.forget(session.id);
     tracing::info!(user = %session.user_id, session = %session.id, "a session was ended: nobody signs in that way any more");
     Ok(())
@@ -238,15 +246,25 @@ pub async fn end(ctx: &Context, id: SessionId) -> Result<()> {
         return Ok(());
     }
     ctx.detached(move |ctx| async move {
-        let mut batch = Batch::default();
+        let (mut batch, user) = (Batch::default(), ctx.principal().user_id());
         rows::end_with(&ctx.scope(), &mut batch, id, ctx.now());
-        revoke_with(ctx.app(), &mut batch, ctx.principal().user_id(), Some(id));
-        ctx.store.write(batch).await?;
+        ctx.note(Told::SessionEnded).on("session", id).about(user).write(&ctx.tenant(), &mut batch);
+        revoke_with(ctx.app(), &mut batch, user, Some(id));
+        unless_ended(ctx.store.write(batch).await)?;
         ctx.sessions.end(id);
-        tracing::info!(user = %ctx.principal().user_id(), session = %id, request_id = ctx.request_id(), "a session was ended");
+        tracing::info!(%user, session = %id, request_id = ctx.request_id(), "a session was ended");
         Ok(())
     })
     .await
+}
+
+/// What came of ending a session that there was a moment ago: that somebody else has ended it by now is as well, and is told
+/// already.
+fn unless_ended(written: Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// Ends all of one's own sessions but the one that asks, at once.
@@ -258,6 +276,7 @@ pub async fn end_others(ctx: &Context) -> Result<()> {
         let mut batch = Batch::default();
         let user = ctx.principal().user_id();
         let told = end_all_with(ctx.app(), &mut batch, user, current(&ctx));
+        ctx.note(Told::SessionEnded).about(user).with("which", "others").write(&ctx.tenant(), &mut batch);
         ctx.store.write(batch).await?;
         look_after(ctx.app(), user, told).await;
         Ok(())
@@ -276,16 +295,15 @@ pub(crate) fn end_all_with(app: &App, batch: &mut Batch, user: UserId, but: Opti
     revocation.id
 }
 
-/// Ends these sessions, at once, together with what is in the batch.
-pub(crate) async fn end_these(app: &App, mut batch: Batch, sessions: &[(UserId, SessionId)]) -> Result<()> {
-    for (user, id) in sessions {
-        rows::end_for_with(&app.tenant(), &mut batch, (*user, *id), app.now());
-        revoke_with(app, &mut batch, *user, Some(*id));
-    }
-    app.store.write(batch).await?;
-    for (_, id) in sessions {
-        app.sessions.end(*id);
-    }
+/// Ends the session of somebody for whom their provider does not vouch any more, at once.
+pub(crate) async fn end_unvouched(app: &App, (user, id): (UserId, SessionId), provider: &str) -> Result<()> {
+    let mut batch = Batch::default();
+    rows::end_for_with(&app.tenant(), &mut batch, (user, id), app.now());
+    let note = app.note((Actor::Provider, "refresh"), Told::SessionEnded).on("session", id);
+    note.about(user).with("provider", provider).write(&app.tenant(), &mut batch);
+    revoke_with(app, &mut batch, user, Some(id));
+    unless_ended(app.store.write(batch).await)?;
+    app.sessions.end(id);
     Ok(())
 }
 

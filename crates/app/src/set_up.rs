@@ -132,7 +132,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
     visit.local()?;
     let (shown, name) = (Token::parse(shown), Name::new(&first.name)?.into());
     visit
-        .to_its_end(|visit| async move {
+        .let_in(Method::Link, |visit| async move {
             let local = visit.local()?;
             let password = NewPassword::new(first.password, Some(&first.email))?;
             let mut taken = shown.and_then(|shown| local.set_up.take(&shown, visit.now())).ok_or_else(spent)?;

@@ -1,12 +1,14 @@
 //! Signing out: here, at the provider, and when the provider says so.
 
 use jiff::SignedDuration;
-use retinue_model::{Error, Result};
+use retinue_model::audit::{Action as Told, Actor};
+use retinue_model::{Error, Result, UserId};
 use retinue_oidc::EndSession;
 use retinue_store::logout_token::{self, Taken, Whom};
 use retinue_store::{Batch, session as rows};
 use secrecy::SecretString;
 
+use crate::audit::Note;
 use crate::{Context, Visit, audit, refresh, session};
 
 /// Where people are sent after they signed out.
@@ -60,6 +62,14 @@ pub async fn back_channel(visit: &Visit, logout_token: &str) -> Result<()> {
     Err(refused)
 }
 
+/// Each of these once; or else nobody, of whom it is told that nobody was concerned.
+fn concerned(people: &[UserId]) -> Vec<Option<UserId>> {
+    let mut each: Vec<_> = people.iter().copied().map(Some).collect();
+    each.sort_unstable_by_key(|user| user.map(UserId::uuid));
+    each.dedup();
+    if each.is_empty() { vec![None] } else { each }
+}
+
 async fn end(visit: &Visit, (provider, issuer): (&str, &str), logged_out: &retinue_oidc::LoggedOut) -> Result<()> {
     let (tenant, now) = (visit.tenant(), visit.now());
     let whom = match (logged_out.session.clone(), logged_out.subject.clone()) {
@@ -81,6 +91,11 @@ async fn end(visit: &Visit, (provider, issuer): (&str, &str), logged_out: &retin
     let people = logout_token::people(&tenant, &visit.store, &taken).await?;
     let mut batch = Batch::default();
     logout_token::take_with(&tenant, &mut batch, &taken);
+    for user in concerned(&people) {
+        let note = visit.note((Actor::Provider, "logout_token"), Told::SessionEnded).with("provider", provider);
+        let note = note.with("subject", logged_out.subject.as_deref().map(audit::subject));
+        user.into_iter().fold(note, Note::about).write(&tenant, &mut batch);
+    }
     visit.store.write(batch).await?;
     for user in people {
         session::look_again(visit.app(), user).await;

@@ -1,6 +1,7 @@
 //! Conversations: create, list, search, rename, delete.
 
 use retinue_model::agent::Agent;
+use retinue_model::audit::Action as Told;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Error, Result, TeamId, ThreadId};
@@ -191,9 +192,12 @@ pub async fn contents(ctx: &Context, id: ThreadId) -> Result<Contents> {
 /// `not_found`.
 pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
     ctx.detached(move |ctx| async move {
+        let thread = get(&ctx, id).await?;
         stop_answer(&ctx, id).await?;
         let mut batch = Batch::default();
         rows::delete_with(&ctx.scope(), &mut batch, id);
+        let note = ctx.note(Told::ThreadDeleted).on("thread", id).about(ctx.principal().user_id());
+        note.of_team(thread.team_id).write(&ctx.tenant(), &mut batch);
         ctx.store.write_alone(batch).await?;
         // One that began in between.
         for live in ctx.live.of_thread(ctx.scope(), id) {

@@ -1,5 +1,6 @@
 //! Who one is, and what was here before people signed in.
 
+use retinue_model::audit::Action as Told;
 use retinue_model::membership::Role;
 use retinue_model::principal::LOCAL_USER;
 use retinue_model::team::Team;
@@ -100,6 +101,9 @@ pub async fn take_over(ctx: &Context) -> Result<()> {
             rows::require_admin_with(&ctx.tenant(), &mut batch, mine);
         }
         rows::hand_over_with(&ctx.tenant(), &mut batch, LOCAL_USER, mine);
+        let count = rows::count_threads(&ctx.tenant(), &ctx.store, LOCAL_USER).await?;
+        let note = ctx.note(Told::ThreadsTransferred).on("user", LOCAL_USER).about(mine);
+        note.with("threads", count).write(&ctx.tenant(), &mut batch);
         ctx.store.write(batch).await?;
         tracing::info!(user = %mine, request_id = ctx.request_id(), "took over the conversations of the local user");
         Ok(())

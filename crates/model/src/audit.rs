@@ -76,7 +76,7 @@ words! {
         IdentityRemoved "identity.removed";
         /// A password was set or changed.
         PasswordSet "password.set";
-        /// The address that somebody signs in with was changed.
+        /// The address was changed that somebody signs in with, or that their provider says of them.
         AddressChanged "address.changed";
         /// A team was made.
         TeamCreated "team.created";

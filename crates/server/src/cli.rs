@@ -142,7 +142,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         },
         Command::Doctor => finish(block_on(doctor::run(&config))),
         Command::Key { command: KeyCommand::Rotate { forget } } => {
-            finish(key::rotate(&config, forget).map_err(anyhow::Error::from))
+            finish(block_on(async { Ok(key::rotate(&config, forget).await?) }))
         }
         Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
         Command::User { command, json } => finish(block_on(user::run(&config, command, json))),

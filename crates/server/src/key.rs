@@ -9,9 +9,11 @@ use retinue_app::key::{self, KeyRing};
 use retinue_app::{App, Clock, Rng};
 use retinue_model::error::Kind;
 use retinue_model::{Error, Result};
+use retinue_store::migrate;
 
 use crate::config::Config;
 use crate::system::{SystemClock, SystemRng};
+use crate::{user, wiring};
 
 /// How often it is looked whether the file changed.
 const WATCH: Duration = Duration::from_secs(2);
@@ -170,8 +172,8 @@ fn random() -> u64 {
 }
 
 /// `retinue key rotate`: a new key for what is new. With `forget`, the others don't count any more.
-pub(crate) fn rotate(config: &Config, forget: bool) -> Result<String> {
-    crate::wiring::make_data_folder(config)?;
+pub(crate) async fn rotate(config: &Config, forget: bool) -> Result<String> {
+    wiring::make_data_folder(config)?;
     let path = path(config);
     let turn = Turn::take(&path)?;
     let (keys, now) = (turn.keys()?, SystemClock.now());
@@ -188,7 +190,19 @@ pub(crate) fn rotate(config: &Config, forget: bool) -> Result<String> {
         (false, 0) => "A new key is in use; what was made with the others still counts.\n".to_owned(),
         (false, dropped) => format!("A new key is in use; {dropped} that nothing needs any more were dropped.\n"),
     };
-    Ok(format!("{said}A running server takes it within {} seconds.\n", WATCH.as_secs()))
+    drop(turn);
+    // Whoever must be rid of a key is, whether the database can be reached or not.
+    let untold = tell(config, dropped).await.err();
+    let untold = untold.map(|error| format!("The audit trail does not tell of it: {error}\n")).unwrap_or_default();
+    Ok(format!("{said}A running server takes it within {} seconds.\n{untold}", WATCH.as_secs()))
+}
+
+/// Tells of it in the audit trail, if there is one yet.
+async fn tell(config: &Config, dropped: usize) -> anyhow::Result<()> {
+    if migrate::current(&wiring::location(config)).await? == 0 {
+        return Ok(());
+    }
+    Ok(user::open(config).await?.tell_of_new_key(dropped).await?)
 }
 
 /// Takes other keys when the file changes, for as long as the program runs.

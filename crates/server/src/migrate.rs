@@ -19,9 +19,7 @@ pub(crate) async fn run(config: &Config, command: MigrateCommand) -> anyhow::Res
             }
             down(&store).await
         }
-        MigrateCommand::Down { yes: false, .. } => anyhow::bail!(
-            "This takes back the newest version with the data that came with it. Make a backup, then add --yes."
-        ),
+        MigrateCommand::Down { yes: false, .. } => refuse_to_lose(migrate::current(&wiring::location(config)).await?),
     }
 }
 
@@ -37,6 +35,14 @@ async fn up(store: &Store) -> anyhow::Result<String> {
     })
 }
 
+fn refuse_to_lose(version: i64) -> anyhow::Result<String> {
+    let what = match migrate::step(version) {
+        None => "the newest version with the data that came with it".to_owned(),
+        Some(step) => format!("version {version}, and with it {}", step.takes_away),
+    };
+    anyhow::bail!("This takes back {what}. Make a backup, then add --yes.")
+}
+
 async fn refuse_to_merge(store: &Store) -> anyhow::Result<()> {
     match migrate::merged_by_down(store).await? {
         0 => Ok(()),
@@ -49,7 +55,10 @@ async fn refuse_to_merge(store: &Store) -> anyhow::Result<()> {
 async fn down(store: &Store) -> anyhow::Result<String> {
     Ok(match migrate::down(store).await? {
         None => "Nothing to do: the database is empty.\n".to_owned(),
-        Some(version) => format!("Took back version {version}.\n"),
+        Some(version) => {
+            let gone = migrate::step(version).map(|step| format!("Gone with it: {}.\n", step.takes_away));
+            format!("Took back version {version}.\n{}", gone.unwrap_or_default())
+        }
     })
 }
 

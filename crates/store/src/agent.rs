@@ -47,7 +47,7 @@ pub(crate) mod sql {
         CHANGE = "UPDATE agents SET slug = $1, version = $2, name = $3, description = $4, instructions = $5, model = $6, \
             max_turns = $7, max_tokens = $8, max_seconds = $9, sharing = $10, remote_api = $11, updated_at = $12 \
             WHERE id = $13 AND team_id = $14 AND organization_id = $15 AND deleted_at IS NULL \
-            AND (version = $2 - 1 OR (version = $2 AND updated_at = $12))";
+            AND (version + 1 = $2 OR (version = $2 AND updated_at = $12))";
         DECLARE = "UPDATE agents SET declared = $1, version = $2, name = $3, description = $4, instructions = $5, model = $6, \
             updated_at = $7, deleted_at = NULL WHERE id = $8 AND organization_id = $9";
         RETIRE = "UPDATE agents SET declared = NULL, deleted_at = $1 WHERE id = $2 AND organization_id = $3 AND declared IS NOT NULL";

@@ -213,11 +213,18 @@ pub struct Left {
     pub link: bool,
 }
 
-/// Removes one's own identity with the sessions that were begun with it, when the batch is written; but not if it is the
-/// last way in.
+/// This is by what somebody comes in, and nothing else is.
+#[must_use]
+pub fn last_way_in() -> Error {
+    Error::conflict("last_way_in", "This is your last way in, so it stays. Add another one first.")
+}
+
+/// Removes one's own identity with the sessions that were begun with it, when the batch is written. Requires that it is there,
+/// and not the last way in: `last_way_in`.
 pub fn delete_with(scope: &Scope, batch: &mut Batch, id: IdentityId, left: Left) {
     let Left { identity, password, link } = left;
-    batch.write(&sql::DELETE, params![id, scope.owner(), identity, i64::from(password), i64::from(link)]);
+    let params = params![id, scope.owner(), identity, i64::from(password), i64::from(link)];
+    batch.require(&sql::DELETE, params, last_way_in);
 }
 
 /// Takes back that one's own address, as it is compared, is verified, when the batch is written, if nobody vouches for it

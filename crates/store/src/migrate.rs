@@ -21,6 +21,8 @@ pub struct Migration {
     pub version: i64,
     /// What it brings.
     pub name: &'static str,
+    /// What is lost with it, to go on after "and with it".
+    pub takes_away: &'static str,
     sqlite: Scripts,
     postgres: Scripts,
 }
@@ -32,10 +34,11 @@ struct Scripts {
 }
 
 macro_rules! migration {
-    ($version:literal, $file:literal) => {
+    ($version:literal, $file:literal, $takes_away:literal) => {
         Migration {
             version: $version,
             name: $file,
+            takes_away: $takes_away,
             sqlite: Scripts {
                 up: include_str!(concat!("../migrations/sqlite/", $file, ".up.sql")),
                 down: include_str!(concat!("../migrations/sqlite/", $file, ".down.sql")),
@@ -49,8 +52,16 @@ macro_rules! migration {
 }
 
 /// All of them, oldest first.
-pub static MIGRATIONS: [Migration; 3] =
-    [migration!(1, "0001_threads"), migration!(2, "0002_identity"), migration!(3, "0003_teams")];
+pub static MIGRATIONS: [Migration; 3] = [
+    migration!(1, "0001_threads", "all conversations"),
+    migration!(2, "0002_identity", "users, their ways in and their sessions; conversations stay, without owners"),
+    migration!(
+        3,
+        "0003_teams",
+        "teams and who belongs to them, invitations, agents that were made here, API keys, what was used and may be used, and \
+         the audit trail; conversations stay, each its owner's"
+    ),
+];
 
 /// The version that this program works with.
 #[must_use]
@@ -131,6 +142,12 @@ pub async fn merged_by_down(store: &Store) -> Result<i64> {
     Ok(count.unwrap_or(0))
 }
 
+/// The step that a version came with.
+#[must_use]
+pub fn step(version: i64) -> Option<&'static Migration> {
+    MIGRATIONS.iter().find(|migration| migration.version == version)
+}
+
 /// Takes back the newest version, with its data, and tells which one it was.
 ///
 /// # Errors
@@ -139,7 +156,7 @@ pub async fn down(store: &Store) -> Result<Option<i64>> {
     let mut tx = store.begin_schema_change().await?;
     let version = read_version(&mut tx).await?;
     refuse_newer(version)?;
-    let newest = MIGRATIONS.iter().find(|migration| migration.version == version);
+    let newest = step(version);
     if let Some(migration) = newest {
         tx.run_script(migration.sqlite.down, migration.postgres.down).await?;
         tx.execute(&sql::REVERTED, &params![migration.version]).await?;

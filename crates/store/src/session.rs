@@ -30,8 +30,9 @@ pub(crate) mod sql {
             ORDER BY created_at DESC, id DESC LIMIT 100";
         TOUCH = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
         REQUIRE_OPEN = "UPDATE sessions SET last_seen_at = last_seen_at WHERE id = $1 AND user_id = $2 AND ended_at IS NULL";
-        END = "UPDATE sessions SET ended_at = COALESCE(ended_at, $1), id_token = NULL, refresh_token = NULL \
-            WHERE id = $2 AND user_id = $3";
+        // Or else this is the same end once more.
+        END = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
+            WHERE id = $2 AND user_id = $3 AND (ended_at IS NULL OR ended_at = $1)";
         END_OTHERS = "UPDATE sessions SET ended_at = $1, id_token = NULL, refresh_token = NULL \
             WHERE user_id = $2 AND id <> $3 AND ended_at IS NULL";
         // A session ends once, so its id names its end. Beside the new one 99 stay.
@@ -227,14 +228,14 @@ pub fn require_open_with(scope: &Scope, batch: &mut Batch, id: SessionId) {
     batch.require(&sql::REQUIRE_OPEN, params![id, scope.owner()], over);
 }
 
-/// Ends a session, when the batch is written. Requires that there is one: `not_found`.
+/// Ends a session, when the batch is written. Requires that there is one, and that nobody else has ended it: `not_found`.
 pub fn end_with(scope: &Scope, batch: &mut Batch, id: SessionId, now: Timestamp) {
     batch.require(&sql::END, params![now, id, scope.owner()], missing);
 }
 
-/// Ends a session of whomever, when the batch is written; none is as well.
+/// Ends a session of whomever, when the batch is written. Requires the same.
 pub fn end_for_with(_: &Tenant, batch: &mut Batch, (user, id): (UserId, SessionId), now: Timestamp) {
-    batch.write(&sql::END, params![now, id, user]);
+    batch.require(&sql::END, params![now, id, user], missing);
 }
 
 /// Ends all sessions of a user but one, when the batch is written.

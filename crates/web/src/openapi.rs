@@ -33,7 +33,7 @@ pub(crate) fn description() -> utoipa::openapi::OpenApi {
 pub(crate) fn may_be_unauthenticated(document: &mut utoipa::openapi::OpenApi) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new()
-        .description("`not_signed_in`, `session_ended`, `credential_kind_disabled`")
+        .description("`not_signed_in`, `session_ended`; of a credential in a header: `invalid_api_key`, `invalid_request`, `credential_kind_disabled`")
         .content("application/problem+json", content)
         .build();
     let operations = document.paths.paths.values_mut().flat_map(|item| {

@@ -12,8 +12,10 @@ use super::Problem;
 const MAKERS: &[(&str, &[&str])] = &[
     // What a request acts as, from the credential that it showed.
     ("Principal::of_session(", &["crates/app/src/session.rs"]),
-    ("Principal::local_user(", &["crates/app/src/context.rs"]),
+    ("Principal::of_key(", &["crates/app/src/api_key.rs"]),
+    ("Principal::local_user(", &["crates/app/src/known.rs"]),
     ("Context::of_session(", &["crates/app/src/visit.rs"]),
+    ("Context::of_key(", &["crates/app/src/visit.rs"]),
     // The only user there is where nobody signs in, and the program's own words at its start.
     (".local_context(", &["crates/web/src/guard.rs", "crates/server/src/serve.rs", "crates/server/src/greeting.rs"]),
     // What one user owns.

@@ -3,7 +3,7 @@
 //! One that went to an address by mail makes an account with that address, and shows whose it is. One that is for whoever has
 //! the link makes an account with the address that they say, of which nothing is known but that they say it.
 
-use retinue_model::audit::{Action as Told, Actor};
+use retinue_model::audit::Action as Told;
 use retinue_model::error::Kind;
 use retinue_model::session::Method;
 use retinue_model::user::User;
@@ -66,7 +66,7 @@ pub async fn register(visit: &Visit, token: &str, said: Joining, place: Place) -
     link::may_accept(visit)?;
     let (token, name) = (token.to_owned(), Name::new(&said.name)?.into());
     visit
-        .to_its_end(|visit| async move {
+        .let_in(Method::Link, |visit| async move {
             let valid = find(&visit, &token).await?;
             let (bound, said_address) = (address_of(&valid)?, said.email);
             place.admit(None)?;
@@ -83,7 +83,7 @@ pub async fn register(visit: &Visit, token: &str, said: Joining, place: Place) -
             if is_bound {
                 users::verify_with(&visit.tenant(), &mut batch, user.id, address.key(), visit.now());
             }
-            let note = |told: Told| visit.note((Actor::User(user.id), "session"), told);
+            let note = |told: Told| visit.note_of(user.id, Method::Link, told);
             valid.use_with(&visit, &mut batch, (user.id, None), note);
             let how = SignedIn::by(&visit, Method::Link, &address);
             let opened = session::open_with(&visit, &mut batch, &user, how)?;

@@ -4,6 +4,7 @@
 
 mod admin;
 mod administration;
+mod agent;
 mod api_key;
 mod auth;
 mod bad_input;

@@ -1,5 +1,6 @@
 //! As whom a request acts: what `GET /auth/me` says of it.
 
+use reqwest::Method;
 use retinue_testkit::{Database, Person, TestApp, on_both_databases};
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ const ORGANIZATION: &str = "org_00000000000000000000000001";
 
 on_both_databases! {
     where_nobody_signs_in_it_is_the_local_user,
+    a_bad_credential_is_not_the_local_user,
     it_names_the_identity_that_the_session_was_begun_with,
 }
 
@@ -25,6 +27,27 @@ async fn where_nobody_signs_in_it_is_the_local_user(database: Database) {
         "organization_admin": true,
     });
     assert_eq!(me["principal"], expected);
+}
+
+async fn a_bad_credential_is_not_the_local_user(database: Database) {
+    let app = TestApp::start(database).await;
+    let ask = async |path: &str, name: &str, value: &str| {
+        let response = app.request(Method::GET, path).header(name, value).send().await.unwrap();
+        let challenge = response.headers().get("www-authenticate").map(|text| text.to_str().unwrap().to_owned());
+        (response.status().as_u16(), challenge.unwrap_or_default())
+    };
+    for (name, value, error) in [
+        ("authorization", "Bearer x", "invalid_token"),
+        ("authorization", "Bearer rtn_x", "invalid_token"),
+        ("authorization", "Bearer", "invalid_request"),
+        ("x-api-key", "x", "invalid_token"),
+    ] {
+        let refused = (401, format!("Bearer realm=\"retinue\", error=\"{error}\""));
+        for path in ["/api/threads", "/auth/me", "/api/sessions", "/"] {
+            assert_eq!(ask(path, name, value).await, refused, "{path}, {name}: {value}");
+        }
+    }
+    assert_eq!(ask("/api/threads", "authorization", "Basic eDp5").await.0, 200, "that is for a proxy");
 }
 
 async fn it_names_the_identity_that_the_session_was_begun_with(database: Database) {

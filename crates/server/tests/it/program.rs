@@ -202,8 +202,10 @@ fn migrations_go_up_and_down_and_ask_first() {
     assert_eq!(run(&["migrate", "up"]), (Some(0), "Migrated to version 3.\n".to_owned()));
     assert_eq!(run(&["migrate", "up"]).1, "Nothing to do: the database is current.\n");
     let (code, said) = run(&["migrate", "down"]);
-    assert!(code == Some(1) && said.contains("--yes"), "{said}");
-    assert_eq!(run(&["migrate", "down", "--yes"]), (Some(0), "Took back version 3.\n".to_owned()));
+    assert!(code == Some(1) && said.contains("version 3, and with it teams") && said.contains("--yes"), "{said}");
+    assert_eq!(run(&["migrate", "status"]).1, status("applied", "applied"), "nothing was taken back yet");
+    let (code, said) = run(&["migrate", "down", "--yes"]);
+    assert!(code == Some(0) && said.starts_with("Took back version 3.\nGone with it: teams"), "{said}");
     assert_eq!(run(&["migrate", "status"]).1, status("applied", "pending"));
 }
 

@@ -1,6 +1,11 @@
 //! The audit trail through its door: what is told, and to whom.
 
+use std::time::Duration;
+
 use reqwest::Method;
+use retinue_app::Clock as _;
+use retinue_model::api_key::KeyText;
+use retinue_model::audit::Action;
 use retinue_store::{Tenant, audit};
 use retinue_testkit::{IdentityProvider, TestApp, with_people_on_both_engines};
 use serde_json::{Value, json};
@@ -8,10 +13,18 @@ use serde_json::{Value, json};
 use crate::api_key::key;
 use crate::team::{People, join, people, team};
 
+mod account;
+mod key;
+mod sign_in;
+mod watch;
+
+use watch::{Watch, is_refused};
+
 with_people_on_both_engines! {
     what_was_done_is_told_with_who_did_it_to_what,
     each_sees_their_part_of_it,
     a_list_goes_on_where_it_ended,
+    a_key_that_does_not_count_is_told_with_the_reason,
 }
 
 fn actions(list: &Value) -> Vec<&str> {
@@ -56,7 +69,10 @@ async fn each_sees_their_part_of_it(app: TestApp, provider: IdentityProvider) {
     assert_eq!(actions(&ada.get(&format!("/api/audit?team_id={ops}")).await), ["membership.added", "team.created"]);
     assert_eq!(ada.status(Method::GET, &format!("/api/audit?team_id={other}")).await, 404);
     assert_eq!(grace.status(Method::GET, &format!("/api/audit?team_id={other}")).await, 403);
-    assert_eq!(actions(&grace.get("/api/audit?mine=true").await), ["membership.added", "user.created"]);
+    assert_eq!(
+        actions(&grace.get("/api/audit?mine=true").await),
+        ["membership.added", "session.opened", "user.created"]
+    );
     let all = admin.get("/api/audit?limit=200").await;
     assert!(actions(&all).contains(&"agent.created"), "what the configuration declares is told too");
     let found = admin.get("/api/audit?action=team.created").await;
@@ -80,4 +96,34 @@ async fn a_list_goes_on_where_it_ended(app: TestApp, provider: IdentityProvider)
     }
     let newest = seqs[0];
     assert_eq!(seqs, (1..=newest).rev().collect::<Vec<_>>());
+}
+
+/// Whoever shows it hears the same of all.
+async fn a_key_that_does_not_count_is_told_with_the_reason(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    let (text, id) = key(&ada, &ops, &["threads:read"]).await;
+    let soon = json!({ "team_id": ops, "name": "short", "expires_at": (app.clock.now() + Duration::from_mins(5)).to_string() });
+    let short = ada.send_json(Method::POST, "/api/api-keys", &soon, 201).await;
+    app.clock.advance(Duration::from_mins(5));
+    assert_eq!(ada.status(Method::DELETE, &format!("/api/api-keys/{id}")).await, 204);
+    let mut watch = Watch::over(&app).await;
+    let unknown = KeyText::of_bits([7; 32]).expose().to_owned();
+    for (text, reason, target) in [
+        (text.as_str(), "key_revoked", Some(id.as_str())),
+        (short["key"].as_str().unwrap(), "key_expired", short["id"].as_str()),
+        (&unknown, "key_unknown", None),
+    ] {
+        watch.hides(text);
+        assert_eq!(app.request(Method::GET, "/api/threads").bearer_auth(text).send().await.unwrap().status(), 401);
+        let refused = watch.one(Action::CredentialRefused).await;
+        is_refused(&refused, "api_key", reason);
+        assert_eq!(refused.target.as_ref().map(|target| target.id.as_str()), target);
+    }
+    for _ in 0..20 {
+        assert_eq!(app.request(Method::GET, "/auth/me").bearer_auth(&unknown).send().await.unwrap().status(), 401);
+    }
+    assert_eq!(watch.told().await.len(), 7, "ten in a minute, with those before");
+    watch.is_whole().await;
 }

@@ -120,12 +120,19 @@ fn going_back_merges_no_ones_conversations_unless_it_is_told_to() {
         (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
     let down = ["migrate", "down", "--yes"];
+    let took_back = |(is_done, said): (bool, String), version: i64| {
+        assert!(is_done && said.starts_with(&format!("Took back version {version}.\n")), "{said}");
+    };
     assert!(retinue(&["user", "add", "ada@example.com", "--no-password"]).0);
-    assert_eq!(retinue(&down), (true, "Took back version 2.\n".to_owned()), "nobody has a conversation");
+    let (is_done, said) = retinue(&["migrate", "down"]);
+    assert!(!is_done && said.contains("version 3, and with it teams") && said.contains("audit trail"), "{said}");
+    took_back(retinue(&down), 3);
+    took_back(retinue(&down), 2);
     assert!(retinue(&["user", "add", "ada@example.com", "--no-password"]).1.contains("migrate up"));
     assert!(retinue(&["migrate", "up"]).0);
     assert!(retinue(&["user", "add", "ada@example.com", "--no-password"]).0);
     let open = || Connection::open(folder.path().join("data/retinue.db")).unwrap();
+    took_back(retinue(&down), 3);
     let database = open();
     let theirs = "INSERT INTO threads (id, organization_id, owner_user_id, title, agent_id, created_at, updated_at) \
         SELECT randomblob(16), organization_id, id, 'Private', randomblob(16), 0, 0 FROM users WHERE email = ?";
@@ -135,12 +142,14 @@ fn going_back_merges_no_ones_conversations_unless_it_is_told_to() {
     assert!(!is_done && said.contains("1 that belong") && said.contains("--merge-everybodys-conversations"), "{said}");
     assert!(retinue(&["migrate", "status"]).1.contains("2  applied"));
     let told = retinue(&[&down[..], &["--merge-everybodys-conversations"]].concat());
-    assert_eq!(told, (true, "Took back version 2.\n".to_owned()));
+    took_back(told, 2);
     let private = "SELECT COUNT(*) FROM threads WHERE title = 'Private'";
     assert_eq!(open().query_row(private, [], |row| row.get(0)), Ok(1));
     assert!(retinue(&["migrate", "up"]).0);
     let mine = format!("{private} AND owner_user_id = x'00000000000000000000000000000001'");
     assert_eq!(open().query_row(&mine, [], |row| row.get(0)), Ok(1), "it is the local user's now");
-    assert!(retinue(&down).0, "nobody else has one any more");
-    assert!(retinue(&down).0, "from version 1 on there are no owners");
+    took_back(retinue(&down), 3);
+    // Nobody else has one any more; from version 1 on there are no owners.
+    took_back(retinue(&down), 2);
+    took_back(retinue(&down), 1);
 }

@@ -135,8 +135,11 @@ async fn what_is_left_must_be_there_when_one_is_removed(store: &Store) {
     }
     let scope = Scope::of_row(DEFAULT_ORGANIZATION, ADA);
     let remove = async |number, left: Left| {
-        assert_eq!(write(store, |batch| delete_with(&scope, batch, id(number), left)).await, None);
-        subjects(store).await.len()
+        let before = subjects(store).await.len();
+        let told = write(store, |batch| delete_with(&scope, batch, id(number), left)).await;
+        let now = subjects(store).await.len();
+        assert_eq!(told, (now == before).then_some("last_way_in"));
+        now
     };
     let other = |number| Left { identity: Some(id(number)), ..Left::default() };
     assert_eq!(remove(1, Left::default()).await, 2, "nothing that works");

@@ -6,7 +6,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use retinue_app::sign_in::{self, Begun, Finished, Returned, Underway, Wish};
-use retinue_app::{App, Visit, sign_out};
+use retinue_app::{App, Refusal, Visit, sign_out};
 use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,7 @@ pub(crate) async fn login(
     let (wish, why) = if query.again.is_some() { (Wish::Anew, Why::Again) } else { (Wish::SignIn, Why::Nothing) };
     match sign_in::begin(&visit, query.provider.as_deref(), &return_to, wish).await {
         Ok(begun) => lead_away(Redirect::to(&begun.url).into_response(), (visit.app(), &headers), &begun),
-        Err(error) => failed(&visit, &asked, error, &Aim::SignIn(Errand { return_to, why })),
+        Err(error) => failed(&visit, &asked, error, &Aim::SignIn(Errand { return_to, why })).await,
     }
 }
 
@@ -129,7 +129,7 @@ pub(crate) async fn add(
     match begun.await {
         Ok(begun) => lead_away(lead_on(&begun.url), (ctx.app(), &headers), &begun),
         Err(error) if is_to_sign_in_again(&error) => sign_in_again(),
-        Err(error) => failed(&visit, &asked, error, &Aim::AddIdentity),
+        Err(error) => failed(&visit, &asked, error, &Aim::AddIdentity).await,
     }
 }
 
@@ -167,14 +167,14 @@ impl Homecoming {
         let Self { visitor: Visitor(visit), current: Perhaps(current), asked, query: RawQuery(query), headers } = self;
         let returned = match Returned::parse(query.as_deref().unwrap_or_default()) {
             Ok(returned) => place(returned),
-            Err(error) => return failed(&visit, &asked, error, &Aim::default()),
+            Err(error) => return failed(&visit, &asked, error, &Aim::default()).await,
         };
         let (app, id) = (visit.app(), returned.id());
         // Whatever comes of it: it counts once, but for whoever found no place to begin.
         let spent = cookie::forget_pending(app, &id);
         let underway = match Underway::open(&visit, cookie::pending(&headers, app, &id)) {
             Ok(underway) => underway,
-            Err(error) => return with_cookies(failed(&visit, &asked, error, &Aim::default()), [spent]),
+            Err(error) => return with_cookies(failed(&visit, &asked, error, &Aim::default()).await, [spent]),
         };
         let aim = Aim::of(&underway);
         match underway.finish(&visit, returned, current).await {
@@ -184,7 +184,7 @@ impl Homecoming {
             }
             Err(error) => {
                 let spent = (error.code() != "sign_in_busy").then_some(spent);
-                with_cookies(failed(&visit, &asked, error, &aim), spent)
+                with_cookies(failed(&visit, &asked, error, &aim).await, spent)
             }
         }
     }
@@ -241,14 +241,11 @@ pub(crate) async fn back_channel_logout(Visitor(visit): Visitor, request: Reques
 
 async fn take_logout_token(visit: &Visit, request: Request) -> Result<()> {
     let LogoutToken { logout_token } = form(request).await?;
-    let taken = sign_out::back_channel(visit, &logout_token).await;
-    taken.map_err(|error: Error| {
-        visit.note_refused("a logout token was refused", &error, None);
-        // A token that comes twice is a fault of the request, as all else that is wrong with one.
-        if error.code() == "logout_token_replayed" {
-            Error::invalid("logout_token_replayed", error.detail().to_owned())
-        } else {
-            error
-        }
+    let Err(error) = sign_out::back_channel(visit, &logout_token).await else { return Ok(()) };
+    visit.note_refused(Refusal::SignOut, &error, None).await;
+    // A token that comes twice is a fault of the request, as all else that is wrong with one.
+    Err(match error.code() {
+        "logout_token_replayed" => Error::invalid("logout_token_replayed", error.detail().to_owned()),
+        _ => error,
     })
 }

@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use retinue_app::local::Registration;
 use retinue_app::sign_in::Underway;
-use retinue_app::{Context, Visit};
+use retinue_app::{Context, Refusal, Visit};
 use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
+use retinue_model::session::Method;
 use retinue_model::{Error, Result};
 
 use super::{Fault, OnPage, Page, html};
@@ -88,10 +89,10 @@ impl Aim {
     }
 
     /// What a page says above an error, and for the log.
-    const fn missed(&self) -> (&'static str, &'static str) {
+    const fn missed(&self) -> (&'static str, Refusal) {
         match self {
-            Self::SignIn(_) => ("You were not signed in", "nobody was signed in"),
-            Self::AddIdentity => ("The identity was not added", "no identity was added"),
+            Self::SignIn(_) => ("You were not signed in", Refusal::SignIn(Method::Oidc)),
+            Self::AddIdentity => ("The identity was not added", Refusal::Identity),
         }
     }
 
@@ -198,9 +199,9 @@ pub(crate) async fn signed_out(Visitor(visit): Visitor) -> Page {
 }
 
 /// Why a sign-in did not end well: for people with a way to try again.
-pub(crate) fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> Response {
-    let (heading, missed) = aim.missed();
-    visit.note_refused(missed, &error, None);
+pub(crate) async fn failed(visit: &Visit, asked: &Asked, error: Error, aim: &Aim) -> Response {
+    let (heading, refusal) = aim.missed();
+    visit.note_refused(refusal, &error, None).await;
     // Of a provider that is not there, that was all.
     if error.kind() != Kind::Unavailable {
         problem::log(&error, visit.request_id());

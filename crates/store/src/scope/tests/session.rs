@@ -102,7 +102,7 @@ async fn a_session_is_its_user_s(store: &Store) {
     assert_eq!(write(store, |batch| session::end_with(&BOBS, batch, DESK, NOW)).await, Some("not_found"));
     let open = async |scope| write(store, |batch| session::require_open_with(&scope, batch, DESK)).await;
     assert_eq!((open(ADAS).await, open(BOBS).await), (None, Some("session_ended")));
-    assert_eq!(write(store, |batch| session::end_for_with(&US, batch, (BOB, DESK), NOW)).await, None);
+    assert_eq!(write(store, |batch| session::end_for_with(&US, batch, (BOB, DESK), NOW)).await, Some("not_found"));
     assert!(counts(store, DESK, ADA).await);
 }
 
@@ -113,6 +113,8 @@ async fn a_session_is_nobody_s_once_it_is_over(store: &Store) {
     assert_eq!(write(store, |batch| session::end_with(&ADAS, batch, DESK, NOW)).await, None);
     assert!(!counts(store, DESK, ADA).await);
     assert_eq!(listed(store, NOW, BEFORE).await, []);
+    let end = async |at| write(store, |batch| session::end_with(&ADAS, batch, DESK, at)).await;
+    assert_eq!((end(NOW).await, end(LATER).await), (None, Some("not_found")), "the same once more, and another's end");
     assert_eq!(write(store, |batch| user::disable_with(&US, batch, BOB, NOW)).await, None);
     assert!(!counts(store, PHONE, BOB).await, "whoever is disabled has none");
 }

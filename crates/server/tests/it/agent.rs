@@ -1,0 +1,79 @@
+//! Agents of a team, through their door: changed in versions, by whoever may.
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_engines};
+use serde_json::{Value, json};
+
+use crate::team::{People, join, people, team};
+
+with_people_on_both_engines! {
+    each_change_makes_a_version,
+    of_two_changes_at_once_one_is_made,
+    who_is_not_the_maker_changes_what_is_shared,
+}
+
+/// An agent that somebody makes in a team; the path to it.
+async fn agent(maker: &Person, team: &str, sharing: &str) -> String {
+    let new = json!({ "team_id": team, "name": "Reviewer", "instructions": "Review.", "sharing": sharing });
+    let made = maker.send_json(Method::POST, "/api/agents", &new, 201).await;
+    format!("/api/agents/{}", made["id"].as_str().unwrap())
+}
+
+/// Changes something, and checks the status.
+async fn change(person: &Person, path: &str, change: Value, status: u16) -> Value {
+    person.send_json(Method::PATCH, path, &change, status).await
+}
+
+async fn each_change_makes_a_version(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    let path = agent(&ada, &ops, "private").await;
+    let limits = json!({ "turns": 2 });
+    let changed = change(&ada, &path, json!({ "instructions": "Review twice.", "limits": limits }), 200).await;
+    assert_eq!((&changed["version"], &changed["limits"]["turns"]), (&json!(2), &json!(2)));
+    assert_eq!(change(&ada, &path, json!({ "slug": "reviewer-2", "version": 2 }), 200).await["version"], 3);
+    assert_eq!(change(&ada, &path, json!({ "name": "Reviewer" }), 200).await["version"], 3, "that it is already");
+    assert_eq!(change(&ada, &path, json!({ "name": "Late", "version": 2 }), 409).await["code"], "agent_changed");
+    let now = ada.get(&path).await;
+    assert_eq!((&now["slug"], &now["name"]), (&json!("reviewer-2"), &json!("Reviewer")));
+    let versions = ada.get(&format!("{path}/versions")).await;
+    let told: Vec<_> = versions["data"].as_array().unwrap().iter().map(|one| &one["instructions"]).collect();
+    assert_eq!(told, ["Review twice.", "Review twice.", "Review."]);
+    assert_eq!(versions["data"][0]["changed_by"], json!(ada.id().await));
+}
+
+async fn of_two_changes_at_once_one_is_made(app: TestApp, provider: IdentityProvider) {
+    let People { admin, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    let path = agent(&admin, &ops, "team").await;
+    let all = join_all((0..8).map(|number| {
+        let (admin, path) = (&admin, &path);
+        async move {
+            let change = json!({ "description": format!("No. {number}"), "version": 1 });
+            admin.send(admin.request(Method::PATCH, path).json(&change)).await.status().as_u16()
+        }
+    }));
+    let mut statuses = all.await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+    assert_eq!(admin.get(&path).await["version"], 2);
+}
+
+async fn who_is_not_the_maker_changes_what_is_shared(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    join(&admin, &ops, &grace, "editor").await;
+    let path = agent(&ada, &ops, "private").await;
+    change(&grace, &path, json!({ "name": "Mine" }), 404).await;
+    change(&ada, &path, json!({ "sharing": "team" }), 200).await;
+    assert_eq!(change(&grace, &path, json!({ "name": "Ours" }), 200).await["name"], "Ours");
+    assert_eq!(change(&grace, &path, json!({ "sharing": "organization" }), 403).await["code"], "role_too_low");
+    let member = format!("/api/teams/{ops}/members/{}", grace.id().await);
+    admin.send_json(Method::PATCH, &member, &json!({ "role": "viewer" }), 200).await;
+    change(&grace, &path, json!({ "name": "Mine" }), 403).await;
+    assert_eq!(ada.status(Method::DELETE, &path).await, 204);
+    change(&ada, &path, json!({ "name": "Again" }), 404).await;
+}
