@@ -4,9 +4,11 @@
 
 use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
+use retinue_model::invitation::Invitation;
+use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{AgentId, Error, Result, TeamId, UserId};
-use retinue_store::{Batch, TeamScope, agent as agents, membership as memberships, user as users};
+use retinue_store::{Batch, TeamScope, Tenant, agent as agents, membership as memberships, user as users};
 
 use crate::policy::{self, Action, Decision, Facts, Who};
 use crate::{App, Context, admin};
@@ -95,11 +97,38 @@ impl Grant {
 
     /// Refuses the batch if it is not so any more when it is written.
     pub(crate) fn hold_with(&self, ctx: &Context, batch: &mut Batch) {
-        users::require_enabled_with(&ctx.tenant(), batch, self.user);
+        self.hold_in(&ctx.tenant(), batch);
+    }
+
+    /// The same, of somebody who does not ask.
+    pub(crate) fn hold_in(&self, tenant: &Tenant, batch: &mut Batch) {
+        users::require_enabled_with(tenant, batch, self.user);
         if let (Some(team), Who::Member(least) | Who::Maker(least) | Who::Shared(least)) = (self.team, self.by) {
             memberships::require_role_with(&team, batch, self.user, least);
         }
     }
+}
+
+/// Whether somebody who does not ask may do something with a team at this moment.
+pub(crate) async fn grant_of(app: &App, user: UserId, action: Action, team: TeamId) -> Result<Option<Grant>> {
+    let (decision, _) = decide(app, user, action, Thing::team(team)).await?;
+    Ok(decision.by.map(|by| Grant { user, by, team: Some(TeamScope::granted(&app.tenant(), team)) }))
+}
+
+/// What belongs to the team that an invitation leads into: whoever has it may come in, and whoever has the machine may take
+/// it back.
+pub(crate) const fn invited(tenant: &Tenant, invitation: &Invitation) -> TeamScope {
+    TeamScope::granted(tenant, invitation.team_id)
+}
+
+/// What belongs to a team that a rule names.
+pub(crate) const fn by_rule(tenant: &Tenant, team: TeamId) -> TeamScope {
+    TeamScope::granted(tenant, team)
+}
+
+/// What belongs to a team, for whoever has the machine.
+pub(crate) const fn for_operator(tenant: &Tenant, team: &Team) -> TeamScope {
+    TeamScope::granted(tenant, team.id)
 }
 
 /// Nobody but those who run the installation may do this.

@@ -16,7 +16,10 @@ use retinue_store::identity::Trusted;
 use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
 
+mod invitation;
 mod team;
+
+pub use invitation::Invited;
 
 use crate::audit::Note;
 use crate::secret::Token;

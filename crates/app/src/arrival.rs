@@ -12,12 +12,14 @@ use retinue_model::user::User;
 use retinue_model::{Error, Result, UserId, email};
 use retinue_oidc::SignIn;
 use retinue_store::logout_token::{self, Opening};
+use retinue_store::membership::by_rule;
 use retinue_store::session::Kept;
 use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::ExposeSecret;
 
 use crate::audit::Note;
 use crate::auth::{Provision, SignInProvider};
+use crate::group_rule::{self, Member};
 use crate::notice::Change;
 use crate::session::{self, Opened, SignedIn};
 use crate::{Context, Visit, admin, audit, newcomer, proof, refresh};
@@ -45,6 +47,16 @@ fn overtaken() -> Error {
     )
 }
 
+/// Who somebody is here.
+struct Decided {
+    user: User,
+    identity: Identity,
+    /// What somebody who was there before is to hear of.
+    change: Option<Change>,
+    /// They become a user now.
+    is_new: bool,
+}
+
 /// Somebody whom a provider vouches for, at the door.
 pub(crate) struct Arrival<'a> {
     pub(crate) visit: &'a Visit,
@@ -68,11 +80,12 @@ impl Arrival<'_> {
     pub(crate) async fn let_in(&self, current: Option<&Context>) -> Result<Opened> {
         for _ in 0..TRIES {
             let mut batch = Batch::default();
-            let (user, identity, change) = self.decide(&mut batch).await?;
+            let Decided { user, identity, change, is_new } = self.decide(&mut batch).await?;
+            self.apply_rules_with(&mut batch, user.id, is_new).await?;
             let opened = self.open_with(&mut batch, &user, &identity)?;
             match self.visit.store.write(batch).await {
                 // Somebody wrote down a moment ago what makes this another one: look again, with all checks.
-                Err(error) if identities::is_passing(&error) => {}
+                Err(error) if identities::is_passing(&error) || by_rule::is_passing(&error) => {}
                 other => {
                     other?;
                     // What a session of this person says of them may be another now.
@@ -87,20 +100,26 @@ impl Arrival<'_> {
         Err(overtaken())
     }
 
-    /// Who this is here, and what somebody who was there before is to hear of. What that changes is added to the batch;
-    /// nothing is, if they are refused.
-    async fn decide(&self, batch: &mut Batch) -> Result<(User, Identity, Option<Change>)> {
+    /// What the groups that the provider says they are in make of their memberships.
+    async fn apply_rules_with(&self, batch: &mut Batch, user: UserId, is_new: bool) -> Result<()> {
+        let member = Member { user, provider: self.configured.name(), groups: &self.signed_in.person.groups, is_new };
+        let note = |told| self.visit.note((Actor::Provider, group_rule::VIA), told);
+        group_rule::apply_with(self.visit.app(), batch, member, note).await.map(drop)
+    }
+
+    /// Who this is here. What that changes is added to the batch; nothing is, if they are refused.
+    async fn decide(&self, batch: &mut Batch) -> Result<Decided> {
         let tenant = self.visit.tenant();
         if let Some((identity, user)) = self.find().await? {
             let (user, identity) = self.come_back(batch, identity, user)?;
-            return Ok((user, identity, None));
+            return Ok(Decided { user, identity, change: None, is_new: false });
         }
         if let Some(user) = self.same_address().await? {
             let identity = self.new_identity(user.id, Origin::Email);
             identities::link_with(&tenant, batch, &identity, &self.visit.auth.trusted_with_addresses());
             self.added_note(self.visit.note_of(user.id, Method::Oidc, Told::IdentityAdded), &identity)
                 .write(&tenant, batch);
-            return Ok((user, identity, Some(self.added())));
+            return Ok(Decided { user, identity, change: Some(self.added()), is_new: false });
         }
         if self.configured.provision == Provision::Never {
             return Err(unknown());
@@ -123,7 +142,7 @@ impl Arrival<'_> {
             .with("provider", self.configured.name());
         newcomer::add_with(&tenant, batch, (&user, self.email_key()), self.is_declared_admin(), note);
         identities::insert_with(&tenant, batch, &identity);
-        Ok((user, identity, None))
+        Ok(Decided { user, identity, change: None, is_new: true })
     }
 
     fn come_back(&self, batch: &mut Batch, mut identity: Identity, mut user: User) -> Result<(User, Identity)> {

@@ -7,6 +7,7 @@ use retinue_oidc::Provider;
 use retinue_store::identity::Trusted;
 
 use crate::admin::Declared;
+use crate::group_rule::GroupRule;
 use crate::local::Local;
 use crate::session;
 
@@ -76,6 +77,8 @@ pub struct Auth {
     pub local: Option<Local>,
     /// Who runs the installation.
     pub admins: Vec<Declared>,
+    /// Who has which role in which team, by groups at the providers.
+    pub group_rules: Vec<GroupRule>,
     /// How long sessions last.
     pub sessions: session::Limits,
     /// Whether programs may show API keys.
@@ -93,6 +96,7 @@ impl Auth {
             providers: Vec::new(),
             local: None,
             admins: Vec::new(),
+            group_rules: Vec::new(),
             sessions: session::Limits {
                 idle: SignedDuration::from_hours(72),
                 absolute: SignedDuration::from_hours(720),

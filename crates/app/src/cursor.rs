@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use retinue_model::id::{Id, Noun};
-use retinue_model::{AgentId, ApiKeyId, Error, Result, TeamId, ThreadId, UserId};
+use retinue_model::{AgentId, ApiKeyId, Error, InvitationId, Result, TeamId, ThreadId, UserId};
 use retinue_store::thread::Place;
-use retinue_store::{agent, api_key, membership, team};
+use retinue_store::{agent, api_key, invitation, membership, team};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -52,6 +52,17 @@ pub(crate) fn of_member(team: TeamId, place: membership::Place) -> String {
 pub(crate) fn to_member(team: TeamId, text: &str) -> Result<membership::Place> {
     let (created_at, id) = to_moment(&team.to_string(), text)?;
     Ok(membership::Place { created_at, user_id: UserId::new(id) })
+}
+
+/// The place after an invitation in a team's list.
+pub(crate) fn of_invitation(team: TeamId, place: invitation::Place) -> String {
+    of_moment(&format!("invitations of {team}"), place.created_at, place.id.uuid())
+}
+
+/// Reads what [`of_invitation`] wrote for the same team.
+pub(crate) fn to_invitation(team: TeamId, text: &str) -> Result<invitation::Place> {
+    let (created_at, id) = to_moment(&format!("invitations of {team}"), text)?;
+    Ok(invitation::Place { created_at, id: InvitationId::new(id) })
 }
 
 /// The place after an event of the audit trail.

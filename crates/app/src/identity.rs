@@ -3,9 +3,11 @@
 use retinue_model::audit::Action as Told;
 use retinue_model::identity::Identity;
 use retinue_model::{Error, IdentityId, Result};
+use retinue_oidc::Groups;
 use retinue_store::Batch;
 use retinue_store::identity::{self as rows, Left};
 
+use crate::group_rule::{self, Member};
 use crate::notice::Change;
 use crate::{Context, proof, session};
 
@@ -70,7 +72,8 @@ async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> 
     let note = ctx.note(Told::IdentityRemoved).on("identity", identity.id).about(user);
     note.with("provider", identity.provider.clone()).write(&ctx.tenant(), &mut batch);
     let written = ctx.store.write(batch).await;
-    let is_there = list(ctx).await?.iter().any(|there| there.id == identity.id);
+    let now = list(ctx).await?;
+    let is_there = now.iter().any(|there| there.id == identity.id);
     match written {
         Err(error) if error.code() == rows::last_way_in().code() && is_there => return Ok(false),
         // It was written twice, after the first answer was lost: the session that asks may have gone with its identity.
@@ -79,8 +82,20 @@ async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> 
         written => written?,
     }
     session::look_again(ctx.app(), user).await;
+    if now.iter().all(|there| there.provider != identity.provider) {
+        forget_groups(ctx, &identity.provider).await;
+    }
     tracing::info!(%user, identity = %identity.id, request_id = ctx.request_id(), "an identity was removed");
     let visit = ctx.as_visit();
     visit.tell(user, [Change::IdentityRemoved(visit.label_of(&identity.provider))]).await;
     Ok(true)
+}
+
+/// A provider from which somebody does not come any more says nothing of their groups any more either.
+async fn forget_groups(ctx: &Context, provider: &str) {
+    let (user, groups) = (ctx.principal().user_id(), Groups::Known(Vec::new()));
+    let member = Member { user, provider, groups: &groups, is_new: false };
+    if let Err(error) = group_rule::take_over(ctx.app(), member).await {
+        tracing::warn!(%user, ?error, "can_fail(identity): what rules gave somebody was not taken back");
+    }
 }

@@ -13,6 +13,7 @@ use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::flight::Seat;
+use crate::group_rule::{self, Member};
 use crate::session_cache::KnownSession;
 use crate::{App, session};
 
@@ -98,10 +99,13 @@ async fn refresh(app: &App, (user, session): (UserId, SessionId), now: Timestamp
     let answered = Answered { refresh_token, id_token, refresh_at, refreshed_at };
     rows::answered_with(&app.tenant(), &mut batch, &claim, answered);
     app.store.write_patiently(batch).await?;
-    if let Ok(person) = person
-        && let Err(error) = take_over(app, &held, &person, now).await
-    {
+    let Ok(person) = person else { return Ok(()) };
+    if let Err(error) = take_over(app, &held, &person, now).await {
         tracing::warn!(%user, ?error, "can_fail(refresh): what a provider says of somebody was not taken over");
+    }
+    let member = Member { user, provider: &held.provider, groups: &person.groups, is_new: false };
+    if let Err(error) = group_rule::take_over(app, member).await {
+        tracing::warn!(%user, ?error, "can_fail(refresh): in which groups somebody is was not taken over");
     }
     Ok(())
 }

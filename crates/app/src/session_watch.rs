@@ -13,7 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use retinue_model::Result;
 use retinue_store::session::{self as rows, Revocation};
-use retinue_store::{Batch, System, one_time_token};
+use retinue_store::{Batch, System, invitation, one_time_token};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -159,6 +159,11 @@ async fn forget(app: &App) -> Result<()> {
     while one_time_token::has_expired(&system, &app.store, now).await? {
         let mut batch = Batch::default();
         one_time_token::delete_expired_with(&system, &mut batch, now);
+        app.store.write(batch).await?;
+    }
+    while invitation::has_expired(&system, &app.store, now).await? {
+        let mut batch = Batch::default();
+        invitation::delete_expired_with(&system, &mut batch, now);
         app.store.write(batch).await?;
     }
     Ok(())

@@ -19,8 +19,11 @@ pub struct Invitation {
     /// The only address for which it counts, as it is compared; null if it counts for whoever has the link.
     #[schema(required)]
     pub address: Option<String>,
-    /// Who invites.
-    pub invited_by: UserId,
+    /// Whether the link went to that address by mail, and to nobody else.
+    pub mailed: bool,
+    /// Who invites; null if whoever has the machine does.
+    #[schema(required)]
+    pub invited_by: Option<UserId>,
     /// Since when.
     #[serde(serialize_with = "crate::time::serialize")]
     #[schema(value_type = String, format = DateTime)]

@@ -62,18 +62,20 @@ pub struct ClaimNames {
     pub email: String,
     /// Whether the provider has checked the address.
     pub email_verified: String,
+    /// In which groups the person is; none if nobody wants to know. Dots lead into claims.
+    pub groups: Option<String>,
 }
 
 impl Default for ClaimNames {
     fn default() -> Self {
-        Self { name: "name".into(), email: "email".into(), email_verified: "email_verified".into() }
+        Self { name: "name".into(), email: "email".into(), email_verified: "email_verified".into(), groups: None }
     }
 }
 
 /// Whether a provider's UserInfo endpoint is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserInfo {
-    /// If the ID token lacks the name, the address, whether that is verified, or a required claim.
+    /// If the ID token lacks the name, the address, whether that is verified, a required claim, or groups that are wanted.
     #[default]
     WhenClaimsLack,
     /// Never.
@@ -127,7 +129,8 @@ impl Config {
         if self.leeway > MAX_LEEWAY {
             return Err(self.invalid("leeway", "is longer than 5 minutes. Set the clocks right instead."));
         }
-        if [&self.claims.name, &self.claims.email, &self.claims.email_verified].iter().any(|name| name.is_empty()) {
+        let ClaimNames { name, email, email_verified, groups } = &self.claims;
+        if [name, email, email_verified].into_iter().chain(groups).any(String::is_empty) {
             return Err(self.invalid("claim mapping", "has an empty name. Leave the key out for the usual name."));
         }
         required_claims::check(&self.required_claims).map_err(|why| self.invalid("list of required claims", &why))?;

@@ -6,6 +6,7 @@ use retinue_model::Name;
 use serde_json::Value;
 
 use crate::config::ClaimNames;
+use crate::groups::Groups;
 use crate::json::Object;
 
 /// The longest address (RFC 5321, section 4.5.3.1.3).
@@ -22,6 +23,8 @@ pub struct Person {
     pub email: Option<String>,
     /// Whether the provider says that the address is theirs; it says so in the same place where it gives the address.
     pub email_verified: bool,
+    /// In which groups they are; unknown too where that was not asked.
+    pub groups: Groups,
 }
 
 impl fmt::Debug for Person {
@@ -37,6 +40,8 @@ pub(crate) struct Description {
     email: Option<String>,
     /// None if it does not say.
     email_verified: Option<bool>,
+    /// None if nobody wants to know.
+    groups: Option<Groups>,
 }
 
 impl Description {
@@ -48,12 +53,18 @@ impl Description {
         let is_true = |value: &Value| value == &Value::Bool(true) || value.as_str() == Some("true");
         let flag = claims.get(&names.email_verified).filter(|value| !value.is_null()).map(is_true);
         let email_verified = email.as_ref().and(flag);
-        Self { name: text(&names.name).and_then(Name::found_in).map(String::from), email, email_verified }
+        let groups = names.groups.as_deref().map(|name| Groups::of(claims, name));
+        Self { name: text(&names.name).and_then(Name::found_in).map(String::from), email, email_verified, groups }
     }
 
     /// Whether something is missing that UserInfo may tell.
     pub(crate) fn lacks_something(&self) -> bool {
         self.name.is_none() || self.email.is_none() || self.email_verified.is_none()
+    }
+
+    /// Whether it is wanted to be known in which groups the person is, and is not.
+    pub(crate) fn lacks_groups(&self) -> bool {
+        self.groups.as_ref().is_some_and(Groups::is_unknown)
     }
 
     /// Whether the other one does not say the address that this one has.
@@ -67,6 +78,9 @@ impl Description {
             (self.email, self.email_verified) = (more.email, more.email_verified);
         }
         self.name = self.name.take().or(more.name);
+        if self.lacks_groups() {
+            self.groups = more.groups;
+        }
     }
 
     /// Without an address of which it is not said whether it is verified: too little to go by where one is known already.
@@ -78,7 +92,8 @@ impl Description {
     /// The person. An address of which nothing was said is not verified.
     pub(crate) fn into_person(self, subject: String) -> Person {
         let email_verified = self.email_verified == Some(true);
-        Person { subject, name: self.name, email: self.email, email_verified }
+        let groups = self.groups.unwrap_or_default();
+        Person { subject, name: self.name, email: self.email, email_verified, groups }
     }
 }
 
@@ -152,6 +167,24 @@ mod tests {
             let person = certain.into_person("1".into());
             assert_eq!((person.email.as_deref(), person.name.as_deref()), (email, Some("Ada")), "{claim}");
         }
+    }
+
+    #[test]
+    fn groups_are_wanted_or_not() {
+        let names = ClaimNames { groups: Some("groups".into()), ..ClaimNames::default() };
+        let of = |claims: Value| Description::of(claims.as_object().unwrap(), &names);
+        let known = |name: &str| Groups::Known(vec![name.to_owned()]);
+        let mut signed = of(json!({"groups": ["a"]}));
+        assert!(!signed.lacks_groups());
+        signed.complete(of(json!({"groups": ["b"]})));
+        assert_eq!(signed.into_person("1".into()).groups, known("a"), "what is signed counts");
+        let mut lacking = of(json!({"groups": "a"}));
+        assert!(lacking.lacks_groups());
+        lacking.complete(of(json!({"groups": ["b"]})));
+        assert_eq!(lacking.without_doubt().into_person("1".into()).groups, known("b"));
+        let unasked = description(&json!({"groups": ["a"]}));
+        assert!(!unasked.lacks_groups());
+        assert_eq!(unasked.into_person("1".into()).groups, Groups::Unknown);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Provider {
     /// comes twice for stolen.
     ///
     /// A new ID token may lack claims, and there need not be one (OpenID Connect Core 1.0, section 12.2): for a required
-    /// claim that it lacks UserInfo is asked.
+    /// claim that it lacks UserInfo is asked, and for groups that are wanted.
     ///
     /// # Errors
     /// `RefreshRevoked` if the provider ended it, and `ProviderRefused` if it refuses in words of its own. Of kind
@@ -60,7 +60,8 @@ impl Provider {
         let more = if required_claims::lacks_one(&claims, &config.required_claims) {
             self.user_info(&tokens.access_token, (subject, &claims), now).await?
         } else {
-            Object::new()
+            let description = Description::of(&claims, &config.claims);
+            self.missing_groups(tokens, (subject, &claims, &description), now).await?
         };
         required_claims::admit(&config.required_claims, &claims, &more)?;
         let mut description = Description::of(&claims, &config.claims);

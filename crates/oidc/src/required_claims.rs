@@ -55,7 +55,7 @@ fn accept((name, accepted): &RequiredClaim, value: &Value) -> Result<()> {
 
 /// The claim of this name, or what lies within claims if the name is a path with dots. Names with dots in them go before
 /// paths, at each step: `https://example.com/roles` is a name, `realm_access.roles` mostly is not.
-fn find<'a>(claims: &'a Object, path: &str) -> Option<&'a Value> {
+pub(crate) fn find<'a>(claims: &'a Object, path: &str) -> Option<&'a Value> {
     let within = |dot: usize| find(claims.get(&path[..dot])?.as_object()?, &path[dot + 1..]);
     let named = claims.get(path).filter(|value| !value.is_null());
     named.or_else(|| path.rmatch_indices('.').find_map(|(dot, _)| within(dot)))

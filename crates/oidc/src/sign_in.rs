@@ -124,12 +124,39 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Object> {
         let config = self.config();
-        let lacks_something = Description::of(claims, &config.claims).lacks_something()
-            || required_claims::lacks_one(claims, &config.required_claims);
-        if !lacks_something {
+        let description = Description::of(claims, &config.claims);
+        let lacks_something =
+            description.lacks_something() || required_claims::lacks_one(claims, &config.required_claims);
+        if lacks_something {
+            return self.user_info(&tokens.access_token, (subject, claims), now).await;
+        }
+        self.missing_groups(tokens, (subject, claims, &description), now).await
+    }
+
+    /// What UserInfo says, if only groups are missing that are wanted. That they can't be told keeps nobody out.
+    pub(crate) async fn missing_groups(
+        &self,
+        tokens: &Tokens,
+        (subject, claims, description): (&str, &Object, &Description),
+        now: Timestamp,
+    ) -> Result<Object> {
+        if !description.lacks_groups() {
             return Ok(Object::new());
         }
-        self.user_info(&tokens.access_token, (subject, claims), now).await
+        match self.user_info(&tokens.access_token, (subject, claims), now).await {
+            // Whose answer that is is another question than whether there is one.
+            Err(error) if error.code() == Reason::UserInfoSubject.code() => Err(error),
+            Err(error) => {
+                tracing::warn!(
+                    provider = self.config().name,
+                    code = error.code(),
+                    ?error,
+                    "can_fail(groups): UserInfo does not say in which groups somebody is"
+                );
+                Ok(Object::new())
+            }
+            told => told,
+        }
     }
 }
 

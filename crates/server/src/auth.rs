@@ -13,7 +13,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::config::{Config, ConfigError, Secret};
+use crate::group_rule::{self, DeclaredGroupRule};
 use crate::local::Local;
+use crate::pairs::{grouped, pairs};
 
 /// Where providers send people back to.
 const CALLBACK: &str = "/auth/callback";
@@ -30,6 +32,8 @@ pub struct Auth {
     pub oidc: OidcProvider,
     #[serde(default)]
     pub providers: Vec<OidcProvider>,
+    #[serde(default)]
+    pub group_rules: Vec<DeclaredGroupRule>,
     pub sessions: Sessions,
 }
 
@@ -100,6 +104,7 @@ pub struct OidcProvider {
     pub name_claim: String,
     pub email_claim: String,
     pub email_verified_claim: String,
+    pub groups_claim: String,
     pub user_info: UserInfoKey,
     pub trusted_audiences: Vec<String>,
 }
@@ -166,11 +171,15 @@ impl Auth {
         self.mode == Mode::SingleUser
     }
 
-    fn has_verified_admin(&self) -> bool {
-        self.admins.iter().any(|admin| admin.starts_with("verified:"))
+    fn needs(&self, provider: &OidcProvider) -> Needs {
+        let is_for = |rule: &DeclaredGroupRule| rule.provider.as_ref().is_none_or(|name| *name == provider.name);
+        Needs {
+            verified_email: self.admins.iter().any(|admin| admin.starts_with("verified:")),
+            groups: self.group_rules.iter().any(is_for),
+        }
     }
 
-    fn configured(&self) -> impl Iterator<Item = (String, &OidcProvider)> {
+    pub(crate) fn configured(&self) -> impl Iterator<Item = (String, &OidcProvider)> {
         let first = (!self.oidc.issuer.is_empty()).then_some(("auth.oidc".to_owned(), &self.oidc));
         let further = self.providers.iter().enumerate();
         first.into_iter().chain(further.map(|(index, provider)| (format!("auth.providers[{index}]"), provider)))
@@ -193,6 +202,7 @@ impl Auth {
             Mode::Oidc => self.check_oidc(config),
             Mode::Local => config.check_public_url(),
         }?;
+        group_rule::build(self)?;
         config.check_local()
     }
 
@@ -228,7 +238,7 @@ impl Auth {
             if !names.insert(&provider.name) {
                 return Err(ConfigError::new(&format!("{key}.name"), format!("“{}” stands twice.", provider.name)));
             }
-            provider.build(&key, &config.public_url(config.server.listen.0), self.has_verified_admin())?;
+            provider.build(&key, &config.public_url(config.server.listen.0), self.needs(provider))?;
         }
         Ok(())
     }
@@ -236,8 +246,7 @@ impl Auth {
     /// What the program makes of it. `address` is where it listens.
     pub(crate) fn build(&self, config: &Config, address: SocketAddr) -> Result<auth::Auth, ConfigError> {
         let public_url = config.public_url(address);
-        let built =
-            self.configured().map(|(key, provider)| provider.build(&key, &public_url, self.has_verified_admin()));
+        let built = self.configured().map(|(key, provider)| provider.build(&key, &public_url, self.needs(provider)));
         let mode = match self.mode {
             Mode::SingleUser => auth::Mode::SingleUser,
             Mode::Oidc => auth::Mode::Oidc,
@@ -248,6 +257,7 @@ impl Auth {
             local: None,
             providers: built.collect::<Result<_, _>>()?,
             // They were checked.
+            group_rules: group_rule::build(self)?,
             admins: self.admins.iter().filter_map(|text| Declared::parse(text).ok()).collect(),
             sessions: Limits {
                 idle: SignedDuration::from_hours(self.sessions.idle_hours.into()),
@@ -259,13 +269,20 @@ impl Auth {
     }
 }
 
+/// What must be known of people for what else is configured.
+#[derive(Clone, Copy)]
+struct Needs {
+    verified_email: bool,
+    groups: bool,
+}
+
 /// Whether a key sets up a provider.
 fn is_of_provider(key: &str) -> bool {
     key.starts_with("auth.oidc.") || key == "auth.providers"
 }
 
 impl OidcProvider {
-    fn build(&self, key: &str, public_url: &str, needs_verified_email: bool) -> Result<SignInProvider, ConfigError> {
+    fn build(&self, key: &str, public_url: &str, needs: Needs) -> Result<SignInProvider, ConfigError> {
         let wrong =
             |field: &str, error: &retinue_model::Error| ConfigError::new(&format!("{key}.{field}"), error.detail());
         let issuer = Issuer::new(&self.issuer).map_err(|error| wrong("issuer", &error))?;
@@ -294,6 +311,7 @@ impl OidcProvider {
             name: self.name_claim.clone(),
             email: self.email_claim.clone(),
             email_verified: self.email_verified_claim.clone(),
+            groups: needs.groups.then(|| self.groups_claim.clone()),
         };
         if self.leeway_seconds > retinue_oidc::MAX_LEEWAY.as_secs() {
             let text = format!("is more than {}. Set the clocks right instead.", retinue_oidc::MAX_LEEWAY.as_secs());
@@ -310,7 +328,7 @@ impl OidcProvider {
         let claims = pairs(&self.required_claims)
             .map_err(|reason| ConfigError::new(&format!("{key}.required_claims"), reason))?;
         config.required_claims = grouped(claims);
-        config.needs_verified_email = self.link_by_email == LinkKey::Verified || needs_verified_email;
+        config.needs_verified_email = self.link_by_email == LinkKey::Verified || needs.verified_email;
         if self.refresh_minutes == 0 {
             let text = "must be at least 1: the provider is asked that often whether somebody may still come in.";
             return Err(ConfigError::new(&format!("{key}.refresh_minutes"), text));
@@ -368,28 +386,6 @@ impl OidcProvider {
         let read = AssertionKey::from_pem(&pem, id, audience);
         read.map(ClientAuthentication::PrivateKeyJwt).map_err(|error| ConfigError::new(&field, error.detail()))
     }
-}
-
-/// Names and values of `name=value`.
-fn pairs(texts: &[String]) -> Result<Vec<(String, String)>, String> {
-    let split = |text: &String| {
-        let pair = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty());
-        pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .ok_or_else(|| format!("“{text}” is not of the form name=value."))
-    };
-    texts.iter().map(split).collect()
-}
-
-/// Each name once, with all its values.
-fn grouped(pairs: Vec<(String, String)>) -> Vec<(String, Vec<String>)> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for (name, value) in pairs {
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => values.push(value),
-            None => groups.push((name, vec![value])),
-        }
-    }
-    groups
 }
 
 /// `/auth/callback` of this server, or `/auth/callback/NAME`, where only this provider sends people back to.

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Environment, Layers};
+use crate::invitation::InvitationCommand;
 use crate::user::{ThreadCommand, UserCommand};
-use crate::{doctor, key, migrate, reference, serve, show, telemetry, user};
+use crate::{doctor, invitation, key, migrate, reference, serve, show, telemetry, user};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -53,6 +54,14 @@ enum Command {
         json: bool,
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Invitations into teams; also beside a running server
+    Invitation {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: InvitationCommand,
     },
     /// Conversations from before people signed in
     Thread {
@@ -137,6 +146,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         }
         Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
         Command::User { command, json } => finish(block_on(user::run(&config, command, json))),
+        Command::Invitation { command, json } => finish(block_on(invitation::run(&config, command, json))),
         Command::Thread { command, json } => finish(block_on(user::run_thread(&config, command, json))),
     }
 }

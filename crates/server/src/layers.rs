@@ -70,7 +70,11 @@ impl Layers {
     fn place(&self, key: &str) -> String {
         match (self.origins.get(key), &self.file) {
             (Some(origin), _) => format!(" (set by {origin})"),
-            (None, Some(file)) if ["models", "agents", "auth.providers"].iter().any(|list| key.starts_with(list)) => {
+            (None, Some(file))
+                if ["models", "agents", "auth.providers", "auth.group_rules"]
+                    .iter()
+                    .any(|list| key.starts_with(list)) =>
+            {
                 format!(" (set by {})", file.display())
             }
             _ => String::new(),
@@ -102,7 +106,7 @@ fn defaults() -> Result<Table, ConfigError> {
 }
 
 fn is_list_of_tables(key: &str) -> bool {
-    matches!(key, "models" | "agents" | "auth.providers")
+    matches!(key, "models" | "agents" | "auth.providers" | "auth.group_rules")
 }
 
 /// What an entry of `auth.providers` does not say is as in the defaults of `auth.oidc`.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use retinue_app::password::kept;
-use retinue_app::{App, agent, provider, run, session_watch, set_up, sign_in};
+use retinue_app::{App, agent, group_rule, provider, run, session_watch, set_up, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
@@ -84,6 +84,7 @@ async fn start(config: &Config, environment: &Environment, store: Store, address
     }
     let app = wiring::app(config, environment, store, address)?;
     agent::declare(&app).await?;
+    group_rule::prepare(&app).await?;
     kept::learn(&app).await;
     let interrupted = run::recover(&app).await?;
     if interrupted > 0 {

@@ -28,6 +28,7 @@ pub mod audit;
 pub mod credential;
 pub mod event;
 pub mod identity;
+pub mod invitation;
 pub mod logout_token;
 pub mod membership;
 pub mod message;
@@ -322,6 +323,8 @@ pub fn statements() -> Vec<&'static Statement> {
         audit::list_sql::ALL,
         team::sql::ALL,
         membership::sql::ALL,
+        membership::by_rule::sql::ALL,
+        invitation::sql::ALL,
         agent::sql::ALL,
         api_key::sql::ALL,
     ]

@@ -10,6 +10,8 @@ use crate::statement::statements;
 use crate::value::params;
 use crate::{Store, TeamScope, Tenant};
 
+pub mod by_rule;
+
 pub(crate) mod sql {
     super::statements! {
         // The same once more changes nothing; another one of the same person is refused.
@@ -28,12 +30,24 @@ pub(crate) mod sql {
             FROM memberships WHERE user_id = $1 AND organization_id = $2 ORDER BY team_id LIMIT 1000";
         CHANGE = "UPDATE memberships SET role = $1, origin = 'person', rule_provider = NULL, rule_group = NULL, \
             evidence_at = NULL, updated_at = $2 WHERE team_id = $3 AND user_id = $4 AND organization_id = $5";
+        // Never to a lower role, nor from a person's word to another one of the same. The same once more changes nothing.
+        JOIN = "INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at) \
+            SELECT $1, u.id, u.organization_id, $2, 'invitation', $3, $3 FROM users u \
+            WHERE u.id = $4 AND u.organization_id = $5 AND u.disabled_at IS NULL \
+            ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role, origin = excluded.origin, \
+            rule_provider = NULL, rule_group = NULL, evidence_at = NULL, updated_at = excluded.updated_at \
+            WHERE (memberships.role = excluded.role \
+            AND (memberships.origin = 'rule' OR memberships.updated_at = excluded.updated_at)) \
+            OR (excluded.role = 'admin' AND memberships.role <> 'admin') \
+            OR (excluded.role = 'editor' AND memberships.role = 'viewer')";
         REMOVE = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2 AND organization_id = $3";
         // To come after the team is held.
         KEEP_ADMIN = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2 \
             AND (EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
             WHERE m.team_id = $1 AND m.role = 'admin' AND m.user_id <> $3 AND u.disabled_at IS NULL) \
             OR NOT EXISTS (SELECT 1 FROM memberships o WHERE o.team_id = $1 AND o.user_id = $3 AND o.role = 'admin'))";
+        OTHER_ADMIN = "SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.team_id = $1 \
+            AND m.organization_id = $2 AND m.role = 'admin' AND m.user_id <> $3 AND u.disabled_at IS NULL LIMIT 1";
         REQUIRE_ROLE = "UPDATE memberships SET role = role WHERE team_id = $1 AND user_id = $2 AND organization_id = $3 \
             AND (role = $4 OR role = 'admin' OR (role = 'editor' AND CAST($5 AS BIGINT) = 1))";
     }
@@ -81,12 +95,15 @@ pub fn missing() -> Error {
 /// Makes somebody belong to a team, when the batch is written. Requires that they may come in, and do not belong to it:
 /// `member_already`.
 pub fn insert_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership) {
-    let refused = || {
+    add_with(tenant, batch, membership, || {
         Error::conflict(
             "member_already",
             "This user belongs to the team already, or is disabled. Look at the list of members, and change the role there.",
         )
-    };
+    });
+}
+
+fn add_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership, refused: fn() -> Error) {
     let (provider, group, at) = match &membership.evidence {
         Some(evidence) => (Some(evidence.provider.clone()), Some(evidence.group.clone()), Some(evidence.at)),
         None => (None, None, None),
@@ -107,6 +124,21 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership) 
         ],
         refused,
     );
+}
+
+/// Makes whoever was invited belong to a team, when the batch is written, or gives them a higher role in it; what a rule gave
+/// becomes a person's word. Requires that they may come in, and do not belong to it so already: `member_already`.
+pub fn join_with(team: &TeamScope, batch: &mut Batch, user: UserId, (role, now): (Role, Timestamp)) {
+    batch.require(&sql::JOIN, params![team.id(), role.as_str(), now, user, team.organization()], member_already);
+}
+
+/// They are there already, with this role or a higher one.
+#[must_use]
+pub fn member_already() -> Error {
+    Error::conflict(
+        "member_already",
+        "You belong to this team already, and may do as much there as this invitation says. It still counts for somebody else.",
+    )
 }
 
 /// What somebody is in a team; nothing if they do not belong to it.
@@ -172,6 +204,16 @@ pub fn keep_admin_with(team: &TeamScope, batch: &mut Batch, user: UserId) {
     };
     super::team::hold_with(team, batch);
     batch.require(&sql::KEEP_ADMIN, params![team.id(), team.organization(), user], last);
+}
+
+/// Whether somebody else is an admin of the team who may come in.
+///
+/// # Errors
+/// What the engine says.
+pub async fn has_other_admin(team: &TeamScope, store: &Store, user: UserId) -> Result<bool> {
+    let params = params![team.id(), team.organization(), user];
+    let found: Option<UserId> = store.query_one(&sql::OTHER_ADMIN, &params, |row| row.columns().take()).await?;
+    Ok(found.is_some())
 }
 
 /// Refuses the batch if somebody has less than a role in the team when it is written: `role_too_low`.

@@ -7,6 +7,7 @@ pub(crate) mod credential;
 pub(crate) mod event;
 pub(crate) mod health;
 pub(crate) mod identity;
+pub(crate) mod invitation;
 pub(crate) mod link;
 pub(crate) mod list;
 pub(crate) mod member;

@@ -6,6 +6,7 @@ pub(crate) mod agent;
 pub(crate) mod composer;
 pub(crate) mod gate_form;
 pub(crate) mod home;
+pub(crate) mod invitation;
 pub(crate) mod link;
 pub(crate) mod rail;
 pub(crate) mod set_up;

@@ -30,6 +30,9 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::team::get, api::team::change, api::team::delete)) // /api/teams/{id}
         .routes(routes!(api::member::list, api::member::add)) // /api/teams/{id}/members
         .routes(routes!(api::member::change, api::member::remove)) // /api/teams/{id}/members/{user_id}
+        .routes(routes!(api::invitation::list, api::invitation::create)) // /api/teams/{id}/invitations
+        .routes(routes!(api::invitation::revoke)) // /api/teams/{id}/invitations/{invitation_id}
+        .routes(routes!(api::invitation::accept)) // /invitations/accept
         .routes(routes!(api::api_key::list_of_team)) // /api/teams/{id}/api-keys
         .routes(routes!(api::api_key::list, api::api_key::create)) // /api/api-keys
         .routes(routes!(api::api_key::revoke)) // /api/api-keys/{id}
@@ -101,6 +104,7 @@ fn public_pages() -> Router<Public> {
         .route("/auth/password-reset", get(page::link::ask_to_reset))
         .route("/auth/password-reset/verify", get(page::link::reset))
         .route("/auth/register", get(page::link::register))
+        .route("/invitations/accept", get(page::invitation::show))
         .route("/set-up", get(page::set_up::show).post(api::set_up::finish))
         .route("/signed-out", get(page::sign_in::signed_out))
         .route("/auth/callback/{name}", get(api::sign_in::callback_at))

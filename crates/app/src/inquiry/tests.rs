@@ -23,7 +23,13 @@ async fn comes(inquiries: &Inquiries, now: i64, answer: Result<Refreshed>) {
 
 /// Tokens, and what else was found out with them.
 fn given(person: Result<()>) -> Refreshed {
-    let somebody = Person { subject: "ada".to_owned(), name: None, email: None, email_verified: false };
+    let somebody = Person {
+        subject: "ada".to_owned(),
+        name: None,
+        email: None,
+        email_verified: false,
+        groups: retinue_oidc::Groups::Unknown,
+    };
     let tokens = Tokens { access_token: String::new().into(), refresh_token: None, id_token: None };
     Refreshed { tokens, person: person.map(|()| somebody) }
 }

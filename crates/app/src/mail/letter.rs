@@ -56,6 +56,17 @@ pub enum Letter {
         /// How long the link is good.
         good_for: Duration,
     },
+    /// Somebody asks one to come into a team.
+    TeamInvitation {
+        /// The link.
+        link: String,
+        /// Into which, by name.
+        team: String,
+        /// Who asks, by name; none if whoever runs the installation does.
+        by: Option<String>,
+        /// How long the link is good.
+        good_for: Duration,
+    },
     /// Somebody tried to register with an address that has an account.
     AlreadyRegistered {
         /// Where to sign in.
@@ -81,6 +92,7 @@ impl Letter {
             Self::EmailChanged { .. } => "email_changed",
             Self::WaysChanged { .. } => "ways_changed",
             Self::Invitation { .. } => Purpose::Invitation.as_str(),
+            Self::TeamInvitation { .. } => "team_invitation",
             Self::AlreadyRegistered { .. } => "already_registered",
         }
     }
@@ -92,6 +104,7 @@ impl Letter {
             | Self::PasswordReset { link, .. }
             | Self::EmailChange { link, .. }
             | Self::Invitation { link, .. }
+            | Self::TeamInvitation { link, .. }
             | Self::AlreadyRegistered { link } => Some(link),
             Self::EmailChanged { .. } | Self::WaysChanged { .. } => None,
         }
@@ -106,6 +119,7 @@ impl Letter {
             Self::EmailChanged { .. } => "Your address for Retinue was changed",
             Self::WaysChanged { .. } => "How you sign in to Retinue was changed",
             Self::Invitation { .. } => "You are invited to Retinue",
+            Self::TeamInvitation { .. } => "You are invited to a team at Retinue",
             Self::AlreadyRegistered { .. } => "You have an account at Retinue already",
         }
     }
@@ -119,6 +133,9 @@ impl Letter {
             Self::EmailChanged { to } => email_changed(to, site),
             Self::WaysChanged { change } => ways_changed(change, site),
             Self::Invitation { link, good_for } => invitation(link, *good_for, site),
+            Self::TeamInvitation { link, team, by, good_for } => {
+                team_invitation(link, (team, by.as_deref()), *good_for, site)
+            }
             Self::AlreadyRegistered { link } => already_registered(link, site),
         }
     }
@@ -200,6 +217,17 @@ fn invitation(link: &str, good_for: Duration, site: &str) -> String {
         "You are invited to Retinue at {site}. Open this link to make your account:\n\n\
         {link}\n\n\
         It is good for {time}, and once.\n\
+        Do you know nobody there? Then leave it: nothing happens.\n"
+    )
+}
+
+fn team_invitation(link: &str, (team, by): (&str, Option<&str>), good_for: Duration, site: &str) -> String {
+    let (team, time) = (name(team), span(good_for));
+    let who = by.map_or_else(|| "Whoever runs the server".to_owned(), name);
+    format!(
+        "{who} invites you to the team {team}, at Retinue on {site}. Open this link to see what that is, and to accept:\n\n\
+        {link}\n\n\
+        It is good for {time}, and once, for whoever has this address.\n\
         Do you know nobody there? Then leave it: nothing happens.\n"
     )
 }

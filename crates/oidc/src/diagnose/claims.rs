@@ -32,10 +32,36 @@ pub(super) fn claims(findings: &mut Findings, config: &Config, metadata: &Metada
             "The provider does not announce the claim {verified}, without which no address counts as verified. Let it send that, or decide by issuer and subject instead."
         ));
     }
+    if let Some(name) = &config.claims.groups {
+        groups(findings, (config, name), announced);
+    }
     if config.user_info == UserInfo::WhenClaimsLack && metadata.userinfo_endpoint.is_none() {
         findings.note(
             "UserInfo",
             "The provider has no userinfo_endpoint: what its ID tokens lack stays unknown. Let it put name and address into them.",
+        );
+    }
+}
+
+/// Whether the claim comes by which group rules go, as far as that is announced.
+fn groups(findings: &mut Findings, (config, name): (&Config, &str), announced: Announced<'_>) {
+    let first = name.split('.').next().unwrap_or(name);
+    let leaves_out = |name: &str| announced.leaves_out("claims_supported", name);
+    let has_scope = announced.list("scopes_supported").is_some_and(|scopes| scopes.contains(&"groups"));
+    if leaves_out(name) && leaves_out(first) {
+        findings.note("groups", format!(
+            "The provider does not announce the claim {name}, by which auth.group_rules go. Let it send that, or set groups_claim to the one that it sends: without it no rule changes anything."
+        ));
+    } else if has_scope && !config.scopes.iter().any(|scope| scope == "groups") {
+        findings.note("groups", format!(
+            "The provider has a scope `groups`, which is not asked for. Add it to scopes, if the claim {name} does not come."
+        ));
+    } else if announced.list("claims_supported").is_some() {
+        findings.good("groups", format!("The provider announces the claim {name}."));
+    } else {
+        findings.note(
+            "groups",
+            format!("Whether the provider sends the claim {name} shows at the first sign-in: the log says if not."),
         );
     }
 }

@@ -11,7 +11,7 @@ use retinue_testkit::{FakeClock, IdentityProvider, LetterBox, Program};
 use serde_json::json;
 
 /// Exit code, and everything that was said.
-fn retinue(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
+pub(crate) fn retinue(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_retinue"));
     command.args(arguments).current_dir(folder).env_clear().envs(environment.iter().copied());
     let output = command.output().unwrap();
@@ -19,7 +19,7 @@ fn retinue(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (
     (output.status.code(), String::from_utf8(said).unwrap())
 }
 
-fn settings(issuer: &str) -> [(&str, &str); 3] {
+pub(crate) fn settings(issuer: &str) -> [(&str, &str); 3] {
     [("AUTH_MODE", "oidc"), ("OIDC_ISSUER_URL", issuer), ("OIDC_CLIENT_ID", "retinue")]
 }
 

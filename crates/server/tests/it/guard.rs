@@ -38,6 +38,10 @@ const REASONS: &[(&str, &str)] = &[
     ("GET /auth/password-reset", "Where a link is asked for."),
     ("GET /auth/password-reset/verify", "The page of a link by mail; spends nothing."),
     ("GET /auth/register", "Where one registers, if that is open or one is invited."),
+    (
+        "GET /invitations/accept",
+        "The page of an invitation: tells whoever has the link what it is about; spends nothing.",
+    ),
     ("GET /set-up", "The page of the link on the console; without the link it shows no form."),
     ("POST /auth/login", "Takes address and password; guesses are slowed down."),
     ("POST /auth/magic-link", "Sends a link; answers everybody alike."),

@@ -16,13 +16,13 @@ const PASSWORD: &str = "correct horse battery staple";
 const CHANGED: &str = "How you sign in to Retinue was changed";
 
 /// The binary in a folder, over a database, with this on standard input.
-struct Typed {
-    folder: TempDir,
+pub(crate) struct Typed {
+    pub(crate) folder: TempDir,
     database: Option<String>,
 }
 
 impl Typed {
-    fn on(database: Option<&Database>) -> Self {
+    pub(crate) fn on(database: Option<&Database>) -> Self {
         let url = database.map(|database| match database.location() {
             Location::Postgres { url, .. } => url.clone(),
             Location::Sqlite(_) => unreachable!(),
@@ -41,20 +41,20 @@ impl Typed {
         child.wait_with_output().unwrap()
     }
 
-    fn said(&self, arguments: &[&str], input: &str) -> String {
+    pub(crate) fn said(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run(arguments, input);
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {complaint}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn complaint(&self, arguments: &[&str], input: &str) -> String {
+    pub(crate) fn complaint(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run(arguments, input);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 
-    fn json(&self, arguments: &[&str], input: &str) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str], input: &str) -> Value {
         serde_json::from_str(&self.said(&[arguments, &["--json"]].concat(), input)).unwrap()
     }
 
@@ -63,7 +63,7 @@ impl Typed {
         self.database.iter().fold(program, |program, url| program.environment("DATABASE_URL", url))
     }
 
-    async fn serve(&self, mode: &str) -> Running {
+    pub(crate) async fn serve(&self, mode: &str) -> Running {
         self.program(mode).start().await
     }
 }

@@ -29,6 +29,7 @@ CREATE INDEX memberships_created ON memberships (team_id, created_at, user_id);
 CREATE INDEX memberships_admins ON memberships (team_id, user_id) WHERE role = 'admin';
 
 -- `address` is the only address for which it counts, as it is compared; null if it counts for whoever has the link.
+-- `mailed`: its link went there by mail, and nobody else has seen it. `invited_by` is null of those from the console.
 -- `used_by` is the id of the one use, which tells a batch that is written again from somebody else who comes too late.
 CREATE TABLE invitations (
   id BLOB NOT NULL PRIMARY KEY,
@@ -36,8 +37,9 @@ CREATE TABLE invitations (
   team_id BLOB NOT NULL REFERENCES teams (id) ON DELETE CASCADE,
   role TEXT NOT NULL CHECK (role IN ('viewer', 'editor', 'admin')),
   address TEXT,
+  mailed INTEGER NOT NULL CHECK (mailed IN (0, 1)),
   token_hash BLOB NOT NULL,
-  invited_by BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  invited_by BLOB REFERENCES users (id) ON DELETE CASCADE,
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   revoked_at INTEGER,
@@ -47,8 +49,9 @@ CREATE TABLE invitations (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX invitations_hash ON invitations (token_hash);
 CREATE INDEX invitations_created ON invitations (team_id, created_at, id);
+CREATE INDEX invitations_open ON invitations (team_id, created_at, id) WHERE accepted_at IS NULL AND revoked_at IS NULL;
 CREATE INDEX invitations_expires ON invitations (expires_at);
-CREATE INDEX invitations_by ON invitations (invited_by);
+CREATE INDEX invitations_by ON invitations (invited_by) WHERE invited_by IS NOT NULL;
 CREATE INDEX invitations_accepted ON invitations (accepted_by) WHERE accepted_by IS NOT NULL;
 
 -- Only the hash is kept of a key, and its beginning to know it by. `scopes` are separated by blanks.

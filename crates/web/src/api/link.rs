@@ -244,7 +244,7 @@ pub(crate) async fn reset(
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct TokenForm {
     /// What stands in the link.
-    token: String,
+    pub(super) token: String,
 }
 
 /// Confirm the address that one wants to sign in with from now on, signed in as whoever asked for that. The old one is told.

@@ -3,10 +3,11 @@
 use axum::Extension;
 use axum::extract::Request;
 use axum::response::Response;
-use retinue_app::Visit;
+use retinue_app::invitation::{self, Joining};
 use retinue_app::link::{self, Accepted};
 use retinue_app::place::Place;
 use retinue_app::session::Opened;
+use retinue_app::{Context, Visit};
 use retinue_model::one_time_token::Purpose;
 use retinue_model::return_to::ReturnTo;
 use retinue_model::user::User;
@@ -22,7 +23,8 @@ use crate::extract::{Perhaps, Visitor, form_or_json};
 use crate::page::link as page;
 use crate::problem::{Answer, InRequest, Problem};
 
-/// Who wants an account: `email`, or `token`, `name` and `password` of whoever was invited.
+/// Who wants an account: `email`; or `token`, `name` and `password` of whoever was invited; or `invitation`, `name` and
+/// `password` of whoever was invited into a team, with `email` if the invitation is for no address.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct RegisterForm {
     /// The address.
@@ -33,6 +35,10 @@ pub(crate) struct RegisterForm {
     #[serde(default)]
     #[schema(required = false)]
     token: String,
+    /// What stands in the link of an invitation to a team.
+    #[serde(default)]
+    #[schema(required = false)]
+    invitation: String,
     /// The name.
     #[serde(default)]
     #[schema(required = false, max_length = 200)]
@@ -59,8 +65,8 @@ pub(crate) struct RegisterForm {
         (status = 201, body = SignedInAs, description = "With one, for programs"),
         (status = 303, description = "With one, for browsers"),
         (status = 400, body = Problem, description = "`invalid_email`, `invalid_name`, `password_too_short`, `password_too_long`, `password_common`"),
-        (status = 403, body = Problem, description = "`registration_closed`, `local_disabled`, `links_disabled`"),
-        (status = 409, body = Problem, description = "`token_spent`, `address_taken`, `signed_in_as_other`"),
+        (status = 403, body = Problem, description = "`registration_closed`, `local_disabled`, `links_disabled`, `address_not_shown`"),
+        (status = 409, body = Problem, description = "`token_spent`, `invitation_spent`, `address_taken`, `signed_in_as_other`"),
         (status = 429, body = Problem, description = "`too_many_attempts`"),
         (status = 503, body = Problem, description = "`mail_too_busy`, `too_busy`"),
     ))]
@@ -70,8 +76,11 @@ pub(crate) async fn register(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let RegisterForm { email, token, name, password, errand, instead_of } =
-        form_or_json(request).await.in_request(&visit)?;
+    let form: RegisterForm = form_or_json(request).await.in_request(&visit)?;
+    if !form.invitation.is_empty() {
+        return joined(&visit, &asked, form, current).await;
+    }
+    let RegisterForm { email, token, name, password, errand, instead_of, .. } = form;
     if token.is_empty() {
         let done = async { link::ask_to_register(&visit, &Email::new(&email)?, &errand.return_to).await };
         return match done.await {
@@ -88,6 +97,26 @@ pub(crate) async fn register(
         Err(error) => {
             let seen = link::look(&visit, Purpose::Invitation, &token).await;
             refused(&visit, &asked, error, page::invited_form((&token, page::shown(&seen)), &name, current.as_ref()))
+        }
+    }
+}
+
+/// By an invitation to a team.
+async fn joined(visit: &Visit, asked: &Asked, form: RegisterForm, current: Option<Context>) -> Answer<Response> {
+    let RegisterForm { email, invitation, name, password, instead_of, .. } = form;
+    let place = Place { current: current.clone(), instead_of };
+    let joining = || -> Result<Joining> {
+        let said = if email.is_empty() { None } else { Some(Email::new(&email)?) };
+        Ok(Joining { name: name.clone(), email: said, password: Password::new(password)? })
+    };
+    let done = async { invitation::register(visit, &invitation, joining()?, place).await };
+    match done.await {
+        Ok((user, opened)) => Ok(made(visit, asked, user, &opened)),
+        Err(error) => {
+            let seen = invitation::look_to_register(visit, &invitation).await.ok().flatten();
+            let address = seen.as_ref().map(Email::as_str);
+            let form = page::joining_form((&invitation, address), (&name, &email), current.as_ref());
+            refused(visit, asked, error, form)
         }
     }
 }

@@ -164,7 +164,7 @@ impl GateForm {
             if signs_in { (self.errand.href("/sign-in"), "Go to sign-in") } else { ("/".to_owned(), "Go to the start") }
         };
         match (error.kind(), error.code()) {
-            (Kind::Forbidden, _) | (_, "set_up_spent") => Some(start()),
+            (Kind::Forbidden, _) | (_, "set_up_spent" | "invitation_spent") => Some(start()),
             (_, "token_spent" | "link_of_other_account") => Some(self.more.clone().unwrap_or_else(start)),
             _ => None,
         }

@@ -2,9 +2,9 @@
 
 use retinue_app::link::Seen;
 use retinue_app::own_credential::{self, Change};
-use retinue_app::{Context, link, registration};
-use retinue_model::Result;
+use retinue_app::{Context, invitation, link, registration};
 use retinue_model::one_time_token::Purpose;
+use retinue_model::{Email, Result};
 use serde::Deserialize;
 
 use super::Page;
@@ -141,6 +141,22 @@ pub(crate) fn invited_form((token, address): (&str, &str), name: &str, current: 
         .field(Field::new_password())
 }
 
+/// Takes name and password of whoever was invited into a team; and an address, if the invitation is for none.
+pub(crate) fn joining_form(
+    (invitation, address): (&str, Option<&str>),
+    (name, email): (&str, &str),
+    current: Option<&Context>,
+) -> GateForm {
+    let form = GateForm::new("Make your account", "/auth/register", "Make this account");
+    let lead = "You come into the team with it. You sign in with the address, and with this password.";
+    let form = in_place_of(form, current, lead).hidden("invitation", invitation);
+    let form = match address {
+        Some(address) => form.hidden("username", address),
+        None => form.field(Field::email(email)),
+    };
+    form.field(Field::name(name)).field(Field::new_password())
+}
+
 /// The address for password managers; a form of a dead link is not shown.
 pub(crate) fn shown(seen: &Result<Seen>) -> &str {
     seen.as_ref().map_or("", |seen| seen.address.as_str())
@@ -187,13 +203,27 @@ pub(crate) async fn change_address(Ctx(ctx): Ctx, Params(TokenQuery { token }): 
     change_address_form(&token, change).show_if(&ctx.as_visit(), may)
 }
 
+/// The secret of an invitation to a team.
+#[derive(Default, Deserialize)]
+pub(crate) struct InvitationQuery {
+    #[serde(default)]
+    invitation: String,
+}
+
 /// `GET /auth/register`: with the token of an invitation, or without where everybody may.
 pub(crate) async fn register(
     Visitor(visit): Visitor,
     Perhaps(current): Perhaps,
     Params(TokenQuery { token }): Params<TokenQuery>,
+    Params(InvitationQuery { invitation }): Params<InvitationQuery>,
     Params(errand): Params<Errand>,
 ) -> Page {
+    if !invitation.is_empty() {
+        let seen = invitation::look_to_register(&visit, &invitation).await;
+        let address = seen.as_ref().ok().and_then(Option::as_ref).map(Email::as_str);
+        let form = joining_form((&invitation, address), ("", ""), current.as_ref());
+        return form.show_if(&visit, seen.map(drop));
+    }
     if token.is_empty() {
         return register_form("", &errand).show_if(&visit, registration::may_register(&visit));
     }

@@ -53,6 +53,9 @@ fn content(route: &Route, things: &Things) -> Content {
         ("POST", "/api/teams") => Json(json!({"name": "New"})),
         ("PATCH", "/api/teams/{id}") => Json(json!({"name": "Changed"})),
         ("POST", "/api/teams/{id}/members") => Json(json!({"email": "admin@example.com", "role": "viewer"})),
+        ("POST", "/api/teams/{id}/invitations") => Json(json!({"role": "viewer"})),
+        // One that counts would let somebody into the owner's team.
+        ("POST", "/invitations/accept") => form("token=none"),
         ("PATCH", "/api/teams/{id}/members/{user_id}") => Json(json!({"role": "admin"})),
         ("POST", "/api/agents" | "/api/api-keys") => Json(json!({"team_id": things.team, "name": "New"})),
         ("PATCH", "/api/agents/{id}") => Json(json!({"description": "Changed"})),
@@ -120,6 +123,7 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
     match (route.method.as_str(), route.path.as_str()) {
         ("GET", "/api/audit") => &["", "?mine=true", "?team_id={team}"],
         ("DELETE", "/api/teams/{id}") => &["?agents=delete"],
+        ("GET", "/invitations/accept") => &["", "?token={invitation}"],
         ("GET", "/api/threads" | "/") => &["", "?q=plans", "?q=figures"],
         ("GET", path) if purpose(path).is_some() => &["", "?token={token}"],
         _ => &[""],
@@ -162,6 +166,8 @@ pub(super) struct Things {
     team: String,
     owner: String,
     key: String,
+    /// The id of an invitation into the team, and the token of its link.
+    invitation: (String, String),
     /// What opens the door; `none` where nothing does.
     token: String,
 }
@@ -188,6 +194,7 @@ impl Things {
         let new = json!({"team_id": team, "name": format!("Helper of Ada {}", &thread[4..])});
         let (_, agent) = owner.post("/api/agents", &new).await;
         let (_, key) = owner.post("/api/api-keys", &json!({"team_id": team, "name": "Key of Ada"})).await;
+        let invitation = invite(owner, &team).await;
         let is_other = |session: &&Value| session["current"] == json!(false);
         Self {
             thread,
@@ -199,6 +206,7 @@ impl Things {
             team,
             owner: owner.id().await,
             key: id(&key).to_owned(),
+            invitation,
             token: "none".to_owned(),
         }
     }
@@ -250,6 +258,11 @@ impl Things {
         Self { thread: others.thread.clone(), ..self.clone() }
     }
 
+    fn in_query(&self, query: &str) -> String {
+        let query = query.replace("{token}", &self.token).replace("{team}", &self.team);
+        query.replace("{invitation}", &self.invitation.1)
+    }
+
     fn fill(&self, route: &Route, noun: &str, parameter: &str) -> &str {
         match (noun, parameter) {
             ("threads", "id") => &self.thread,
@@ -261,6 +274,7 @@ impl Things {
             ("teams", "id") => &self.team,
             ("members", "user_id") => &self.owner,
             ("api-keys", "id") => &self.key,
+            ("invitations", "invitation_id") => &self.invitation.0,
             ("callback", "name") => "sso",
             ("assets", "hash" | "name") => "none",
             _ => panic!(
@@ -280,7 +294,7 @@ pub(super) fn request(route: &Route, query: &str, things: &Things) -> Request {
     }
     Request {
         method: route.method.clone(),
-        path: format!("{path}{}", query.replace("{token}", &things.token).replace("{team}", &things.team)),
+        path: format!("{path}{}", things.in_query(query)),
         is_page: route.is_page,
         has_id: !route.parameters().is_empty(),
         content: content(route, things),
@@ -313,6 +327,13 @@ async fn own_team(app: &TestApp, owner: &Person) -> String {
     })
     .await;
     team
+}
+
+/// An invitation of the owner's; its id, and its token.
+async fn invite(owner: &Person, team: &str) -> (String, String) {
+    let (_, made) = owner.post(&format!("/api/teams/{team}/invitations"), &json!({"role": "viewer"})).await;
+    let (_, token) = made["link"].as_str().unwrap().split_once("token=").unwrap();
+    (id(&made).to_owned(), token.to_owned())
 }
 
 fn list(answer: &Value) -> &[Value] {

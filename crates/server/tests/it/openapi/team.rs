@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Question, ask};
 use crate::api_key::key;
+use crate::invitation::invite;
 use crate::team::{join, team};
 
 fn asked_with(method: &Method, path: &'static str, query: &str, status: u16) -> Question {
@@ -36,6 +37,12 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
         question.url = question.url.replace("{user_id}", user);
         question
     };
+    let (invited, _) = invite(ada, &ops, &json!({ "role": "viewer" })).await;
+    let taken_back = |status| {
+        let mut question = ask(Method::DELETE, "/api/teams/{id}/invitations/{invitation_id}", &ops, None, status);
+        question.url = question.url.replace("{invitation_id}", &invited);
+        question
+    };
     let gone = |id: &str, status| {
         let mut question = ask(Method::DELETE, "/api/teams/{id}", id, None, status);
         question.url.push_str("?agents=delete");
@@ -62,6 +69,14 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
         member(&delete, &grace, None, 204),
         member(&delete, &grace, None, 404),
         member(&patch, &own, Some(json!({ "role": "admin" })), 200),
+        ask(get.clone(), "/api/teams/{id}/invitations", &ops, None, 200),
+        ask(get.clone(), "/api/teams/{id}/invitations", no_team, None, 404),
+        ask(post.clone(), "/api/teams/{id}/invitations", &ops, Some(json!({ "role": "viewer" })), 201),
+        ask(post.clone(), "/api/teams/{id}/invitations", &ops, Some(json!({ "role": "king" })), 400),
+        ask(post.clone(), "/api/teams/{id}/invitations", no_team, Some(json!({ "role": "viewer" })), 404),
+        taken_back(204),
+        taken_back(404),
+        ask(post.clone(), "/invitations/accept", "", Some(json!({ "token": "none" })), 409),
         ask(get.clone(), "/api/teams/{id}/api-keys", &ops, None, 200),
         ask(get.clone(), "/api/teams/{id}/api-keys", no_team, None, 404),
         gone(&doomed, 204),
