@@ -17,6 +17,7 @@ use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
 
 mod team;
+mod usage;
 
 use crate::audit::Note;
 use crate::secret::Token;

@@ -8,6 +8,7 @@ use retinue_store::Batch;
 use retinue_store::membership as memberships;
 use retinue_store::thread as rows;
 use retinue_store::thread::Place;
+use retinue_store::usage;
 
 use crate::{Context, agent, cursor, excerpt, run};
 
@@ -193,6 +194,8 @@ pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
     ctx.detached(move |ctx| async move {
         stop_answer(&ctx, id).await?;
         let mut batch = Batch::default();
+        // One that began meanwhile is counted too.
+        usage::settle_thread_with(&ctx.scope(), &mut batch, id, ctx.now());
         rows::delete_with(&ctx.scope(), &mut batch, id);
         ctx.store.write_alone(batch).await?;
         // One that began in between.

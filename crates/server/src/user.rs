@@ -84,7 +84,7 @@ pub(crate) enum ThreadCommand {
     },
 }
 
-async fn open(config: &Config) -> anyhow::Result<Administration> {
+pub(crate) async fn open(config: &Config) -> anyhow::Result<Administration> {
     wiring::make_data_folder(config)?;
     let location = wiring::location(config);
     if migrate::current(&location).await? == 0 {
@@ -97,7 +97,7 @@ async fn open(config: &Config) -> anyhow::Result<Administration> {
 }
 
 /// What is said for people, or the same as JSON.
-fn said(as_json: bool, for_programs: &Value, for_people: String) -> String {
+pub(crate) fn said(as_json: bool, for_programs: &Value, for_people: String) -> String {
     if as_json { format!("{for_programs}\n") } else { for_people }
 }
 

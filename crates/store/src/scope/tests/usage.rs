@@ -1,0 +1,94 @@
+//! What was used, and how much may be.
+
+use retinue_model::budget::{Budget, Subject};
+use retinue_model::run::Outcome;
+use retinue_model::team::DEFAULT_TEAM;
+use retinue_model::usage::{Amount, By, Month};
+
+use super::owner::{ADAS_THREAD, RUN, TAKEN, talk};
+use super::{ADA, ADAS, BOB, BOBS, LATER, THEM, US, on_both, write};
+use crate::{Pen, Scope, Store, TeamScope, Tenant, budget, run, thread, usage};
+
+on_both! {
+    what_is_used_is_its_owner_s
+    what_goes_is_counted_for_its_owner
+    a_budget_is_its_organization_s
+}
+
+async fn used(scope: &Scope, store: &Store) -> Vec<Amount> {
+    usage::months(scope, store, i64::MAX, 10).await.unwrap().into_iter().map(|(_, amount)| amount).collect()
+}
+
+async fn what_is_used_is_its_owner_s(store: &Store) {
+    talk(store).await;
+    let settle = async |scope| {
+        write(store, |batch| usage::settle_with(&Pen::of(scope, RUN), batch, TAKEN, LATER)).await;
+        (used(&ADAS, store).await.len(), used(&BOBS, store).await.len())
+    };
+    assert_eq!(settle(BOBS).await, (0, 0), "it is no run of Bob's");
+    let pen = Pen::of(ADAS, RUN);
+    for _ in 0..2 {
+        // The same once more counts once.
+        let end = (&Outcome::Completed, None, TAKEN);
+        assert_eq!(write(store, |batch| run::finish_with(&pen, batch, end, LATER)).await, None);
+    }
+    let amount = Amount { runs: 1, estimated_runs: 1, input_tokens: 5, output_tokens: 2 };
+    assert_eq!((used(&ADAS, store).await, used(&BOBS, store).await), (vec![amount], vec![]));
+    assert_eq!(used(&Scope::of_row(THEM.id(), ADA), store).await, []);
+    let month = Month::of(LATER);
+    let total = async |tenant: Tenant, by, month| {
+        usage::totals(&tenant, store, (by, month), None, 10)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|total| total.amount)
+            .collect()
+    };
+    for by in By::ALL {
+        let (ours, theirs, earlier): (Vec<_>, Vec<_>, Vec<_>) =
+            (total(US, by, month).await, total(THEM, by, month).await, total(US, by, month.before()).await);
+        assert_eq!((ours, theirs, earlier), (vec![amount], vec![], vec![]), "{by:?}");
+    }
+    let of_team = async |tenant: &Tenant, month| {
+        let team = TeamScope::granted(tenant, DEFAULT_TEAM);
+        usage::of_team(&team, store, month, None, 10).await.unwrap().len()
+    };
+    assert_eq!((of_team(&US, month).await, of_team(&THEM, month).await, of_team(&US, month.before()).await), (1, 0, 0));
+}
+
+async fn what_goes_is_counted_for_its_owner(store: &Store) {
+    talk(store).await;
+    let settle = async |scope: Scope| {
+        assert_eq!(write(store, |batch| usage::settle_thread_with(&scope, batch, ADAS_THREAD, LATER)).await, None);
+        (used(&ADAS, store).await.len(), used(&BOBS, store).await.len())
+    };
+    assert_eq!((settle(BOBS).await, settle(ADAS).await), ((0, 0), (1, 0)));
+    assert_eq!(write(store, |batch| thread::delete_with(&ADAS, batch, ADAS_THREAD)).await, None);
+    settle(ADAS).await;
+    assert_eq!(used(&ADAS, store).await, [Amount { runs: 1, estimated_runs: 1, input_tokens: 0, output_tokens: 0 }]);
+}
+
+async fn a_budget_is_its_organization_s(store: &Store) {
+    let month = Month::of(LATER);
+    let set = async |tenant: Tenant, subject, tokens| {
+        let budget = Budget::Tokens(tokens);
+        assert_eq!(write(store, |batch| budget::set_with(&tenant, batch, subject, (budget, LATER))).await, None);
+    };
+    let own = async |tenant: Tenant, subject| budget::get(&tenant, store, subject, month).await.unwrap().own;
+    let (ada, bob, team) = (Subject::User(ADA), Subject::User(BOB), Subject::Team(DEFAULT_TEAM));
+    set(US, ada, 5).await;
+    set(US, team, 7).await;
+    assert_eq!((own(US, ada).await, own(US, bob).await, own(THEM, ada).await), (Some(Budget::Tokens(5)), None, None));
+    let of_run = async |scope: &Scope| budget::of_run(scope, store, DEFAULT_TEAM).await.unwrap();
+    assert_eq!(of_run(&ADAS).await, (Some(Budget::Tokens(5)), Some(Budget::Tokens(7))));
+    assert_eq!(of_run(&BOBS).await, (None, Some(Budget::Tokens(7))));
+    assert_eq!(of_run(&Scope::of_row(THEM.id(), ADA)).await, (None, None));
+    // Ada is in the default team, and Bob is in none.
+    let of_teams = async |scope: &Scope| budget::of_teams(scope, store, month).await.unwrap().len();
+    assert_eq!((of_teams(&ADAS).await, of_teams(&BOBS).await), (1, 0));
+    assert_eq!(of_teams(&Scope::of_row(THEM.id(), ADA)).await, 0);
+    assert_eq!(write(store, |batch| budget::clear_with(&THEM, batch, ada)).await, None);
+    assert_eq!(own(US, ada).await, Some(Budget::Tokens(5)));
+    assert_eq!(write(store, |batch| budget::clear_with(&US, batch, ada)).await, None);
+    assert_eq!((own(US, ada).await, own(US, team).await), (None, Some(Budget::Tokens(7))));
+}
