@@ -22,6 +22,7 @@ on_both_engines! {
     what_was_held_is_given_back,
     a_crash_gives_back_what_was_held,
     an_answer_that_a_budget_bounds_is_as_long_as_its_agent_says,
+    the_limits_of_an_agent_end_its_answers,
 }
 
 async fn own_path(app: &TestApp) -> String {
@@ -163,6 +164,28 @@ async fn an_answer_that_a_budget_bounds_is_as_long_as_its_agent_says(app: TestAp
     assert_eq!((ask(Value::Null).await, ask(json!(agent)).await), (Value::Null, json!(50)));
     give(&app, 1_000_000).await;
     assert_eq!((ask(Value::Null).await, ask(json!(agent)).await), (json!(16_384), json!(50)));
+}
+
+async fn the_limits_of_an_agent_end_its_answers(app: TestApp) {
+    let team = app.get("/api/teams").await["data"][0]["id"].clone();
+    let begin = async |name: &str, limits: Value| {
+        let new = json!({ "team_id": team, "name": name, "limits": limits });
+        let agent = app.send(Method::POST, "/api/agents", &new, 201).await["id"].clone();
+        let thread = app.send(Method::POST, "/api/threads", &json!({ "agent_id": agent }), 201).await;
+        let run = app.say(thread["id"].as_str().unwrap(), "Hello").await;
+        (run, app.model.next().await.begin())
+    };
+    let (run, answer) = begin("Hasty", json!({ "seconds": 1 })).await;
+    answer.say("I think").await;
+    let ended = app.ended(&run).await;
+    assert_eq!((&ended["status"], &ended["error"]["code"]), (&json!("failed"), &json!("run_too_long")));
+    answer.closed().await;
+    // A server that was told the limit, and goes on.
+    let (run, answer) = begin("Brief", json!({ "tokens": 10 })).await;
+    answer.say(&"on and ".repeat(200)).await;
+    let ended = app.ended(&run).await;
+    assert_eq!((&ended["status"], &ended["error"]["code"]), (&json!("failed"), &json!("output_too_long")));
+    answer.closed().await;
 }
 
 mod shared {

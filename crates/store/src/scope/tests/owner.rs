@@ -63,6 +63,12 @@ fn planned(id: RunId) -> Run {
     }
 }
 
+/// A conversation of another organization, and a run in it.
+pub(super) fn elsewhere() -> (Thread, Run) {
+    let id = ThreadId::new(Uuid::from_u128(50));
+    (thread(id), Run { thread_id: id, ..planned(RunId::new(Uuid::from_u128(51))) })
+}
+
 /// Ada says something, and a run is to answer; Bob has a conversation of his own.
 pub(super) async fn talk(store: &Store) {
     let all = |batch: &mut crate::Batch| {
