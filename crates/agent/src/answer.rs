@@ -72,15 +72,17 @@ pub(crate) struct Reader {
 
 struct State {
     max_bytes: usize,
+    /// Whether these are what the limit in tokens comes to.
+    are_tokens: bool,
     ending: Option<Ending>,
     usage: Option<Usage>,
     done: bool,
 }
 
 impl Reader {
-    /// A reader that takes at most `max_bytes` of text.
-    pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { form: Form::default(), state: State { max_bytes, ending: None, usage: None, done: false } }
+    /// A reader that takes at most `max_bytes` of text; `are_tokens` says whether that is because of a limit in tokens.
+    pub(crate) fn new(max_bytes: usize, are_tokens: bool) -> Self {
+        Self { form: Form::default(), state: State { max_bytes, are_tokens, ending: None, usage: None, done: false } }
     }
 
     /// Reads the next bytes; their text goes to `text`.
@@ -150,6 +152,11 @@ impl Reader {
         self.state.done || self.state.ending.is_some()
     }
 
+    /// What the model has counted, if it said so.
+    pub(crate) const fn usage(&self) -> Option<Usage> {
+        self.state.usage
+    }
+
     /// How the answer ended, when nothing more comes.
     pub(crate) const fn outcome(&self) -> Result<Option<Usage>, Fault> {
         match self.state.ending {
@@ -194,7 +201,7 @@ impl State {
         let room = self.max_bytes.saturating_sub(text.total());
         if piece.len() > room {
             text.push(&piece[..piece.floor_char_boundary(room)]);
-            return Err(Fault::TooMuchText);
+            return Err(if self.are_tokens { Fault::OutOfTokens } else { Fault::TooMuchText });
         }
         text.push(piece);
         if let Some(ending) = Ending::of(&choice.finish_reason.0) {
@@ -221,7 +228,7 @@ mod tests {
     );
 
     fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (String, Result<Option<Usage>, Fault>) {
-        let (mut reader, mut text) = (Reader::new(1000), Coalescer::default());
+        let (mut reader, mut text) = (Reader::new(1000, false), Coalescer::default());
         let mut outcome = Ok(());
         for piece in pieces {
             outcome = outcome.and_then(|()| reader.read(piece, &mut text));
@@ -285,11 +292,14 @@ mod tests {
 
     #[test]
     fn text_beyond_the_limit_is_cut_between_characters() {
-        let mut reader = Reader::new(5);
-        let mut text = Coalescer::default();
         let event = "data: {\"choices\":[{\"delta\":{\"content\":\"abc🦀\"}}]}\n\n";
-        assert!(matches!(reader.read(event.as_bytes(), &mut text), Err(Fault::TooMuchText)));
-        assert_eq!(text.take_rest().as_deref(), Some("abc"));
+        for are_tokens in [false, true] {
+            let (mut reader, mut text) = (Reader::new(5, are_tokens), Coalescer::default());
+            let fault = reader.read(event.as_bytes(), &mut text).unwrap_err();
+            assert_eq!(matches!(fault, Fault::OutOfTokens), are_tokens);
+            assert_eq!(matches!(fault, Fault::TooMuchText), !are_tokens);
+            assert_eq!(text.take_rest().as_deref(), Some("abc"));
+        }
     }
 
     proptest! {

@@ -45,6 +45,7 @@ pub(crate) struct Asker {
     endpoint: Endpoint,
     model: String,
     limits: Limits,
+    max_output_bytes: usize,
     deadline: Instant,
     jitter: u64,
     retries: u32,
@@ -55,8 +56,9 @@ pub(crate) struct Asker {
 impl Asker {
     pub(crate) fn new(client: Client, endpoint: Endpoint, request: Request, deadline: Instant) -> Self {
         let (model, limits, jitter) = (request.upstream_model.clone(), request.limits, request.jitter);
+        let max_output_bytes = request.max_output_bytes();
         let draft = Some(Draft::new(request));
-        Self { client, endpoint, model, limits, deadline, jitter, retries: 0, draft }
+        Self { client, endpoint, model, limits, max_output_bytes, deadline, jitter, retries: 0, draft }
     }
 
     pub(crate) fn asked(&self) -> Asked<'_> {
@@ -141,7 +143,7 @@ impl Asker {
         }
         Ok(Answer {
             body: Box::pin(response.bytes_stream()),
-            reader: Reader::new(self.limits.max_output_bytes),
+            reader: Reader::new(self.max_output_bytes, self.max_output_bytes < self.limits.max_output_bytes),
             quiet_until,
             has_begun: false,
         })

@@ -104,10 +104,7 @@ impl Asked<'_> {
                 "The model server at {place} sent something that is not OpenAI's chat format. Check the base URL; it usually ends in /v1."
             )),
             Fault::CutOff => self.cut_off(),
-            Fault::OutOfTokens => Failure::new(
-                "output_too_long",
-                "The answer reached the model's output limit and stops here. Ask it to go on, or raise the model's output limit.",
-            ),
+            Fault::OutOfTokens => out_of_tokens(),
             Fault::TooMuchText => too_much_text(limits),
         }
     }
@@ -210,6 +207,14 @@ impl Asked<'_> {
         }
         text
     }
+}
+
+/// The answer has as many tokens as it may have.
+pub(crate) fn out_of_tokens() -> Failure {
+    Failure::new(
+        "output_too_long",
+        "The answer reached the model's output limit and stops here. Ask it to go on, or raise the limit of the model or the agent.",
+    )
 }
 
 /// The text grew too long.

@@ -26,5 +26,7 @@ mod wire;
 pub use client::{Client, Timeouts};
 pub use endpoint::Endpoint;
 pub use listed::Listed;
-pub use request::{Backend, Limits, Request, Spoken, Step};
+pub use request::{Backend, Limits, Request, Room, Spoken, Step};
 pub use run::run;
+pub use tokens::estimate;
+pub use trim::asked_tokens;

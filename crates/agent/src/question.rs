@@ -26,7 +26,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// What fits of `request`, which gives away its texts.
     pub(crate) fn new(mut request: Request) -> Self {
-        let start = trim::start(&request);
+        let start = trim::start(&request.instructions, &request.conversation, request.room());
         Self {
             // What is left out now is never needed again.
             conversation: request.conversation.split_off(start),

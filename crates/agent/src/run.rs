@@ -40,6 +40,7 @@ pub fn run(client: &Client, request: Request) -> impl Stream<Item = Result<Step,
 
 struct Run {
     limits: Limits,
+    max_output_bytes: usize,
     deadline: Instant,
     text: Coalescer,
     /// Rings at the earliest of what is waited for, or before that: it is set back lazily, not for every token.
@@ -53,6 +54,8 @@ enum Phase {
     Asking(Asking),
     Reading(Box<Reading>),
     Speaking(Echo),
+    /// What was counted is given out before the failure.
+    Counted(Usage, Failure),
     /// The outcome is given out after the text that still waits.
     Ending(Result<Option<Usage>, Failure>),
     Over,
@@ -87,12 +90,20 @@ enum Woken {
 impl Run {
     fn new(client: Client, request: Request) -> Self {
         let limits = request.limits;
+        let max_output_bytes = request.max_output_bytes();
         let deadline = Instant::now() + limits.max_duration.min(FOREVER);
         let phase = match request.backend.clone() {
             Backend::OpenAi(endpoint) => asking(Box::new(Asker::new(client, endpoint, request, deadline)), None),
             Backend::Echo { advice } => Phase::Speaking(Echo::new(&request.conversation, &advice)),
         };
-        Self { limits, deadline, text: Coalescer::default(), alarm: Box::pin(sleep_until(deadline)), phase }
+        Self {
+            limits,
+            max_output_bytes,
+            deadline,
+            text: Coalescer::default(),
+            alarm: Box::pin(sleep_until(deadline)),
+            phase,
+        }
     }
 
     /// What is given out next; none when the run is over.
@@ -109,6 +120,10 @@ impl Run {
                         return Some(Ok(Step::Delta(delta)));
                     }
                     return Some(outcome.map(|usage| Step::Finished { usage }));
+                }
+                Phase::Counted(usage, failure) => {
+                    self.phase = Phase::Ending(Err(failure));
+                    return Some(Ok(Step::Counted { usage }));
                 }
                 Phase::Asking(asking) => wait_for_answer(asking, self.deadline, self.limits).await,
                 Phase::Reading(reading) => self.read(reading).await,
@@ -185,8 +200,10 @@ impl Run {
         match timeout_at(self.deadline, echo.next()).await {
             Err(_) => return Phase::Ending(Err(failure::run_too_long(self.limits))),
             Ok(None) => return Phase::Ending(Ok(None)),
-            Ok(Some(words)) if self.text.total() + words.len() > self.limits.max_output_bytes => {
-                return Phase::Ending(Err(failure::too_much_text(self.limits)));
+            Ok(Some(words)) if self.text.total() + words.len() > self.max_output_bytes => {
+                let is_told = self.max_output_bytes < self.limits.max_output_bytes;
+                let failure = if is_told { failure::out_of_tokens() } else { failure::too_much_text(self.limits) };
+                return Phase::Ending(Err(failure));
             }
             Ok(Some(words)) => self.text.push(words),
         }
@@ -198,9 +215,13 @@ impl Reading {
     /// The answer has ended as the model wanted: how?
     fn conclude(self) -> Phase {
         let Self { asker, answer } = self;
-        let outcome = answer.reader.outcome();
+        let (outcome, usage) = (answer.reader.outcome(), answer.reader.usage());
         answer.release();
-        Phase::Ending(outcome.map_err(|fault| asker.asked().faulty(&fault, asker.limits())))
+        let outcome = outcome.map_err(|fault| asker.asked().faulty(&fault, asker.limits()));
+        match (outcome, usage) {
+            (Err(failure), Some(usage)) => Phase::Counted(usage, failure),
+            (outcome, _) => Phase::Ending(outcome),
+        }
     }
 
     /// The answer can't be read on; if nothing of it was given out, the question may be asked again.

@@ -18,8 +18,18 @@ const TOKEN: u64 = 12;
 /// A string of letters and digits that is longer is no word.
 const LONGEST_WORD: u32 = 20;
 
+/// More text than a token stands for on average in any answer, in bytes; and what a single long token may have besides.
+const MOST_BYTES: usize = 16;
+const LONGEST_TOKEN: usize = 256;
+
+/// More bytes than so many tokens have.
+pub(crate) fn most_bytes(tokens: u32) -> usize {
+    usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(MOST_BYTES).saturating_add(LONGEST_TOKEN)
+}
+
 /// An estimate that errs on the high side; see the module's text for how far.
-pub(crate) fn estimate(text: &str) -> u64 {
+#[must_use]
+pub fn estimate(text: &str) -> u64 {
     let mut units = 0;
     let mut letters = 0;
     let mut solid = 0;

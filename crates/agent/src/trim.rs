@@ -5,7 +5,7 @@
 
 use retinue_model::message::Role;
 
-use crate::request::{Request, Spoken};
+use crate::request::{Room, Spoken};
 use crate::tokens::estimate;
 
 /// What a message costs besides its text, in the widest of the usual chat templates.
@@ -16,9 +16,8 @@ const TOKENS_PER_CONVERSATION: u64 = 32;
 const MOST_RESERVED: u32 = 4096;
 
 /// The index of the first message that is sent: as many whole turns as fit.
-pub(crate) fn start(request: &Request) -> usize {
-    let conversation = &request.conversation;
-    let mut left = budget(request).saturating_sub(TOKENS_PER_CONVERSATION + cost(&request.instructions));
+pub(crate) fn start(instructions: &str, conversation: &[Spoken], room: Room) -> usize {
+    let mut left = budget(room).saturating_sub(TOKENS_PER_CONVERSATION + cost(instructions));
     let last = last_turn(conversation);
     let mut start = last;
     for (index, message) in conversation.iter().enumerate().rev() {
@@ -31,6 +30,13 @@ pub(crate) fn start(request: &Request) -> usize {
     start
 }
 
+/// How many tokens are sent of the instructions and a conversation, by an estimate that errs on the high side.
+#[must_use]
+pub fn asked_tokens(instructions: &str, conversation: &[Spoken], room: Room) -> u64 {
+    let sent = conversation.iter().skip(start(instructions, conversation, room));
+    TOKENS_PER_CONVERSATION + cost(instructions) + sent.map(|message| cost(&message.text)).sum::<u64>()
+}
+
 /// The index to start from instead of `start`, so that half of the turns before the last are left out; none if there are none.
 pub(crate) fn halved(conversation: &[Spoken], start: usize) -> Option<usize> {
     let turns: Vec<usize> =
@@ -39,9 +45,8 @@ pub(crate) fn halved(conversation: &[Spoken], start: usize) -> Option<usize> {
 }
 
 /// How many tokens the instructions and the conversation may take.
-fn budget(request: &Request) -> u64 {
-    let context = request.context_tokens;
-    let reserved = request.max_output_tokens.unwrap_or((context / 4).min(MOST_RESERVED));
+fn budget(Room { context_tokens: context, max_output_tokens }: Room) -> u64 {
+    let reserved = max_output_tokens.unwrap_or((context / 4).min(MOST_RESERVED));
     // An answer that may fill the context would leave no room for the question.
     u64::from(context - reserved.min(context / 2))
 }
@@ -62,7 +67,7 @@ fn is_turn(conversation: &[Spoken], index: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Backend, Limits};
+    use crate::request::{Backend, Limits, Request};
     use proptest::prelude::*;
 
     fn request(conversation: Vec<Spoken>, context_tokens: u32) -> Request {
@@ -76,6 +81,10 @@ mod tests {
             limits: Limits::default(),
             jitter: 0,
         }
+    }
+
+    fn start(request: &Request) -> usize {
+        super::start(&request.instructions, &request.conversation, request.room())
     }
 
     fn said(role: Role, text: &str) -> Spoken {
@@ -116,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_sent_is_counted() {
+        let tokens = |count: usize, context| request(turns(count), context).asked_tokens();
+        assert!(tokens(2, 8192) > tokens(1, 8192) + 50);
+        assert!(tokens(100, 1000) <= 1000);
+        assert_eq!(tokens(100, 1000), tokens(200, 1000));
+    }
+
+    #[test]
     fn half_of_the_older_turns_go_until_one_is_left() {
         let conversation = turns(5);
         assert_eq!(halved(&conversation, 0), Some(6));
@@ -143,7 +160,7 @@ mod tests {
             prop_assert_eq!(conversation[start].role, Role::User);
             let sum: u64 = conversation[start..].iter().map(|message| cost(&message.text)).sum();
             let all = sum + cost(&request.instructions) + TOKENS_PER_CONVERSATION;
-            prop_assert!(all <= budget(&request) || start == conversation.len() - 1);
+            prop_assert!(all <= budget(request.room()) || start == conversation.len() - 1);
             let mut shorter = start;
             while let Some(next) = halved(conversation, shorter) {
                 prop_assert!(next > shorter && next < conversation.len());

@@ -18,6 +18,7 @@ use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_to
 
 mod invitation;
 mod team;
+mod usage;
 
 pub use invitation::Invited;
 

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use crate::ambient::new_uuid;
 pub use crate::ambient::{Clock, Rng};
 use crate::auth::Auth;
+use crate::budget::Defaults;
 use crate::exchange::Exchanges;
 use crate::flight::Flights;
 use crate::inquiry::Inquiries;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub max_concurrent_runs: usize,
     /// Bounds on each run.
     pub run: Limits,
+    /// Budgets of those who have none of their own.
+    pub budgets: Defaults,
     /// How long a stop waits for runs under way before it interrupts them.
     pub shutdown_grace: Duration,
 }

@@ -7,9 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use retinue_model::id::{Id, Noun};
+use retinue_model::usage::{By, Month};
 use retinue_model::{AgentId, ApiKeyId, Error, InvitationId, Result, TeamId, ThreadId, UserId};
 use retinue_store::thread::Place;
-use retinue_store::{agent, api_key, invitation, membership, team};
+use retinue_store::{agent, api_key, invitation, membership, team, usage};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -84,6 +85,56 @@ pub(crate) fn of_key(place: api_key::Place) -> String {
 pub(crate) fn to_key(text: &str) -> Result<api_key::Place> {
     let (created_at, id) = to_moment("api_keys", text)?;
     Ok(api_key::Place { created_at, id: ApiKeyId::new(id) })
+}
+
+/// The place after a month in a list of months.
+pub(crate) fn of_month(month: Month) -> String {
+    seal("months", month.number().to_be_bytes().to_vec())
+}
+
+/// Reads what [`of_month`] wrote.
+pub(crate) fn to_month(text: &str) -> Result<i64> {
+    open("months", text).map(i64::from_be_bytes)
+}
+
+/// The place after an entry of a team's usage in a month.
+pub(crate) fn of_usage((team, month): (TeamId, Month), place: &usage::Place) -> String {
+    let mut bytes = [place.user.uuid().into_bytes(), place.agent.uuid().into_bytes()].concat();
+    bytes.extend_from_slice(place.model.as_bytes());
+    seal(&format!("usage {team} {month}"), bytes)
+}
+
+/// Reads what [`of_usage`] wrote for the same team and month.
+pub(crate) fn to_usage((team, month): (TeamId, Month), text: &str) -> Result<usage::Place> {
+    let bytes = open_any(&format!("usage {team} {month}"), text)?;
+    let (user, rest) = bytes.split_at_checked(16).ok_or_else(invalid)?;
+    let (agent, model) = rest.split_at_checked(16).ok_or_else(invalid)?;
+    let (user, agent) = (UserId::new(uuid(user)?), AgentId::new(uuid(agent)?));
+    Ok(usage::Place { user, agent, model: words(model)? })
+}
+
+/// The place after a total of a month.
+pub(crate) fn of_total((by, month): (By, Month), (id, model): &usage::TotalPlace) -> String {
+    let mut bytes = id.as_bytes().to_vec();
+    bytes.extend_from_slice(model.as_bytes());
+    seal(&format!("usage by {} {month}", by.as_str()), bytes)
+}
+
+/// Reads what [`of_total`] wrote for the same kind and month.
+pub(crate) fn to_total((by, month): (By, Month), text: &str) -> Result<usage::TotalPlace> {
+    let bytes = open_any(&format!("usage by {} {month}", by.as_str()), text)?;
+    let (id, model) = bytes.split_at_checked(16).ok_or_else(invalid)?;
+    Ok((uuid(id)?, words(model)?))
+}
+
+fn uuid(bytes: &[u8]) -> Result<Uuid> {
+    Uuid::from_slice(bytes).map_err(|_| invalid())
+}
+
+/// Text that a database takes.
+fn words(bytes: &[u8]) -> Result<String> {
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| invalid())?;
+    if text.contains('\0') { Err(invalid()) } else { Ok(text) }
 }
 
 /// The place after an agent in a list by name.

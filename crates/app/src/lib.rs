@@ -7,6 +7,7 @@ pub mod administration;
 pub mod agent;
 pub mod api_key;
 pub mod auth;
+pub mod budget;
 pub mod context;
 pub mod credential;
 pub mod cursor;
@@ -39,6 +40,7 @@ pub mod thread;
 pub mod throttle;
 pub mod trail;
 pub mod turn;
+pub mod usage;
 pub mod user;
 
 mod access;

@@ -21,6 +21,8 @@ pub(crate) struct Recorder {
     pub(crate) pen: Pen,
     pub(crate) run: Run,
     pub(crate) text: String,
+    /// How many tokens the model was sent, by estimate; none before it was asked.
+    pub(crate) asked_tokens: Option<u64>,
     next_seq: i64,
     committed: i64,
     on_their_way: VecDeque<(Event, Acknowledgement)>,
@@ -37,6 +39,7 @@ impl Recorder {
             pen,
             run,
             text: String::new(),
+            asked_tokens: None,
             next_seq,
             committed: next_seq - 1,
             on_their_way: VecDeque::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use retinue_agent::{Room, Spoken};
 use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
@@ -13,14 +14,15 @@ use retinue_model::provider::Choice;
 use retinue_model::run::{Run, Status};
 use retinue_model::text::{Input, Title};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, Error, MessageId, Result, RunId, ThreadId};
+use retinue_model::{AgentId, Error, MessageId, Result, RunId, TeamId, ThreadId};
+use retinue_store::budget::Reservation;
 use retinue_store::{Batch, message as message_rows, run as rows, thread as thread_rows};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::live::{Underway, Watcher};
 use crate::provider::Entry;
 use crate::thread::{Change, NewThread};
-use crate::{Context, agent, thread, work};
+use crate::{Context, agent, budget, prompt, thread, work};
 
 pub use crate::work::recover;
 
@@ -42,7 +44,8 @@ pub struct NewRun {
 /// whatever becomes of the client.
 ///
 /// # Errors
-/// `not_found`, `run_in_progress`, `agent_unknown`, `model_unknown`, `model_unreachable`, `shutting_down`.
+/// `not_found`, `run_in_progress`, `agent_unknown`, `model_unknown`, `model_unreachable`, `budget_spent`, `budget_held`,
+/// `shutting_down`.
 pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
     ctx.detached(move |ctx| async move {
         let mut thread = idle_thread(&ctx, id).await?;
@@ -57,7 +60,7 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
         let message = spoken_by_person(&ctx, id, &new.input);
         message_rows::insert_with(&ctx.scope(), &mut batch, &message);
         let agent = agent::usable(&ctx, thread.agent_id).await?;
-        Planned::new(&ctx, (&thread, agent), message.id)?.begin(&ctx, batch).await
+        Planned::new(&ctx, (&thread, agent), message.id)?.saying(&message).begin(&ctx, batch).await
     })
     .await
 }
@@ -74,7 +77,7 @@ pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result
         thread_rows::insert_with(&ctx.scope(), &mut batch, &thread);
         let message = spoken_by_person(&ctx, thread.id, &input);
         message_rows::insert_with(&ctx.scope(), &mut batch, &message);
-        Planned::new(&ctx, (&thread, agent), message.id)?.begin(&ctx, batch).await
+        Planned::new(&ctx, (&thread, agent), message.id)?.saying(&message).begin(&ctx, batch).await
     })
     .await
 }
@@ -180,8 +183,14 @@ fn spoken_by_person(ctx: &Context, thread_id: ThreadId, input: &Input) -> Messag
 /// A run that was decided on and is not yet written down.
 struct Planned {
     run: Run,
+    /// For which it counts.
+    team_id: TeamId,
     agent: Agent,
     entry: Entry,
+    /// The longest answer.
+    answer_tokens: Option<u32>,
+    /// What is said that is not written down yet either.
+    said: Option<Spoken>,
     place: Option<OwnedSemaphorePermit>,
 }
 
@@ -204,15 +213,39 @@ impl Planned {
             started_at: place.is_some().then_some(now),
             finished_at: None,
         };
-        Ok(Self { run, agent, entry, place })
+        let answer_tokens = entry.max_output_tokens.into_iter().chain(agent.limits.tokens).min();
+        Ok(Self { run, team_id: thread.team_id, agent, entry, answer_tokens, said: None, place })
+    }
+
+    /// The same, answering what is about to be written down.
+    fn saying(self, message: &Message) -> Self {
+        Self { said: Some(Spoken { role: message.role, text: message.content.clone() }), ..self }
+    }
+
+    /// What is to be held back for it, if one of its budgets has a bound. Its answer has one then too.
+    async fn reserve(&mut self, ctx: &Context) -> Result<Option<Reservation>> {
+        let bounds = budget::bounds(ctx, self.team_id).await?;
+        if bounds.is_empty() {
+            return Ok(None);
+        }
+        let context_tokens = self.entry.model.context_tokens;
+        let usual = ctx.settings.budgets.answer_tokens.min(context_tokens / 2).max(1);
+        let longest = *self.answer_tokens.get_or_insert(usual);
+        let mut conversation = prompt::so_far(&ctx.scope(), &ctx.store, self.run.thread_id, context_tokens).await?;
+        conversation.extend(self.said.take());
+        let room = Room { context_tokens, max_output_tokens: Some(longest) };
+        let asked = retinue_agent::asked_tokens(&self.agent.instructions, &conversation, room);
+        let tokens = i64::try_from(asked.saturating_add(longest.into())).unwrap_or(i64::MAX);
+        Ok(Some(Reservation { bounds, tokens }))
     }
 
     /// Writes the run down together with the rest of the batch, and sets it to work.
-    async fn begin(self, ctx: &Context, mut batch: Batch) -> Result<Run> {
+    async fn begin(mut self, ctx: &Context, mut batch: Batch) -> Result<Run> {
         // Refused here, nothing was handed over and nothing is to be cleared up.
         ctx.store.takes_writes().await?;
-        let Self { run, agent, entry, place } = self;
-        let pen = rows::insert_with(&ctx.scope(), &mut batch, &run);
+        let reservation = self.reserve(ctx).await?;
+        let Self { run, team_id, agent, entry, answer_tokens, place, .. } = self;
+        let pen = rows::insert_with(&ctx.scope(), &mut batch, &run, reservation.as_ref());
         let started = place.as_ref().map(|_| started_event(&run, ctx.now())).transpose()?;
         if let Some(started) = &started {
             batch.event(&pen, started.clone());
@@ -225,12 +258,12 @@ impl Planned {
                 // Written down or not: nobody knows now, and nobody waits for an answer any more.
                 ctx.tasks.spawn(work::abandon(ctx.app().clone(), underway, (run, pen)));
             }
-            return Err(error);
+            return Err(budget::explain(ctx, error, team_id).await);
         }
         if let Some(started) = started {
             underway.live.push(started, 1);
         }
-        work::spawn(ctx, work::Job { run: run.clone(), pen, agent, entry, underway, place });
+        work::spawn(ctx, work::Job { run: run.clone(), pen, agent, entry, answer_tokens, underway, place });
         Ok(run)
     }
 }

@@ -1,12 +1,13 @@
 //! Teams: make, rename, delete, and see which there are.
 
 use retinue_model::audit::Action as Told;
+use retinue_model::budget::Subject;
 use retinue_model::membership::{Membership, Origin, Role};
 use retinue_model::team::{DEFAULT_TEAM, Team};
 use retinue_model::{Error, Name, Result, Slug, TeamId};
 use retinue_store::team as rows;
 use retinue_store::team::Place;
-use retinue_store::{Batch, agent as agents, membership as memberships};
+use retinue_store::{Batch, agent as agents, budget as budgets, membership as memberships};
 
 use crate::access::{self, Grant};
 use crate::policy::Action;
@@ -231,6 +232,7 @@ async fn remove(ctx: &Context, grant: Grant, heir: Heir) -> Result<()> {
     let note = ctx.note(Told::TeamDeleted).on("team", team.id()).of_team(team.id()).with("name", name);
     let note = note.with("agents", if heir.agents.is_some() { "moved" } else { "deleted" });
     note.with("to", heir.threads.to_string()).write(&ctx.tenant(), &mut batch);
+    budgets::clear_with(&ctx.tenant(), &mut batch, Subject::Team(team.id()));
     rows::delete_with(&team, &mut batch);
     ctx.store.write_alone(batch).await
 }

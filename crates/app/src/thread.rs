@@ -9,6 +9,7 @@ use retinue_store::Batch;
 use retinue_store::membership as memberships;
 use retinue_store::thread as rows;
 use retinue_store::thread::Place;
+use retinue_store::usage;
 
 use crate::{Context, agent, cursor, excerpt, run};
 
@@ -195,6 +196,8 @@ pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
         let thread = get(&ctx, id).await?;
         stop_answer(&ctx, id).await?;
         let mut batch = Batch::default();
+        // One that began meanwhile is counted too.
+        usage::settle_thread_with(&ctx.scope(), &mut batch, id, ctx.now());
         rows::delete_with(&ctx.scope(), &mut batch, id);
         let note = ctx.note(Told::ThreadDeleted).on("thread", id).about(ctx.principal().user_id());
         note.of_team(thread.team_id).write(&ctx.tenant(), &mut batch);

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use retinue_agent::{Limits, Request, Step};
+use retinue_agent::{Limits, Request, Room, Step};
 use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::run::{Failure, Outcome, Run, Usage};
+use retinue_model::usage::Taken;
 use retinue_model::{Error, Result};
 use retinue_store::{Batch, Pen, System, message as message_rows, run as rows, thread as thread_rows};
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,6 +25,17 @@ use crate::{App, Context, prompt};
 
 /// The longest pause before a run's end is tried to be written once more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How a run fails whose question the model's server did not take.
+const NOT_TAKEN: [&str; 6] = [
+    "model_unauthorized",
+    "model_unknown",
+    "model_unreachable",
+    "model_rate_limited",
+    "model_context_too_long",
+    "model_error",
+];
+/// How many tokens a model takes of which nothing is known any more.
+const USUAL_CONTEXT: u32 = 32_768;
 /// How many of the runs that a crash left behind are ended at once.
 const RECOVERED_AT_ONCE: usize = 256;
 
@@ -34,6 +46,8 @@ pub(crate) struct Job {
     /// What the agent was when the run was started.
     pub(crate) agent: Agent,
     pub(crate) entry: Entry,
+    /// The longest answer, in tokens.
+    pub(crate) answer_tokens: Option<u32>,
     pub(crate) underway: Underway,
     /// Its place among those under way; none if it has to wait for one.
     pub(crate) place: Option<OwnedSemaphorePermit>,
@@ -99,12 +113,15 @@ async fn try_answer(app: &App, job: &mut Job, recorder: &mut Recorder) -> Result
         start_queued(app, job, recorder).await?;
     }
     let request = request(app, job).await?;
+    recorder.asked_tokens = Some(request.asked_tokens());
     let mut steps = pin!(retinue_agent::run(&app.client, request));
+    let mut counted = None;
     while let Some(step) = steps.next().await {
         match step {
             Ok(Step::Delta(text)) => recorder.delta(&text).await?,
             Ok(Step::Finished { usage }) => return Ok(Ending { outcome: Outcome::Completed, usage }),
-            Err(failure) => return Ok(Outcome::Failed(failure).into()),
+            Ok(Step::Counted { usage }) => counted = Some(usage),
+            Err(failure) => return Ok(Ending { outcome: Outcome::Failed(failure), usage: counted }),
         }
     }
     Err(Error::internal("the model's stream ended without an end"))
@@ -127,15 +144,10 @@ async fn request(app: &App, job: &Job) -> Result<Request> {
         conversation: prompt::conversation(&job.pen.scope(), &app.store, &job.run, job.entry.model.context_tokens)
             .await?,
         context_tokens: job.entry.model.context_tokens,
-        max_output_tokens: least(job.entry.max_output_tokens, job.agent.limits.tokens),
+        max_output_tokens: job.answer_tokens,
         limits: limits(app, &job.agent),
         jitter: app.random_u64(),
     })
-}
-
-/// The lower of two bounds, if there is one.
-fn least(a: Option<u32>, b: Option<u32>) -> Option<u32> {
-    a.into_iter().chain(b).min()
 }
 
 /// The server's bounds on a run, and those of its agent within them.
@@ -170,9 +182,22 @@ async fn finish(app: &App, mut recorder: Recorder, ending: Ending) {
     last.write_until_it_is(app, &mut recorder).await;
 }
 
+/// What a run took: as the model's server counted it, or else by estimate. A server that did not take the question wants
+/// nothing for it.
+fn taken(recorder: &Recorder, ending: &Ending) -> Taken {
+    if let Some(usage) = ending.usage {
+        return Taken::Counted(usage);
+    }
+    let failure = ending.outcome.failure().map(|failure| failure.code.as_str());
+    let is_refused = recorder.text.is_empty() && failure.is_some_and(|code| NOT_TAKEN.contains(&code));
+    let input_tokens = recorder.asked_tokens.filter(|_| !is_refused).unwrap_or_default();
+    Taken::Estimated(Usage { input_tokens, output_tokens: retinue_agent::estimate(&recorder.text) })
+}
+
 /// A run's last words and events.
 struct Last {
     ending: Ending,
+    taken: Taken,
     message: Option<Message>,
     events: Vec<Event>,
     at: Timestamp,
@@ -195,14 +220,14 @@ impl Last {
         }
         let (name, data) = Data::of_outcome(&ending.outcome, ending.usage);
         events.push(recorder.next_event(name, &data)?);
-        Ok(Self { ending, message, events, at })
+        Ok(Self { taken: taken(recorder, &ending), ending, message, events, at })
     }
 
     /// The same however often it is written.
     async fn write(&self, recorder: &mut Recorder) -> Result<()> {
         let (run, pen) = (&recorder.run, &recorder.pen);
         let mut batch = Batch::default();
-        rows::finish_with(pen, &mut batch, &self.ending.outcome, self.ending.usage, self.at);
+        rows::finish_with(pen, &mut batch, (&self.ending.outcome, self.ending.usage, self.taken), self.at);
         if let Some(message) = &self.message {
             message_rows::insert_with(&pen.scope(), &mut batch, message);
         }
@@ -300,6 +325,23 @@ async fn left_behind(app: &App, underway: &Underway, (run, pen): (Run, Pen)) -> 
     let next_seq = events.last().map_or(0, |event| event.seq) + 1 + uncertain;
     let mut recorder = Recorder::new(app.clone(), Arc::clone(&underway.live), pen, run, next_seq);
     recorder.text = crate::event::text_of(&events);
+    if recorder.run.started_at.is_some() {
+        recorder.asked_tokens = Some(asked_tokens(app, &recorder).await?);
+    }
     let last = Last::new(app, &mut recorder, Outcome::Interrupted.into())?;
     Ok((recorder, last))
+}
+
+/// How many tokens the model of a run that was left behind was sent, by estimate.
+async fn asked_tokens(app: &App, recorder: &Recorder) -> Result<u64> {
+    let (run, pen) = (&recorder.run, &recorder.pen);
+    let known = app.catalog.entry(Some(&run.model));
+    let context_tokens = known.map_or(USUAL_CONTEXT, |entry| entry.model.context_tokens);
+    let instructions = rows::instructions(pen, &app.store).await?.unwrap_or_default();
+    let conversation = prompt::conversation(&pen.scope(), &app.store, run, context_tokens).await;
+    let conversation = match conversation {
+        Err(error) if rows::has_ended(&error) => return Ok(0),
+        conversation => conversation?,
+    };
+    Ok(retinue_agent::asked_tokens(&instructions, &conversation, Room { context_tokens, max_output_tokens: None }))
 }

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use retinue_model::usage::Month;
 
+use crate::budget::{Apart, BudgetCommand};
 use crate::config::{Config, Environment, Layers};
 use crate::invitation::InvitationCommand;
 use crate::user::{ThreadCommand, UserCommand};
-use crate::{doctor, invitation, key, migrate, reference, serve, show, telemetry, user};
+use crate::{budget, doctor, invitation, key, migrate, reference, serve, show, telemetry, user};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -70,6 +72,26 @@ enum Command {
         json: bool,
         #[command(subcommand)]
         command: ThreadCommand,
+    },
+    /// What was used in a month: runs and tokens
+    Usage {
+        /// Which month, such as 2026-11; this one if left out
+        #[arg(long, value_parser = budget::parse_month)]
+        month: Option<Month>,
+        /// What to tell apart
+        #[arg(long, value_enum, default_value = "user")]
+        by: Apart,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// How many tokens a user or a team may use in a month; also beside a running server
+    Budget {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: BudgetCommand,
     },
     /// Print the OpenAPI document
     Openapi,
@@ -147,6 +169,8 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
         Command::User { command, json } => finish(block_on(user::run(&config, command, json))),
         Command::Invitation { command, json } => finish(block_on(invitation::run(&config, command, json))),
+        Command::Usage { month, by, json } => finish(block_on(budget::usage(&config, by.into(), month, json))),
+        Command::Budget { command, json } => finish(block_on(budget::run(&config, command, json))),
         Command::Thread { command, json } => finish(block_on(user::run_thread(&config, command, json))),
     }
 }

@@ -48,6 +48,7 @@ pub struct Config {
     pub auth: Auth,
     pub remote_api: RemoteApi,
     pub runs: Runs,
+    pub budgets: Budgets,
     pub providers: Providers,
     pub log: Log,
     pub metrics: Metrics,
@@ -85,6 +86,7 @@ sections! {
     RemoteAuth { api_key: ApiKeys, }
     ApiKeys { enabled: bool, }
     Runs { max_concurrent: usize, max_output_bytes: usize, max_seconds: u64, retries: u32, }
+    Budgets { user_tokens_per_month: i64, team_tokens_per_month: i64, answer_tokens: u32, }
     Providers {
         default_model: String,
         openai_base_url: String,
@@ -199,6 +201,7 @@ impl Config {
             .map_err(|error| ConfigError::new("server.trusted_proxies", error))?;
         self.auth.check(self)?;
         self.check_bounds()?;
+        self.budgets()?;
         self.check_database()?;
         self.check_log()?;
         self.check_providers()?;
@@ -261,6 +264,7 @@ impl Config {
             ("runs.max_concurrent", self.runs.max_concurrent as u64, 1),
             ("runs.max_output_bytes", self.runs.max_output_bytes as u64, 1024),
             ("runs.max_seconds", self.runs.max_seconds, 1),
+            ("budgets.answer_tokens", self.budgets.answer_tokens.into(), 1),
             ("providers.openai_context_tokens", self.providers.openai_context_tokens.into(), 256),
             ("providers.ollama_context_tokens", self.providers.ollama_context_tokens.into(), 256),
         ];

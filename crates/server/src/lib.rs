@@ -4,6 +4,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 
+mod budget;
 mod doctor;
 mod environment;
 mod greeting;

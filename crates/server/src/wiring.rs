@@ -96,6 +96,7 @@ pub(crate) fn app(config: &Config, environment: &Environment, store: Store, addr
                 max_duration: Duration::from_secs(config.runs.max_seconds),
                 retries: config.runs.retries,
             },
+            budgets: config.budgets().map_err(|error| Error::invalid("invalid_configuration", error.to_string()))?,
             shutdown_grace: Duration::from_secs(config.server.shutdown_seconds),
         },
     }))

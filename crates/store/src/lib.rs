@@ -25,6 +25,7 @@ mod value;
 pub mod agent;
 pub mod api_key;
 pub mod audit;
+pub mod budget;
 pub mod credential;
 pub mod event;
 pub mod identity;
@@ -40,6 +41,7 @@ pub mod search;
 pub mod session;
 pub mod team;
 pub mod thread;
+pub mod usage;
 pub mod user;
 
 use std::fmt;
@@ -327,6 +329,8 @@ pub fn statements() -> Vec<&'static Statement> {
         invitation::sql::ALL,
         agent::sql::ALL,
         api_key::sql::ALL,
+        usage::sql::ALL,
+        budget::sql::ALL,
     ]
     .concat()
 }

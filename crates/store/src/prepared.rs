@@ -43,7 +43,7 @@ async fn on_sqlite_no_table_is_read_from_end_to_end() {
 
 /// What is gone through from its beginning all the same: a list in the order of its index, words that were found, results
 /// within a statement, the few rows of a catalog, and the passwords, once an hour.
-const SCANNED: [&str; 10] = [
+const SCANNED: [&str; 11] = [
     "SCAN threads USING INDEX threads_recent",
     "SCAN s VIRTUAL TABLE",
     "SCAN f",
@@ -54,6 +54,7 @@ const SCANNED: [&str; 10] = [
     "SCAN CONSTANT ROW",
     "SCAN sqlite_master",
     "SCAN kept",
+    "SCAN kinds",
 ];
 
 /// The types on PostgreSQL of what a [`crate::value::Value`] can be. What a parameter is there depends on what stands beside

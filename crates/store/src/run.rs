@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 use retinue_model::id::{RunId, ThreadId};
 use retinue_model::run::{Failure, Outcome, Run, Status, Usage};
+use retinue_model::usage::Taken;
 use retinue_model::{Error, Result};
 
 use crate::batch::Batch;
+use crate::budget::{self, Reservation};
 use crate::fault;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::{Value, params};
-use crate::{Pen, Scope, Store, System};
+use crate::{Pen, Scope, Store, System, usage};
 
 pub(crate) mod sql {
     super::statements! {
@@ -35,6 +37,9 @@ pub(crate) mod sql {
             LEFT JOIN messages a ON a.run_id = r.id \
             WHERE t.id = $1 AND t.owner_user_id = $2 AND m.position >= $3 AND m.position <= $4 AND m.role = 'user' \
             AND r.position > (SELECT MAX(position) FROM runs WHERE input_message_id = m.id) - $5 ORDER BY r.position";
+        INSTRUCTIONS = "SELECT v.instructions FROM runs r JOIN threads t ON t.id = r.thread_id \
+            JOIN agent_versions v ON v.agent_id = r.agent_id AND v.version = r.agent_version \
+            WHERE r.id = $1 AND t.owner_user_id = $2";
         REQUIRE_LATEST = "UPDATE threads SET updated_at = $1 WHERE id = $2 AND owner_user_id = $3 \
             AND (SELECT id FROM runs WHERE thread_id = $2 ORDER BY position DESC LIMIT 1) IN ($4, $5)";
         START = "UPDATE runs SET status = 'running', started_at = $1 WHERE id = $2 \
@@ -69,14 +74,14 @@ fn read(row: &Row<'_>) -> Result<Run> {
     let (code, message) = (columns.take::<Option<String>>()?, columns.take::<Option<String>>()?);
     run.error = code.map(|code| Failure { code, message: message.unwrap_or_default() });
     let (input, output) = (columns.take::<Option<i64>>()?, columns.take::<Option<i64>>()?);
-    run.usage = input.zip(output).map(|(input, output)| usage(input, output)).transpose()?;
+    run.usage = input.zip(output).map(|(input, output)| counted(input, output)).transpose()?;
     run.created_at = columns.take()?;
     run.started_at = columns.take()?;
     run.finished_at = columns.take()?;
     Ok(run)
 }
 
-fn usage(input: i64, output: i64) -> Result<Usage> {
+fn counted(input: i64, output: i64) -> Result<Usage> {
     let count = |value: i64| u64::try_from(value).map_err(Error::internal);
     Ok(Usage { input_tokens: count(input)?, output_tokens: count(output)? })
 }
@@ -94,9 +99,14 @@ fn read_answered(row: &Row<'_>) -> Result<Answered> {
     Ok(Answered { run: read(row)?, answer: row.columns().skip(COLUMNS).take()? })
 }
 
-/// Adds a run, when the batch is written. Requires that its thread has none under way: `run_in_progress`. Gives the
-/// right to write its events.
-pub fn insert_with(scope: &Scope, batch: &mut Batch, run: &Run) -> Pen {
+/// Adds a run, when the batch is written. Requires that its thread has none under way: `run_in_progress`; and, if a
+/// reservation is to be made, that something is left of each budget: `user_budget_spent`, `team_budget_spent`. Gives the right
+/// to write its events.
+pub fn insert_with(scope: &Scope, batch: &mut Batch, run: &Run, reservation: Option<&Reservation>) -> Pen {
+    let pen = Pen::of(*scope, run.id);
+    if let Some(reservation) = reservation {
+        budget::admit_with(&pen, batch, reservation, run.created_at);
+    }
     batch.write(
         &sql::INSERT,
         params![
@@ -112,7 +122,10 @@ pub fn insert_with(scope: &Scope, batch: &mut Batch, run: &Run) -> Pen {
             run.started_at
         ],
     );
-    Pen::of(*scope, run.id)
+    if let Some(reservation) = reservation {
+        budget::reserve_with(&pen, batch, reservation);
+    }
+    pen
 }
 
 /// Why a thread takes no other run at the moment.
@@ -157,6 +170,14 @@ pub async fn active(_: &System, store: &Store) -> Result<Vec<(Run, Pen)>> {
         .await
 }
 
+/// What the agent of a run was told before the conversation; nothing if that version is not known any more.
+///
+/// # Errors
+/// What the engine says.
+pub async fn instructions(pen: &Pen, store: &Store) -> Result<Option<String>> {
+    store.query_one(&sql::INSTRUCTIONS, &params![pen.run(), pen.scope().owner()], |row| row.columns().take()).await
+}
+
 /// The run that a thread has under way.
 ///
 /// # Errors
@@ -192,8 +213,15 @@ pub fn start_with(pen: &Pen, batch: &mut Batch, now: Timestamp) {
     batch.require(&sql::START, params![now, pen.run(), pen.scope().owner()], ended);
 }
 
-/// Notes how a run ended, when the batch is written. Requires that it has not ended otherwise: `run_ended`.
-pub fn finish_with(pen: &Pen, batch: &mut Batch, outcome: &Outcome, usage: Option<Usage>, now: Timestamp) {
+/// Notes how a run ended and counts what it took, when the batch is written. `usage` is what the model's server said.
+/// Requires that it has not ended otherwise: `run_ended`.
+pub fn finish_with(
+    pen: &Pen,
+    batch: &mut Batch,
+    (outcome, usage, taken): (&Outcome, Option<Usage>, Taken),
+    now: Timestamp,
+) {
+    usage::settle_with(pen, batch, taken, now);
     let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let failure = outcome.failure();
     batch.require(

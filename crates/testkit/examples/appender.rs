@@ -90,7 +90,7 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<Pen>> {
             started_at: Some(now),
             finished_at: None,
         };
-        pens.push(run::insert_with(&MINE, &mut batch, &run));
+        pens.push(run::insert_with(&MINE, &mut batch, &run, None));
     }
     store.write(batch).await?;
     Ok(pens)

@@ -136,8 +136,26 @@ impl Answer {
 
     /// Ends well: 7 tokens in, 3 out.
     pub async fn finish(self) {
+        self.finish_counting(7, 3).await;
+    }
+
+    /// Ends well, with so many tokens in and out.
+    pub async fn finish_counting(self, input: u64, output: u64) {
         self.send(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})).await;
-        self.send(&json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})).await;
+        self.send(&json!({"choices": [], "usage": {"prompt_tokens": input, "completion_tokens": output}})).await;
+        self.send_raw("data: [DONE]\n\n").await;
+    }
+
+    /// Ends because it may not be longer, with so many tokens in and out.
+    pub async fn run_out_counting(self, input: u64, output: u64) {
+        self.send(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})).await;
+        self.send(&json!({"choices": [], "usage": {"prompt_tokens": input, "completion_tokens": output}})).await;
+        self.send_raw("data: [DONE]\n\n").await;
+    }
+
+    /// Ends well, and says nothing of tokens.
+    pub async fn finish_without_counting(self) {
+        self.send(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})).await;
         self.send_raw("data: [DONE]\n\n").await;
     }
 

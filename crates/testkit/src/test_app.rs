@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
+use retinue_app::budget::Defaults;
 use retinue_app::key::KeyRing;
 use retinue_app::password::kept;
 use retinue_app::provider::{Catalog, Entry};
@@ -31,6 +32,8 @@ pub struct Options {
     pub max_concurrent_runs: usize,
     /// Bounds on each run.
     pub limits: Limits,
+    /// Budgets of those who have none of their own.
+    pub budgets: Defaults,
     /// How many tokens the model takes.
     pub context_tokens: u32,
     /// How people are let in; nobody signs in if none.
@@ -46,6 +49,7 @@ impl Default for Options {
         Self {
             max_concurrent_runs: 100,
             limits: Limits::default(),
+            budgets: Defaults::default(),
             context_tokens: 32_768,
             auth: None,
             clock: None,
@@ -257,6 +261,7 @@ impl Blueprint {
             settings: Settings {
                 max_concurrent_runs: options.max_concurrent_runs,
                 run: options.limits,
+                budgets: options.budgets,
                 shutdown_grace: Duration::from_millis(200),
             },
         });

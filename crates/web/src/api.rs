@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod api_key;
 pub(crate) mod audit;
+pub(crate) mod budget;
 pub(crate) mod credential;
 pub(crate) mod event;
 pub(crate) mod health;
@@ -20,3 +21,4 @@ pub(crate) mod set_up;
 pub(crate) mod sign_in;
 pub(crate) mod team;
 pub(crate) mod thread;
+pub(crate) mod usage;

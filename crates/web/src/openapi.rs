@@ -17,6 +17,7 @@ use crate::routes;
         (name = "agents", description = "Who answers, and with which model"),
         (name = "teams", description = "Who shares agents with whom"),
         (name = "audit", description = "Who did what"),
+        (name = "usage", description = "What was used, and how much may be"),
         (name = "sign-in", description = "Who asks, and how people sign in and out"),
         (name = "account", description = "One's own identities and sessions"),
         (name = "operations", description = "For whoever runs the server"),

@@ -37,6 +37,11 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::api_key::list, api::api_key::create)) // /api/api-keys
         .routes(routes!(api::api_key::revoke)) // /api/api-keys/{id}
         .routes(routes!(api::audit::list)) // /api/audit
+        .routes(routes!(api::usage::own)) // /api/usage
+        .routes(routes!(api::usage::of_organization)) // /api/usage/organization
+        .routes(routes!(api::usage::of_team)) // /api/teams/{id}/usage
+        .routes(routes!(api::budget::of_team, api::budget::set_of_team, api::budget::clear_of_team)) // /api/teams/{id}/budget
+        .routes(routes!(api::budget::of_user, api::budget::set_of_user, api::budget::clear_of_user)) // /api/users/{id}/budget
         .routes(routes!(api::provider::list)) // /api/models
         .routes(routes!(api::session::list)) // /api/sessions
         .routes(routes!(api::session::end)) // /api/sessions/{id}

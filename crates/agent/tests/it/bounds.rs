@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use retinue_model::run::Usage;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use crate::fake::{Fake, STREAM_HEAD, answer, client, event, hear, hear_from, request};
+use crate::fake::{Fake, STREAM_HEAD, answer, client, event, finish, hear, hear_from, request};
 
 const MIB: usize = 1024 * 1024;
 
@@ -42,6 +43,28 @@ async fn an_answer_that_never_ends_is_cut_at_its_limit() {
     assert_eq!(heard.text().len(), MIB);
     assert!(heard.deltas.iter().all(|delta| delta.len() <= 16 * 1024));
     assert!(written.load(Ordering::Relaxed) < 32 * MIB, "the connection was closed");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_keep_to_the_tokens_it_was_told_is_stopped() {
+    let (fake, written) = endless(STREAM_HEAD.to_owned(), event(&"word ".repeat(200)).into_bytes()).await;
+    let mut asked = request(&fake.base_url());
+    asked.max_output_tokens = Some(1_000);
+    let heard = hear(&client(), asked).await;
+    assert_eq!(heard.failure().code, "output_too_long");
+    assert!(heard.failure().message.contains("output limit"), "{}", heard.failure().message);
+    assert!((4_000..20_000).contains(&heard.text().len()), "{}", heard.text().len());
+    assert!(written.load(Ordering::Relaxed) < 32 * MIB, "the connection was closed");
+}
+
+#[tokio::test]
+async fn what_was_counted_of_an_answer_that_fails_is_told() {
+    let counted =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":900}}\n\ndata: [DONE]\n\n";
+    let fake = Fake::replying([format!("{STREAM_HEAD}{}{}{counted}", event("Half"), finish("length"))]).await;
+    let heard = hear_from(&fake).await;
+    assert_eq!((heard.text().as_str(), heard.failure().code.as_str()), ("Half", "output_too_long"));
+    assert_eq!(heard.counted, Some(Usage { input_tokens: 5, output_tokens: 900 }));
 }
 
 #[tokio::test]

@@ -152,6 +152,8 @@ pub(crate) fn request(base_url: &str) -> Request {
 /// What a run gave: its deltas, and how it ended.
 pub(crate) struct Heard {
     pub(crate) deltas: Vec<String>,
+    /// What was counted of an answer that failed.
+    pub(crate) counted: Option<Usage>,
     pub(crate) outcome: Result<Option<Usage>, Failure>,
 }
 
@@ -168,13 +170,14 @@ impl Heard {
 /// Runs to the end, and checks that there is exactly one.
 pub(crate) async fn hear(client: &Client, request: Request) -> Heard {
     let mut steps = std::pin::pin!(run(client, request));
-    let mut deltas = Vec::new();
+    let (mut deltas, mut counted) = (Vec::new(), None);
     let outcome = loop {
         match steps.next().await.expect("a run ends with an outcome") {
             Ok(Step::Delta(text)) => {
                 assert!(!text.is_empty());
                 deltas.push(text);
             }
+            Ok(Step::Counted { usage }) => counted = Some(usage),
             Ok(Step::Finished { usage }) => break Ok(usage),
             Err(failure) => break Err(failure),
         }
@@ -183,7 +186,7 @@ pub(crate) async fn hear(client: &Client, request: Request) -> Heard {
     if let Err(failure) = &outcome {
         assert!(!failure.message.contains(KEY), "{}", failure.message);
     }
-    Heard { deltas, outcome }
+    Heard { deltas, counted, outcome }
 }
 
 pub(crate) async fn hear_from(fake: &Fake) -> Heard {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::auth::{Auth, Mode};
+use crate::budget::Defaults;
 use crate::key::KeyRing;
 use crate::provider::Catalog;
 use crate::scratch::{CountingRng, Standing};
@@ -37,7 +38,12 @@ async fn app_in(mode: Mode) -> (TempDir, App) {
         rng: Arc::new(CountingRng::default()),
         client: Client::new(Timeouts::default()).unwrap(),
         catalog: Catalog::new(Vec::new(), Vec::new(), Vec::new(), None, None),
-        settings: Settings { max_concurrent_runs: 1, run: Limits::default(), shutdown_grace: Duration::ZERO },
+        settings: Settings {
+            max_concurrent_runs: 1,
+            run: Limits::default(),
+            budgets: Defaults::default(),
+            shutdown_grace: Duration::ZERO,
+        },
         auth: Auth { mode, ..Auth::single_user("http://localhost".to_owned()) },
         keys: KeyRing::generate(&CountingRng::default(), NOW).unwrap(),
     };

@@ -1,7 +1,9 @@
 -- Every conversation stays whose it was; teams, and what belongs to them, go.
-ALTER TABLE runs DROP COLUMN reserved_tokens, DROP COLUMN api_key_id, DROP COLUMN agent_version;
+ALTER TABLE runs DROP COLUMN api_key_id, DROP COLUMN agent_version;
 ALTER TABLE threads DROP COLUMN team_id;
+DROP TABLE reservations;
 DROP TABLE budgets;
+DROP TABLE usage_totals;
 DROP TABLE usage_months;
 DROP TABLE audit_heads;
 DROP TABLE audit_events;

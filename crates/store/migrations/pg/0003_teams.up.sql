@@ -174,7 +174,8 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_events_whole BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION audit_events_whole();
 
--- What was used in a month (such as 202611, UTC), counted when runs end; it stays when conversations go.
+-- What was used in a month (such as 202611, UTC), counted when runs end; it stays when conversations go. Of `estimated_runs`
+-- the model's server did not say what they took.
 CREATE TABLE usage_months (
   organization_id uuid NOT NULL REFERENCES organizations (id),
   month bigint NOT NULL,
@@ -183,14 +184,31 @@ CREATE TABLE usage_months (
   agent_id uuid NOT NULL,
   model text NOT NULL,
   runs bigint NOT NULL,
+  estimated_runs bigint NOT NULL,
   input_tokens bigint NOT NULL,
   output_tokens bigint NOT NULL,
   PRIMARY KEY (organization_id, month, user_id, team_id, agent_id, model)
 );
-CREATE INDEX usage_months_user ON usage_months (user_id, month);
-CREATE INDEX usage_months_team ON usage_months (team_id, month);
+CREATE INDEX usage_months_team ON usage_months (team_id, month, user_id, agent_id, model);
 
--- How many tokens a user or a team may use in a month. Who has no row has what the configuration says.
+-- The same of each user, team, agent and model by itself: what is left of a budget is in one row. `subject_id` is nil for
+-- models, `model` is empty for all others.
+CREATE TABLE usage_totals (
+  organization_id uuid NOT NULL REFERENCES organizations (id),
+  kind text NOT NULL CHECK (kind IN ('user', 'team', 'agent', 'model')),
+  month bigint NOT NULL,
+  subject_id uuid NOT NULL,
+  model text NOT NULL,
+  runs bigint NOT NULL,
+  estimated_runs bigint NOT NULL,
+  input_tokens bigint NOT NULL,
+  output_tokens bigint NOT NULL,
+  PRIMARY KEY (organization_id, kind, month, subject_id, model)
+);
+CREATE INDEX usage_totals_subject ON usage_totals (subject_id, kind, month);
+
+-- How many tokens a user or a team may use in a month; null for as many as they want. Who has no row has what the
+-- configuration says.
 CREATE TABLE budgets (
   organization_id uuid NOT NULL REFERENCES organizations (id),
   kind text NOT NULL CHECK (kind IN ('user', 'team')),
@@ -199,6 +217,17 @@ CREATE TABLE budgets (
   updated_at timestamptz NOT NULL,
   PRIMARY KEY (organization_id, kind, subject_id)
 );
+
+-- How many tokens are held back for a run that is under way, from whose budgets.
+CREATE TABLE reservations (
+  organization_id uuid NOT NULL REFERENCES organizations (id),
+  kind text NOT NULL CHECK (kind IN ('user', 'team')),
+  subject_id uuid NOT NULL,
+  run_id uuid NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  tokens bigint NOT NULL,
+  PRIMARY KEY (organization_id, kind, subject_id, run_id)
+);
+CREATE INDEX reservations_run ON reservations (run_id);
 
 INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at) VALUES
   ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'default', 'Default', now(), now());
@@ -216,5 +245,26 @@ UPDATE threads SET team_id = '00000000-0000-0000-0000-000000000001';
 ALTER TABLE threads ALTER COLUMN team_id SET NOT NULL;
 CREATE INDEX threads_team_created ON threads (team_id, created_at, id);
 
--- With which version of its agent, through which key, and how many tokens are held back for it while it is under way.
-ALTER TABLE runs ADD COLUMN agent_version bigint, ADD COLUMN api_key_id uuid, ADD COLUMN reserved_tokens bigint NOT NULL DEFAULT 0;
+-- With which version of its agent, and through which key.
+ALTER TABLE runs ADD COLUMN agent_version bigint, ADD COLUMN api_key_id uuid;
+
+-- What was used before. A model's server may have said any number.
+INSERT INTO usage_months
+  SELECT t.organization_id, CAST(to_char(r.finished_at AT TIME ZONE 'UTC', 'YYYYMM') AS bigint), t.owner_user_id, t.team_id,
+    r.agent_id, r.model, COUNT(*), COUNT(*) - COUNT(r.input_tokens), SUM(LEAST(COALESCE(r.input_tokens, 0), 1000000000)),
+    SUM(LEAST(COALESCE(r.output_tokens, 0), 1000000000))
+  FROM runs r JOIN threads t ON t.id = r.thread_id WHERE r.finished_at IS NOT NULL
+  GROUP BY 1, 2, 3, 4, 5, 6;
+INSERT INTO usage_totals
+  SELECT organization_id, 'user', month, user_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 4;
+INSERT INTO usage_totals
+  SELECT organization_id, 'team', month, team_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 4;
+INSERT INTO usage_totals
+  SELECT organization_id, 'agent', month, agent_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 4;
+INSERT INTO usage_totals
+  SELECT organization_id, 'model', month, '00000000-0000-0000-0000-000000000000', model, SUM(runs), SUM(estimated_runs),
+    SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 5;

@@ -1,5 +1,4 @@
 -- Every conversation stays whose it was; teams, and what belongs to them, go.
-ALTER TABLE runs DROP COLUMN reserved_tokens;
 ALTER TABLE runs DROP COLUMN api_key_id;
 ALTER TABLE runs DROP COLUMN agent_version;
 
@@ -33,7 +32,9 @@ CREATE TRIGGER threads_search_update AFTER UPDATE OF title ON threads WHEN old.t
   INSERT INTO thread_search (rowid, title) VALUES (new.number, new.title);
 END;
 
+DROP TABLE reservations;
 DROP TABLE budgets;
+DROP TABLE usage_totals;
 DROP TABLE usage_months;
 DROP TRIGGER audit_events_keep;
 DROP TRIGGER audit_events_stay;

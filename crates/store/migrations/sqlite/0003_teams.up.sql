@@ -169,7 +169,8 @@ CREATE TRIGGER audit_events_stay BEFORE UPDATE ON audit_events BEGIN
   SELECT RAISE(ABORT, 'the audit trail is append-only');
 END;
 
--- What was used in a month (such as 202611, UTC), counted when runs end; it stays when conversations go.
+-- What was used in a month (such as 202611, UTC), counted when runs end; it stays when conversations go. Of `estimated_runs`
+-- the model's server did not say what they took.
 CREATE TABLE usage_months (
   organization_id BLOB NOT NULL REFERENCES organizations (id),
   month INTEGER NOT NULL,
@@ -178,14 +179,31 @@ CREATE TABLE usage_months (
   agent_id BLOB NOT NULL,
   model TEXT NOT NULL,
   runs INTEGER NOT NULL,
+  estimated_runs INTEGER NOT NULL,
   input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
   PRIMARY KEY (organization_id, month, user_id, team_id, agent_id, model)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX usage_months_user ON usage_months (user_id, month);
-CREATE INDEX usage_months_team ON usage_months (team_id, month);
+CREATE INDEX usage_months_team ON usage_months (team_id, month, user_id, agent_id, model);
 
--- How many tokens a user or a team may use in a month. Who has no row has what the configuration says.
+-- The same of each user, team, agent and model by itself: what is left of a budget is in one row. `subject_id` is nil for
+-- models, `model` is empty for all others.
+CREATE TABLE usage_totals (
+  organization_id BLOB NOT NULL REFERENCES organizations (id),
+  kind TEXT NOT NULL CHECK (kind IN ('user', 'team', 'agent', 'model')),
+  month INTEGER NOT NULL,
+  subject_id BLOB NOT NULL,
+  model TEXT NOT NULL,
+  runs INTEGER NOT NULL,
+  estimated_runs INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  PRIMARY KEY (organization_id, kind, month, subject_id, model)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_totals_subject ON usage_totals (subject_id, kind, month);
+
+-- How many tokens a user or a team may use in a month; null for as many as they want. Who has no row has what the
+-- configuration says.
 CREATE TABLE budgets (
   organization_id BLOB NOT NULL REFERENCES organizations (id),
   kind TEXT NOT NULL CHECK (kind IN ('user', 'team')),
@@ -194,6 +212,17 @@ CREATE TABLE budgets (
   updated_at INTEGER NOT NULL,
   PRIMARY KEY (organization_id, kind, subject_id)
 ) STRICT, WITHOUT ROWID;
+
+-- How many tokens are held back for a run that is under way, from whose budgets.
+CREATE TABLE reservations (
+  organization_id BLOB NOT NULL REFERENCES organizations (id),
+  kind TEXT NOT NULL CHECK (kind IN ('user', 'team')),
+  subject_id BLOB NOT NULL,
+  run_id BLOB NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  tokens INTEGER NOT NULL,
+  PRIMARY KEY (organization_id, kind, subject_id, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservations_run ON reservations (run_id);
 
 INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at) VALUES
   (x'00000000000000000000000000000001', x'00000000000000000000000000000001', 'default', 'Default', unixepoch() * 1000000, unixepoch() * 1000000);
@@ -240,7 +269,26 @@ CREATE TRIGGER threads_search_update AFTER UPDATE OF title ON threads WHEN old.t
   INSERT INTO thread_search (rowid, title) VALUES (new.number, new.title);
 END;
 
--- With which version of its agent, through which key, and how many tokens are held back for it while it is under way.
+-- With which version of its agent, and through which key.
 ALTER TABLE runs ADD COLUMN agent_version INTEGER;
 ALTER TABLE runs ADD COLUMN api_key_id BLOB;
-ALTER TABLE runs ADD COLUMN reserved_tokens INTEGER NOT NULL DEFAULT 0;
+
+-- What was used before. A model's server may have said any number.
+INSERT INTO usage_months
+  SELECT t.organization_id, CAST(strftime('%Y%m', r.finished_at / 1000000, 'unixepoch') AS INTEGER), t.owner_user_id, t.team_id,
+    r.agent_id, r.model, COUNT(*), COUNT(*) - COUNT(r.input_tokens), SUM(MIN(COALESCE(r.input_tokens, 0), 1000000000)),
+    SUM(MIN(COALESCE(r.output_tokens, 0), 1000000000))
+  FROM runs r JOIN threads t ON t.id = r.thread_id WHERE r.finished_at IS NOT NULL
+  GROUP BY 1, 2, 3, 4, 5, 6;
+INSERT INTO usage_totals
+  SELECT organization_id, 'user', month, user_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 4;
+INSERT INTO usage_totals
+  SELECT organization_id, 'team', month, team_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 4;
+INSERT INTO usage_totals
+  SELECT organization_id, 'agent', month, agent_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 4;
+INSERT INTO usage_totals
+  SELECT organization_id, 'model', month, zeroblob(16), model, SUM(runs), SUM(estimated_runs), SUM(input_tokens), SUM(output_tokens)
+  FROM usage_months GROUP BY 1, 3, 5;

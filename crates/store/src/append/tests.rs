@@ -1,14 +1,18 @@
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use retinue_model::budget::Subject;
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
+use retinue_model::principal::LOCAL_USER;
 use retinue_model::run::{Outcome, Run, Status, Usage};
 use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::thread::Thread;
+use retinue_model::usage::{Amount, Month, Taken};
 use retinue_model::{AgentId, MessageId, Principal, RunId, ThreadId};
 use uuid::Uuid;
 
-use crate::{Batch, Pen, Scope, Store, event, message, run, scratch, thread};
+use crate::budget::{self, Reservation};
+use crate::{Batch, Pen, Scope, Store, Tenant, event, message, run, scratch, thread, usage};
 
 const MINE: Scope = Scope::of(Principal::local_user());
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -47,6 +51,11 @@ fn created(number: u32) -> Batch {
 
 /// A run on a thread, with what it answers and its first event.
 fn started(thread: u32, number: u32) -> Batch {
+    started_within(thread, number, None)
+}
+
+/// The same, within a budget.
+fn started_within(thread: u32, number: u32, reservation: Option<&Reservation>) -> Batch {
     let mut batch = Batch::default();
     let input = said(thread, number, None);
     thread::touch_with(&MINE, &mut batch, input.thread_id, NOW);
@@ -65,7 +74,7 @@ fn started(thread: u32, number: u32) -> Batch {
         started_at: Some(NOW),
         finished_at: None,
     };
-    let pen = run::insert_with(&MINE, &mut batch, &run);
+    let pen = run::insert_with(&MINE, &mut batch, &run, reservation);
     batch.event(&pen, event(number, 1));
     batch
 }
@@ -75,7 +84,7 @@ fn finished(thread: u32, number: u32, at: Timestamp) -> Batch {
     let mut batch = Batch::default();
     let usage = Usage { input_tokens: 1, output_tokens: 2 };
     let pen = Pen::of(MINE, run_id(number));
-    run::finish_with(&pen, &mut batch, &Outcome::Completed, Some(usage), at);
+    run::finish_with(&pen, &mut batch, (&Outcome::Completed, Some(usage), Taken::Counted(usage)), at);
     message::insert_with(&MINE, &mut batch, &said(thread, 1_000_000 + number, Some(run_id(number))));
     batch.event(&pen, event(number, 2));
     batch
@@ -128,6 +137,51 @@ async fn a_batch_that_is_written_again_changes_nothing(store: &Store) {
     assert_eq!(write_all(store, vec![finished(1, 1, later)]).await, [Some("run_ended")]);
 }
 
+const WITHIN: Subject = Subject::User(LOCAL_USER);
+
+/// Each holds 10 tokens back of 100.
+fn within() -> Reservation {
+    Reservation { bounds: vec![(WITHIN, 100)], tokens: 10 }
+}
+
+async fn standing(store: &Store) -> (i64, i64) {
+    let found = budget::get(&Tenant::default_organization(), store, WITHIN, Month::of(NOW)).await.unwrap();
+    (found.used, found.reserved)
+}
+
+/// Many begin at once, and only as many do as there is something left for.
+async fn no_more_begin_than_there_is_left_for(store: &Store) {
+    write_all(store, (0..100).map(created).collect()).await;
+    let fates =
+        write_all(store, (0..100).map(|number| started_within(number, number, Some(&within()))).collect()).await;
+    assert_eq!(fates.iter().filter(|fate| fate.is_none()).count(), 10, "{fates:?}");
+    assert!(fates.iter().flatten().all(|code| *code == "user_budget_spent"), "{fates:?}");
+    assert_eq!(standing(store).await, (0, 100));
+    let began: Vec<u32> = (0..).zip(&fates).filter(|(_, fate)| fate.is_none()).map(|(number, _)| number).collect();
+    write_all(store, began.iter().map(|number| finished(*number, *number, NOW)).collect()).await;
+    assert_eq!(standing(store).await, (30, 0));
+}
+
+/// What was admitted stays so when it is written again, whatever was used meanwhile, and holds nothing back after its end.
+async fn what_was_admitted_stays_so(store: &Store) {
+    write_all(store, vec![created(1), created(2)]).await;
+    let all = Reservation { bounds: vec![(WITHIN, 10)], tokens: 10 };
+    for _ in 0..2 {
+        assert_eq!(write_all(store, vec![started_within(1, 1, Some(&all))]).await, [None]);
+        assert_eq!(standing(store).await, (0, 10));
+    }
+    assert_eq!(write_all(store, vec![started_within(2, 2, Some(&all))]).await, [Some("user_budget_spent")]);
+    for _ in 0..2 {
+        assert_eq!(write_all(store, vec![finished(1, 1, NOW)]).await, [None]);
+        assert_eq!(standing(store).await, (3, 0));
+    }
+    assert_eq!(write_all(store, vec![started_within(1, 1, Some(&all))]).await, [None]);
+    assert_eq!(standing(store).await, (3, 0));
+    let used = usage::months(&MINE, store, i64::MAX, 10).await.unwrap();
+    let amount = Amount { runs: 1, estimated_runs: 0, input_tokens: 1, output_tokens: 2 };
+    assert_eq!(used, [(Month::of(NOW), amount)]);
+}
+
 macro_rules! on_both_engines {
     ($($test:ident),*) => {
         mod sqlite {$(
@@ -146,4 +200,10 @@ macro_rules! on_both_engines {
         )*}
     };
 }
-on_both_engines!(a_bad_batch_is_left_out_alone, one_of_many_begins, a_batch_that_is_written_again_changes_nothing);
+on_both_engines!(
+    a_bad_batch_is_left_out_alone,
+    one_of_many_begins,
+    a_batch_that_is_written_again_changes_nothing,
+    no_more_begin_than_there_is_left_for,
+    what_was_admitted_stays_so
+);

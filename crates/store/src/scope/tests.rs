@@ -5,6 +5,7 @@ mod credential;
 mod owner;
 mod people;
 mod session;
+mod usage;
 
 use jiff::Timestamp;
 use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};

@@ -57,6 +57,7 @@ fn content(route: &Route, things: &Things) -> Content {
         // One that counts would let somebody into the owner's team.
         ("POST", "/invitations/accept") => form("token=none"),
         ("PATCH", "/api/teams/{id}/members/{user_id}") => Json(json!({"role": "admin"})),
+        ("PUT", "/api/teams/{id}/budget" | "/api/users/{id}/budget") => Json(json!({"tokens_per_month": null})),
         ("POST", "/api/agents" | "/api/api-keys") => Json(json!({"team_id": things.team, "name": "New"})),
         ("PATCH", "/api/agents/{id}") => Json(json!({"description": "Changed"})),
         ("PATCH", "/api/threads/{id}") => Json(json!({"title": "Changed"})),
@@ -111,6 +112,8 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
         "outcome",
         "since",
         "until",
+        "by",
+        "month",
     ];
     for name in &route.query {
         assert!(
@@ -122,6 +125,7 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
     }
     match (route.method.as_str(), route.path.as_str()) {
         ("GET", "/api/audit") => &["", "?mine=true", "?team_id={team}"],
+        ("GET", "/api/usage/organization") => &["", "?by=agent"],
         ("DELETE", "/api/teams/{id}") => &["?agents=delete"],
         ("GET", "/invitations/accept") => &["", "?token={invitation}"],
         ("GET", "/api/threads" | "/") => &["", "?q=plans", "?q=figures"],
@@ -272,7 +276,7 @@ impl Things {
             ("identities", "id") => &self.identity,
             ("agents", "id") => &self.agent,
             ("teams", "id") => &self.team,
-            ("members", "user_id") => &self.owner,
+            ("members", "user_id") | ("users", "id") => &self.owner,
             ("api-keys", "id") => &self.key,
             ("invitations", "invitation_id") => &self.invitation.0,
             ("callback", "name") => "sso",

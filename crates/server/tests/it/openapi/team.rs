@@ -31,7 +31,7 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
     let (_, key) = key(ada, &ops, &["threads:read"]).await;
     let (no_team, no_agent, no_key) =
         ("team_01h455vb4pex5vsknk084sn02q", "agt_01h455vb4pex5vsknk084sn02q", "key_01h455vb4pex5vsknk084sn02q");
-    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
     let member = |method: &Method, user: &str, body, status| {
         let mut question = ask(method.clone(), "/api/teams/{id}/members/{user_id}", &ops, body, status);
         question.url = question.url.replace("{user_id}", user);
@@ -104,6 +104,19 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
         asked_with(&get, "/api/audit", &format!("?team_id={ops}&limit=5"), 200),
         asked_with(&get, "/api/audit", &format!("?team_id={no_team}"), 404),
         asked_with(&get, "/api/audit", "?mine=true&actor=x", 400),
+        ask(get.clone(), "/api/usage", "", None, 200),
+        asked_with(&get, "/api/usage", "?cursor=x", 400),
+        ask(get.clone(), "/api/usage/organization", "", None, 403),
+        ask(get.clone(), "/api/teams/{id}/usage", &ops, None, 200),
+        ask(get.clone(), "/api/teams/{id}/usage", no_team, None, 404),
+        ask(get.clone(), "/api/teams/{id}/budget", &ops, None, 200),
+        ask(get.clone(), "/api/teams/{id}/budget", no_team, None, 404),
+        ask(put.clone(), "/api/teams/{id}/budget", &ops, Some(json!({ "tokens_per_month": 5 })), 403),
+        ask(put.clone(), "/api/teams/{id}/budget", &ops, Some(json!({ "tokens_per_month": -5 })), 400),
+        ask(delete.clone(), "/api/teams/{id}/budget", no_team, None, 404),
+        ask(get.clone(), "/api/users/{id}/budget", &own, None, 403),
+        ask(put, "/api/users/{id}/budget", &own, Some(json!({ "tokens_per_month": null })), 403),
+        ask(delete.clone(), "/api/users/{id}/budget", &own, None, 403),
         ask(get, "/api/api-keys", "", None, 200),
         ask(post.clone(), "/api/api-keys", "", Some(json!({ "team_id": ops, "name": "x" })), 201),
         ask(post, "/api/api-keys", "", Some(json!({ "team_id": no_team, "name": "x" })), 404),

@@ -107,6 +107,7 @@ async fn an_end_whose_commit_is_not_answered_is_there_once() {
     assert_eq!(app.get(&format!("/api/runs/{run}")).await["status"], "completed");
     let app = app.restart().await;
     assert_eq!(app.follow(&run, None).await.rest().await, shown, "what was shown is what is kept");
+    assert_eq!(app.get("/api/usage").await["data"][0]["runs"], 1, "it is counted once");
     assert_eq!(text_of(&shown), "One, two, three");
     assert_eq!(messages(&app, &thread).await, [user("Hello"), assistant("One, two, three")]);
     assert_well(&app).await;

@@ -10,6 +10,7 @@ use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::run::{Outcome, Run, Status, Usage};
 use retinue_model::session::{Method, Session};
 use retinue_model::thread::Thread;
+use retinue_model::usage;
 use retinue_model::user::User;
 use retinue_model::{AgentId, Email, IdentityId, MessageId, OneTimeTokenId, RunId, SessionId, ThreadId, UserId};
 use uuid::Uuid;
@@ -189,9 +190,9 @@ impl Somebody {
             started_at: Some(NOW),
             finished_at: None,
         };
-        let pen = run::insert_with(&theirs, batch, &run);
+        let pen = run::insert_with(&theirs, batch, &run, None);
         batch.event(&pen, Event::new(run_id, 1, Name::RunStarted, &Data::Started { model: "echo" }, NOW).unwrap());
         let usage = Usage { input_tokens: 5, output_tokens: 7 };
-        run::finish_with(&pen, batch, &Outcome::Completed, Some(usage), NOW);
+        run::finish_with(&pen, batch, (&Outcome::Completed, Some(usage), usage::Taken::Counted(usage)), NOW);
     }
 }

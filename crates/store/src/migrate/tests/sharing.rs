@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use retinue_model::agent::{Agent, Limits, Sharing};
 use retinue_model::api_key::{ApiKey, KeyScopes};
 use retinue_model::audit::{Action, Actor, AuditEvent, Outcome};
+use retinue_model::budget::{Budget, Subject};
 use retinue_model::membership::{Evidence, Membership, Origin, Role};
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::slug::Slug;
@@ -12,11 +13,21 @@ use retinue_model::{AgentId, ApiKeyId, AuditEventId, TeamId, UserId};
 use uuid::Uuid;
 
 use super::people::{NOW, US};
-use crate::{Batch, agent, api_key, audit, membership, team};
+use crate::{Batch, agent, api_key, audit, budget, membership, team};
 
 /// Tables that release 0.2 does not have.
-pub(super) const TABLES: [&str; 7] =
-    ["teams", "memberships", "agents", "agent_versions", "api_keys", "audit_events", "audit_heads"];
+pub(super) const TABLES: [&str; 10] = [
+    "teams",
+    "memberships",
+    "agents",
+    "agent_versions",
+    "api_keys",
+    "audit_events",
+    "audit_heads",
+    "usage_months",
+    "usage_totals",
+    "budgets",
+];
 
 /// Somebody makes a team, which has their id.
 pub(super) fn found_team(batch: &mut Batch, user: UserId) -> TeamId {
@@ -26,6 +37,7 @@ pub(super) fn found_team(batch: &mut Batch, user: UserId) -> TeamId {
     agent::insert_with(&US, batch, &new_agent(id, user), None);
     api_key::insert_with(&US, batch, &key(id, user), (hash_of(user.uuid()), 10));
     audit::record_with(&US, batch, made(id, user));
+    budget::set_with(&US, batch, Subject::Team(id), (Budget::Tokens(1_000), NOW));
     id
 }
 

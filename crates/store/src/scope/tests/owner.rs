@@ -3,20 +3,22 @@
 use retinue_model::event::{Data, Event, Name};
 use retinue_model::message::{Message, Role};
 use retinue_model::provider::Choice;
-use retinue_model::run::{Outcome, Run, Status};
+use retinue_model::run::{Outcome, Run, Status, Usage};
 use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::text::{Search, Title};
 use retinue_model::thread::{Change, Thread};
+use retinue_model::usage::Taken;
 use retinue_model::{AgentId, MessageId, RunId, ThreadId};
 use uuid::Uuid;
 
 use super::{ADA, ADAS, BOB, BOBS, EVE, LATER, NOW, THEM, US, on_both, write};
 use crate::{Pen, Scope, Store, event, message, run, search, thread, user};
 
-const ADAS_THREAD: ThreadId = ThreadId::new(Uuid::from_u128(1));
+pub(super) const ADAS_THREAD: ThreadId = ThreadId::new(Uuid::from_u128(1));
 const BOBS_THREAD: ThreadId = ThreadId::new(Uuid::from_u128(2));
 const SAID: MessageId = MessageId::new(Uuid::from_u128(3));
-const RUN: RunId = RunId::new(Uuid::from_u128(4));
+pub(super) const RUN: RunId = RunId::new(Uuid::from_u128(4));
+pub(super) const TAKEN: Taken = Taken::Estimated(Usage { input_tokens: 5, output_tokens: 2 });
 
 on_both! {
     a_conversation_is_its_owner_s
@@ -33,7 +35,7 @@ fn thread(id: ThreadId) -> Thread {
         id,
         team_id: DEFAULT_TEAM,
         title: None,
-        agent_id: AgentId::new(Uuid::nil()),
+        agent_id: AgentId::new(Uuid::from_u128(7)),
         model: None,
         created_at: NOW,
         updated_at: NOW,
@@ -49,7 +51,7 @@ fn planned(id: RunId) -> Run {
         id,
         thread_id: ADAS_THREAD,
         input_message_id: SAID,
-        agent_id: AgentId::new(Uuid::nil()),
+        agent_id: AgentId::new(Uuid::from_u128(7)),
         agent_version: Some(1),
         model: "test".to_owned(),
         status: Status::Queued,
@@ -61,13 +63,19 @@ fn planned(id: RunId) -> Run {
     }
 }
 
+/// A conversation of another organization, and a run in it.
+pub(super) fn elsewhere() -> (Thread, Run) {
+    let id = ThreadId::new(Uuid::from_u128(50));
+    (thread(id), Run { thread_id: id, ..planned(RunId::new(Uuid::from_u128(51))) })
+}
+
 /// Ada says something, and a run is to answer; Bob has a conversation of his own.
-async fn talk(store: &Store) {
+pub(super) async fn talk(store: &Store) {
     let all = |batch: &mut crate::Batch| {
         thread::insert_with(&ADAS, batch, &thread(ADAS_THREAD));
         thread::insert_with(&BOBS, batch, &thread(BOBS_THREAD));
         message::insert_with(&ADAS, batch, &said(SAID, ADAS_THREAD));
-        let pen = run::insert_with(&ADAS, batch, &planned(RUN));
+        let pen = run::insert_with(&ADAS, batch, &planned(RUN), None);
         let data = Data::Started { model: "test" };
         batch.event(&pen, Event::new(RUN, 1, Name::RunStarted, &data, NOW).unwrap());
     };
@@ -131,19 +139,22 @@ async fn a_run_is_its_owner_s(store: &Store) {
     assert_eq!((finds(&BOBS).await, finds(&ADAS).await), ([false; 4], [true; 4]));
 
     let forged = Pen::of(BOBS, RUN);
-    let finish = |batch: &mut crate::Batch| run::finish_with(&forged, batch, &Outcome::Completed, None, LATER);
+    let finish = |batch: &mut crate::Batch| run::finish_with(&forged, batch, (&Outcome::Completed, None, TAKEN), LATER);
     assert_eq!(write(store, finish).await, Some("run_ended"));
     assert_eq!(write(store, |batch| run::start_with(&forged, batch, LATER)).await, Some("run_ended"));
     assert_eq!(run::get(&ADAS, store, RUN).await.unwrap(), Some(planned(RUN)));
 
     // Once it has ended, nobody else tries again.
     let pen = Pen::of(ADAS, RUN);
-    assert_eq!(write(store, |batch| run::finish_with(&pen, batch, &Outcome::Completed, None, NOW)).await, None);
+    assert_eq!(
+        write(store, |batch| run::finish_with(&pen, batch, (&Outcome::Completed, None, TAKEN), NOW)).await,
+        None
+    );
     let next = planned(RunId::new(Uuid::from_u128(40)));
     let again = write(store, |batch| run::require_latest_with(&BOBS, batch, &next, RUN)).await;
     assert_eq!(again, Some("not_the_latest_run"));
     let begin = |batch: &mut crate::Batch| {
-        run::insert_with(&BOBS, batch, &next);
+        run::insert_with(&BOBS, batch, &next, None);
     };
     assert!(write(store, begin).await.is_some());
     assert_eq!(run::get(&ADAS, store, next.id).await.unwrap(), None);

@@ -1,0 +1,223 @@
+//! `[budgets]`, and `retinue usage` and `retinue budget …`: what is used, and how much may be, for whoever has the machine.
+//! A server may be running beside it.
+
+use std::fmt::Write as _;
+
+use clap::{Subcommand, ValueEnum};
+use retinue_app::administration::Administration;
+use retinue_app::budget::Defaults;
+use retinue_model::budget::{Budget, MOST_TOKENS, Standing, Subject};
+use retinue_model::usage::{By, Month, Of, Total};
+use serde_json::{Value, json};
+
+use crate::config::{Config, ConfigError};
+use crate::user::{open, said};
+
+/// Whose budget.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Kind {
+    /// A user's, named by address or id
+    User,
+    /// A team's, named by its short name
+    Team,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum BudgetCommand {
+    /// Say how a budget stands
+    Show {
+        /// Whose budget
+        kind: Kind,
+        /// A user's address or id, or a team's short name
+        name: String,
+    },
+    /// Give somebody a budget of their own
+    Set {
+        /// Whose budget
+        kind: Kind,
+        /// A user's address or id, or a team's short name
+        name: String,
+        /// How many tokens, in and out, they may use in a month; or `unlimited`
+        #[arg(value_parser = parse_budget)]
+        tokens: Budget,
+    },
+    /// Let the budget of the configuration count for somebody again
+    Clear {
+        /// Whose budget
+        kind: Kind,
+        /// A user's address or id, or a team's short name
+        name: String,
+    },
+}
+
+/// What to tell usage apart by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Apart {
+    /// For whom
+    User,
+    /// In which team
+    Team,
+    /// By which agent
+    Agent,
+    /// Of which model
+    Model,
+}
+
+impl From<Apart> for By {
+    fn from(apart: Apart) -> Self {
+        match apart {
+            Apart::User => Self::User,
+            Apart::Team => Self::Team,
+            Apart::Agent => Self::Agent,
+            Apart::Model => Self::Model,
+        }
+    }
+}
+
+/// A number of tokens, with or without marks between the thousands, or `unlimited`.
+fn parse_budget(text: &str) -> Result<Budget, String> {
+    if text == "unlimited" {
+        return Ok(Budget::Unlimited);
+    }
+    let tokens = text.replace([',', '_', '’'], "").parse().map_err(|_| "a number of tokens, or `unlimited`".to_owned());
+    Budget::new(Some(tokens?)).map_err(|error| error.detail().to_owned())
+}
+
+pub(crate) fn parse_month(text: &str) -> Result<Month, String> {
+    Month::named(text).map_err(|error| error.detail().to_owned())
+}
+
+impl Config {
+    /// The budgets of those who have none of their own.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn budgets(&self) -> Result<Defaults, ConfigError> {
+        let budget = |key: &str, tokens: i64| match tokens {
+            0 => Ok(Budget::Unlimited),
+            tokens => Budget::new(Some(tokens)).map_err(|_| {
+                ConfigError::new(key, format!("is {tokens}; it must be from 1 to {MOST_TOKENS}, or 0 for no bound."))
+            }),
+        };
+        Ok(Defaults {
+            user: budget("budgets.user_tokens_per_month", self.budgets.user_tokens_per_month)?,
+            team: budget("budgets.team_tokens_per_month", self.budgets.team_tokens_per_month)?,
+            answer_tokens: self.budgets.answer_tokens,
+        })
+    }
+}
+
+/// `retinue usage`
+pub(crate) async fn usage(config: &Config, by: By, month: Option<Month>, as_json: bool) -> anyhow::Result<String> {
+    let administration = open(config).await?;
+    let month = month.unwrap_or_else(|| administration.month());
+    let totals = administration.usage(by, month).await?;
+    let for_programs = json!({ "month": month, "by": by, "data": totals.iter().map(view).collect::<Vec<_>>() });
+    Ok(said(as_json, &for_programs, table(&totals, by, month)))
+}
+
+fn id(total: &Total) -> String {
+    match &total.of {
+        Of::User(id) => id.to_string(),
+        Of::Team(id) => id.to_string(),
+        Of::Agent(id) => id.to_string(),
+        Of::Model(name) => name.clone(),
+    }
+}
+
+fn view(total: &Total) -> Value {
+    let mut view = json!(total.amount);
+    view["id"] = json!(id(total));
+    view["name"] = json!(total.name);
+    view
+}
+
+fn table(totals: &[Total], by: By, month: Month) -> String {
+    if totals.is_empty() {
+        return format!("Nothing was used in {month} (UTC).\n");
+    }
+    let mut text =
+        format!("{:<30}  {:<24}  {:>8}  {:>14}  {:>14}\n", by.as_str(), "name", "runs", "tokens in", "tokens out");
+    for total in totals {
+        let amount = total.amount;
+        let name = total.name.as_deref().unwrap_or("-");
+        let _ = writeln!(
+            text,
+            "{:<30}  {name:<24}  {:>8}  {:>14}  {:>14}",
+            id(total),
+            amount.runs,
+            amount.input_tokens,
+            amount.output_tokens
+        );
+    }
+    if totals.iter().any(|total| total.amount.estimated_runs > 0) {
+        text.push_str("Where a model’s server did not say what a run took, its tokens are estimated.\n");
+    }
+    text
+}
+
+/// `retinue budget …`
+pub(crate) async fn run(config: &Config, command: BudgetCommand, as_json: bool) -> anyhow::Result<String> {
+    let administration = open(config).await?;
+    let (kind, name, change) = match command {
+        BudgetCommand::Show { kind, name } => (kind, name, None),
+        BudgetCommand::Set { kind, name, tokens } => (kind, name, Some(Some(tokens))),
+        BudgetCommand::Clear { kind, name } => (kind, name, Some(None)),
+    };
+    let (subject, called) = find(&administration, kind, &name).await?;
+    if let Some(budget) = change {
+        administration.set_budget(subject, budget).await?;
+    }
+    let standing = administration.budget(subject, &config.budgets()?).await?;
+    let for_programs = json!({
+        "of": subject.kind(),
+        "name": called,
+        "tokens_per_month": standing.tokens,
+        "used": standing.used,
+        "held": standing.reserved,
+        "left": standing.left(),
+    });
+    Ok(said(as_json, &for_programs, sentence(&called, standing)))
+}
+
+fn sentence(called: &str, standing: Standing) -> String {
+    let Standing { tokens, used, reserved } = standing;
+    match tokens {
+        None => format!("{called} may use as many tokens as they want. In this month it were {used}.\n"),
+        Some(tokens) => {
+            let left = standing.left().unwrap_or_default();
+            format!(
+                "{called} may use {tokens} tokens in a month. In this one {used} are used, {reserved} are held for answers under way, and {left} are left.\n"
+            )
+        }
+    }
+}
+
+async fn find(administration: &Administration, kind: Kind, name: &str) -> anyhow::Result<(Subject, String)> {
+    Ok(match kind {
+        Kind::User => {
+            let user = administration.find(name).await?;
+            (Subject::User(user.id), user.name)
+        }
+        Kind::Team => {
+            let team = administration.find_team(name).await?;
+            (Subject::Team(team.id), team.name)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_typed_in_more_ways_than_one() {
+        for text in ["1000000", "1,000,000", "1_000_000"] {
+            assert_eq!(parse_budget(text), Ok(Budget::Tokens(1_000_000)), "{text}");
+        }
+        assert_eq!(parse_budget("unlimited"), Ok(Budget::Unlimited));
+        for bad in ["", "-1", "many", "1.5", "9999999999999999"] {
+            assert!(parse_budget(bad).is_err(), "{bad}");
+        }
+    }
+}
