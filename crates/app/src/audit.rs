@@ -105,21 +105,13 @@ impl Context {
             Via::Session(id) => Some(id.to_string()),
             Via::ApiKey(id) => Some(id.to_string()),
         };
-        Note::new((self.new_id(), self.now()), (actor, via.as_str()), action).from(
-            id,
-            self.request_id(),
-            self.caller(),
-        )
+        Note::new((self.new_id(), self.now()), (actor, via.as_str()), action).from(id, self.request_id(), self.caller())
     }
 }
 
 impl Visit {
     /// What somebody did of whom nothing is known, or who is let in by it.
     pub(crate) fn note(&self, (actor, via): (Actor, &str), action: Action) -> Note {
-        Note::new((self.new_id(), self.now()), (actor, via), action).from(
-            None,
-            self.request_id(),
-            self.caller(),
-        )
+        Note::new((self.new_id(), self.now()), (actor, via), action).from(None, self.request_id(), self.caller())
     }
 }
