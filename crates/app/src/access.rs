@@ -123,6 +123,11 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
     }
 }
 
+/// Whether whoever asks may do something with a thing at this moment, for pages that offer it or not.
+pub(crate) async fn may(ctx: &Context, action: Action, thing: Thing) -> Result<bool> {
+    Ok(decide(ctx.app(), ctx.principal().user_id(), action, thing).await?.0.is_allowed())
+}
+
 /// The same for what belongs to the organization.
 pub(crate) async fn require_of_organization(ctx: &Context, action: Action) -> Result<Grant> {
     require(ctx, action, Thing::default(), forbidden).await

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod account_password;
 pub(crate) mod agent;
+pub(crate) mod agent_edit;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod composer;
