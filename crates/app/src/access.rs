@@ -74,8 +74,14 @@ async fn decide(app: &App, user: UserId, action: Action, thing: Thing) -> Result
     Ok((policy::decide(&standing.facts, action), standing))
 }
 
+/// The same, with the facts that it went by.
+pub(crate) async fn decide_for(app: &App, user: UserId, action: Action, thing: Thing) -> Result<(Decision, Facts)> {
+    let (decision, standing) = decide(app, user, action, thing).await?;
+    Ok((decision, standing.facts))
+}
+
 /// Whether somebody runs the installation.
-async fn runs_it(app: &App, user: &User) -> Result<bool> {
+pub(crate) async fn runs_it(app: &App, user: &User) -> Result<bool> {
     Ok(app.auth.is_single_user() || admin::is_admin(app, user).await?)
 }
 

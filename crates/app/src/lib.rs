@@ -44,6 +44,7 @@ mod arrival;
 mod audit;
 mod excerpt;
 mod exchange;
+pub mod explain;
 mod first_mail;
 mod flight;
 mod hashing;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Environment, Layers};
 use crate::user::{ThreadCommand, UserCommand};
-use crate::{doctor, key, migrate, reference, serve, show, telemetry, user};
+use crate::{access, doctor, key, migrate, reference, serve, show, telemetry, user};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -62,8 +62,32 @@ enum Command {
         #[command(subcommand)]
         command: ThreadCommand,
     },
+    /// Why somebody may do something, or may not
+    Access {
+        #[command(subcommand)]
+        command: AccessCommand,
+    },
     /// Print the OpenAPI document
     Openapi,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum AccessCommand {
+    /// Say whether somebody may do something, and by what chain
+    Explain {
+        /// Who: an id, or an address that is known to be theirs
+        #[arg(long)]
+        user: String,
+        /// What, such as agent.use
+        #[arg(long)]
+        action: String,
+        /// With what: `organization`, or the id of a team, an agent, a thread, an API key or a user
+        #[arg(long, default_value = "organization")]
+        resource: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -137,6 +161,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         }
         Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
         Command::User { command, json } => finish(block_on(user::run(&config, command, json))),
+        Command::Access { command } => finish(block_on(access::run(&config, environment, command))),
         Command::Thread { command, json } => finish(block_on(user::run_thread(&config, command, json))),
     }
 }

@@ -1,5 +1,6 @@
 //! JSON doors.
 
+pub(crate) mod access;
 pub(crate) mod agent;
 pub(crate) mod api_key;
 pub(crate) mod audit;
