@@ -22,6 +22,7 @@ pub mod message;
 pub mod notice;
 pub mod own_credential;
 pub mod password;
+pub mod people;
 pub mod place;
 pub mod policy;
 pub mod provider;

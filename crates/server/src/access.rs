@@ -65,7 +65,8 @@ fn as_text(explanation: &Explanation) -> String {
     }
     if let Some(membership) = membership {
         if let Some(evidence) = &membership.evidence {
-            let _ = writeln!(text, "  rule        group {} of {}, at {}", evidence.group, evidence.provider, evidence.at);
+            let _ =
+                writeln!(text, "  rule        group {} of {}, at {}", evidence.group, evidence.provider, evidence.at);
         }
         let (role, origin) = (membership.role.as_str(), membership.origin.as_str());
         let _ = writeln!(text, "  membership  {role} of {} ({origin})", membership.team_id);

@@ -20,3 +20,4 @@ pub(crate) mod set_up;
 pub(crate) mod sign_in;
 pub(crate) mod team;
 pub(crate) mod thread;
+pub(crate) mod user;

@@ -35,6 +35,8 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::api_key::revoke)) // /api/api-keys/{id}
         .routes(routes!(api::audit::list)) // /api/audit
         .routes(routes!(api::access::explain)) // /api/access/explain
+        .routes(routes!(api::user::list)) // /api/users
+        .routes(routes!(api::user::get, api::user::change)) // /api/users/{id}
         .routes(routes!(api::provider::list)) // /api/models
         .routes(routes!(api::session::list)) // /api/sessions
         .routes(routes!(api::session::end)) // /api/sessions/{id}

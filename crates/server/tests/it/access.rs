@@ -42,7 +42,10 @@ async fn the_chain_is_told_to_whoever_runs_the_installation_and_to_nobody_else(
     assert_eq!(told["sentence"], "No: team.delete takes team admin, or organization admin.");
     let thread = ada.thread().await;
     let told = explain(&admin, &admin.id().await, "thread.use", &thread).await;
-    assert_eq!((&told["allowed"], &told["visible"], &told["policy"]["by"]), (&json!(false), &json!(false), &Value::Null));
+    assert_eq!(
+        (&told["allowed"], &told["visible"], &told["policy"]["by"]),
+        (&json!(false), &json!(false), &Value::Null)
+    );
     assert_eq!(explain(&admin, &id, "thread.use", &thread).await["policy"]["by"], "oneself");
     let own = format!("/api/access/explain?user={id}&action=team.read&resource={ops}");
     assert_eq!(ada.status(Method::GET, &own).await, 403, "not even of oneself");
@@ -85,7 +88,10 @@ async fn what_is_explained_is_what_the_doors_do(app: TestApp, provider: Identity
         ];
         let of_agents = agents.iter().flat_map(|agent| {
             let path = format!("/api/agents/{agent}");
-            [("agent.read", agent.clone(), Method::GET, path.clone()), ("agent.change", agent.clone(), Method::PATCH, path)]
+            [
+                ("agent.read", agent.clone(), Method::GET, path.clone()),
+                ("agent.change", agent.clone(), Method::PATCH, path),
+            ]
         });
         for (action, resource, method, path) in doors.into_iter().chain(of_agents) {
             let told = explain(&admin, &id, action, &resource).await;

@@ -31,6 +31,7 @@ mod openapi;
 mod out_meanwhile;
 mod page;
 mod password;
+mod people;
 mod place;
 mod postgres_fault;
 mod principal;
