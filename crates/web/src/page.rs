@@ -1,7 +1,9 @@
 //! Pages: typed templates filled with what an operation gave.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod account_password;
+pub(crate) mod admin;
 pub(crate) mod agent;
 pub(crate) mod agent_edit;
 pub(crate) mod api_key;

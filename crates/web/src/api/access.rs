@@ -27,6 +27,10 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    pub(crate) fn new(user: &str, action: &str, resource: &str) -> Self {
+        Self { user: user.trim().to_owned(), action: action.to_owned(), resource: Some(resource.trim().to_owned()) }
+    }
+
     pub(crate) fn check(&self) -> Result<(UserId, Action, Resource)> {
         let unknown = || {
             let known: Vec<_> = Action::ALL.iter().map(|action| action.as_str()).collect();

@@ -20,6 +20,8 @@ pub(crate) struct Rail {
     pub(crate) page: &'static str,
     /// Whether there are keys for programs here.
     pub(crate) takes_keys: bool,
+    /// Whether whoever asks runs an installation where people sign in.
+    pub(crate) runs_it: bool,
     pub(crate) person: String,
     pub(crate) under: String,
     /// Whose pages and drafts these are, where people sign in: who comes next at the same browser must not see them.
@@ -70,6 +72,7 @@ impl Rail {
             searching: false,
             page: "",
             takes_keys: false,
+            runs_it: false,
             person: "Local user".to_owned(),
             under: "single-user mode".to_owned(),
             person_id: None,
@@ -98,6 +101,7 @@ impl Rail {
                 person: user.name.clone(),
                 under: user.email.clone().unwrap_or_default(),
                 person_id: Some(user.id.to_string()),
+                runs_it: ctx.principal().is_organization_admin(),
                 ..rail
             },
         })
