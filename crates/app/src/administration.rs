@@ -54,6 +54,15 @@ pub struct NewUser {
     pub password: Option<PasswordHash>,
 }
 
+/// The address that somebody signs in with.
+#[derive(Clone, Debug)]
+pub struct WayIn {
+    /// The address.
+    pub address: Email,
+    /// Whether anybody vouches for it: they opened a mail there, or came from a provider that says so.
+    pub is_shown: bool,
+}
+
 impl Administration {
     /// Over an open database; these are believed whose address is whose.
     #[must_use]
@@ -207,6 +216,18 @@ impl Administration {
         credentials::set_password_with(&Self::tenant(), &mut batch, &credential);
         self.end_sessions_with(&mut batch, user.id);
         self.store.write(batch).await
+    }
+
+    /// The address that somebody signs in with, or will once they have a password.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn way_in(&self, user: &User) -> Result<Option<WayIn>> {
+        if let Some(found) = credentials::of_user(&Self::tenant(), &self.store, user.id).await? {
+            return Ok(Some(WayIn { address: found.credential.address, is_shown: found.address_verified }));
+        }
+        let claimed = user.email.as_deref().and_then(|email| Email::new(email).ok());
+        Ok(claimed.map(|address| WayIn { address, is_shown: user.email_verified }))
     }
 
     /// Lets somebody run the installation.

@@ -187,7 +187,7 @@ impl Arrival<'_> {
         written.map_err(|error| if identities::is_taken(&error) { taken() } else { error })?;
         session::look_again(self.visit.app(), mine).await;
         self.log(mine, Origin::User);
-        self.visit.tell(mine, self.added()).await;
+        self.visit.tell(mine, [self.added()]).await;
         Ok(())
     }
 

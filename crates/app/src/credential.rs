@@ -34,8 +34,9 @@ fn wrong() -> Error {
 /// # Errors
 /// `wrong_credentials`, `too_many_attempts`, `too_busy`.
 pub async fn sign_in(visit: &Visit, typed: Typed, current: Option<Context>) -> Result<(User, Opened)> {
+    let email = typed.email.clone();
     visit
-        .to_its_end(|visit| async move {
+        .lets_in(Some(&email), |visit| async move {
             let attempt = visit.begin_guess(Some(&typed.email))?;
             match open(&visit, &typed).await {
                 Ok(signed_in) => {
@@ -45,7 +46,6 @@ pub async fn sign_in(visit: &Visit, typed: Typed, current: Option<Context>) -> R
                     Ok(signed_in)
                 }
                 Err(error) => {
-                    visit.note_refused("nobody was signed in", &error, Some(&typed.email.masked()));
                     if error.kind() != Kind::Unauthenticated {
                         attempt.withdraw();
                     }

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use retinue_model::id::{Id, Noun};
 use retinue_model::{AgentId, ApiKeyId, Error, Result, TeamId, ThreadId, UserId};
 use retinue_store::thread::Place;
 use retinue_store::{agent, api_key, membership, team};
@@ -136,6 +137,20 @@ pub fn of_position(thread: ThreadId, position: i64) -> String {
 /// `invalid_cursor` if it is anything else.
 pub fn to_position(thread: ThreadId, text: &str) -> Result<i64> {
     open(&thread.to_string(), text).map(i64::from_be_bytes)
+}
+
+/// The place after an entry of a list that is ordered by ids.
+#[must_use]
+pub fn of_entry<N: Noun>(list: &str, id: Id<N>) -> String {
+    seal(list, id.uuid().as_bytes().to_vec())
+}
+
+/// Reads what [`of_entry`] wrote for the same list.
+///
+/// # Errors
+/// `invalid_cursor` if it is anything else.
+pub fn to_entry<N: Noun>(list: &str, text: &str) -> Result<Id<N>> {
+    open(list, text).map(|bytes| Id::new(Uuid::from_bytes(bytes)))
 }
 
 fn seal(list: &str, mut bytes: Vec<u8>) -> String {

@@ -4,31 +4,46 @@
 //! for its owner. So what opened it before counts no more, unless somebody else vouched for them already.
 
 use retinue_model::user::User;
-use retinue_model::{Email, Result, SessionId};
-use retinue_store::{Batch, credential as credentials, user as users};
+use retinue_model::{Email, Result, SessionId, UserId};
+use retinue_store::{Batch, credential as credentials, identity as identities, user as users};
 
+use crate::notice::Change;
 use crate::{Visit, session, voucher};
 
-/// Notes that a user has opened a mail that went to an address, when the batch is written; `opened` is the session that
-/// opens with it.
+/// Whether a password or an identity opens an account that counts no more once a mail to this address was opened.
 ///
 /// # Errors
-/// What keeps the table from being read.
+/// What keeps the tables from being read.
+pub(crate) async fn shuts_out(visit: &Visit, user: UserId, key: &str) -> Result<bool> {
+    if voucher::vouches_for(visit.app(), user, key).await? {
+        return Ok(false);
+    }
+    let (tenant, store) = (visit.tenant(), &visit.store);
+    let found = credentials::of_user(&tenant, store, user).await?;
+    let has_password = found.is_some_and(|found| found.credential.password_hash.is_some());
+    Ok(has_password || !identities::of_user(&tenant, store, user).await?.is_empty())
+}
+
+/// Notes that a user has opened a mail that went to an address, when the batch is written; `opened` is the session that
+/// opens with it. Tells what is to be told of it.
+///
+/// # Errors
+/// What keeps the tables from being read.
 pub(crate) async fn shown_with(
     visit: &Visit,
     batch: &mut Batch,
     (user, address): (&User, &Email),
     opened: SessionId,
-) -> Result<()> {
+) -> Result<Option<Change>> {
     let (tenant, key, now) = (visit.tenant(), address.key(), visit.now());
+    let shuts_out = shuts_out(visit, user.id, &key).await?;
     if !voucher::vouches_for(visit.app(), user.id, &key).await? {
-        session::end_all_with(visit.app(), batch, user.id, Some(opened));
         credentials::shut_with(&tenant, batch, user.id, &key, now);
-        tracing::info!(user = %user.id, request_id = visit.request_id(), "an address was shown for the first time");
+        session::end_all_with(visit.app(), batch, user.id, Some(opened));
     }
     users::verify_with(&tenant, batch, user.id, key, now);
     if !user.email_verified {
         session::revoke_with(visit.app(), batch, user.id, None);
     }
-    Ok(())
+    Ok(shuts_out.then_some(Change::OthersShutOut))
 }

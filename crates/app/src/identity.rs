@@ -25,6 +25,9 @@ pub async fn list(ctx: &Context) -> Result<Vec<Identity>> {
 /// # Errors
 /// `not_found`, `last_way_in`, `sign_in_again`, `session_ended`, `user_disabled`.
 pub async fn remove(ctx: &Context, id: IdentityId) -> Result<()> {
+    if !list(ctx).await?.iter().any(|mine| mine.id == id) {
+        return Err(Error::not_found("identity"));
+    }
     proof::require(ctx)?;
     ctx.detached(move |ctx| async move {
         for _ in 0..TRIES {
@@ -76,6 +79,6 @@ async fn delete(ctx: &Context, identity: &Identity, left: Left) -> Result<bool> 
     session::look_again(ctx.app(), user).await;
     tracing::info!(%user, identity = %identity.id, request_id = ctx.request_id(), "an identity was removed");
     let visit = ctx.as_visit();
-    visit.tell(user, Change::IdentityRemoved(visit.label_of(&identity.provider))).await;
+    visit.tell(user, [Change::IdentityRemoved(visit.label_of(&identity.provider))]).await;
     Ok(true)
 }

@@ -154,7 +154,7 @@ impl KeyRing {
         self.0.is_empty()
     }
 
-    /// The id of the key that is used for what is new, and the tag of `message` under it.
+    /// The tag of `message` under the key that is used for what is new.
     pub(crate) fn sign(&self, message: &[u8]) -> Option<hmac::Tag> {
         self.0.first().map(|key| hmac::sign(&key.signing, message))
     }

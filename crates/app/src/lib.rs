@@ -17,6 +17,7 @@ pub mod key;
 pub mod link;
 pub mod local;
 pub mod mail;
+mod mail_proof;
 pub mod membership;
 pub mod message;
 pub mod notice;
@@ -59,6 +60,7 @@ mod proof;
 mod recorder;
 mod refresh;
 mod refused;
+pub mod registration;
 #[cfg(test)]
 mod scratch;
 mod session_cache;

@@ -3,7 +3,6 @@
 //!
 //! Whoever asks learns nothing of who has an account: a row is written for each address, and only the mail differs.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -21,32 +20,16 @@ use retinue_store::{Batch, one_time_token as rows, user as users};
 use crate::credential::log;
 use crate::local::Registration;
 use crate::mail::Letter;
+pub use crate::mail_proof::Proof;
 use crate::newcomer::Newcomer;
 use crate::notice::Change;
 use crate::place::Place;
 use crate::secret::{ShortCode, Token, equal};
 use crate::session::{self, Opened, SignedIn};
-use crate::{Visit, first_mail};
+use crate::{Visit, first_mail, registration};
 
 /// How long what comes by mail is good.
 pub(crate) const GOOD_FOR: Duration = Duration::from_mins(15);
-
-/// What somebody shows to have got a mail.
-pub enum Proof {
-    /// What stands in the link.
-    Token(String),
-    /// The short code, for whoever typed this address.
-    Code(Email, String),
-}
-
-impl fmt::Debug for Proof {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token(_) => "Token(…)",
-            Self::Code(..) => "Code(…)",
-        })
-    }
-}
 
 pub(crate) fn dead() -> Error {
     Error::conflict("token_spent", "This link was used already, or it is too old. Ask for a new one.")
@@ -56,6 +39,13 @@ fn wrong_code() -> Error {
     Error::invalid(
         "code_wrong",
         "This code is wrong, or it does not work any more. Check it, ask for a new one, or open the link in the mail.",
+    )
+}
+
+fn dead_invitation() -> Error {
+    Error::conflict(
+        "token_spent",
+        "This invitation was used already, or it is too old. If you have your account, sign in; if not, ask whoever invited you for another one.",
     )
 }
 
@@ -165,7 +155,7 @@ pub async fn ask_to_reset(visit: &Visit, email: &Email, return_to: &ReturnTo) ->
 /// # Errors
 /// `registration_closed`, or those of [`ask_to_sign_in`].
 pub async fn ask_to_register(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
-    may_register(visit)?;
+    registration::may_register(visit)?;
     let mailer = visit.mailer()?;
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     let letter = match found {
@@ -176,10 +166,6 @@ pub async fn ask_to_register(visit: &Visit, email: &Email, return_to: &ReturnTo)
     Ok(())
 }
 
-fn closed(why: &str) -> Error {
-    Error::new(Kind::Forbidden, "registration_closed", format!("{why} Ask whoever runs this server."))
-}
-
 /// Whether links are sent here at all.
 ///
 /// # Errors
@@ -188,47 +174,55 @@ pub fn may_ask(visit: &Visit) -> Result<()> {
     visit.links().map(drop)
 }
 
-/// Whether anybody may register here.
-///
-/// # Errors
-/// `local_disabled`, `registration_closed`, `links_disabled`.
-pub fn may_register(visit: &Visit) -> Result<()> {
-    match visit.local()?.registration {
-        Registration::Open => may_ask(visit),
-        Registration::Invite => Err(closed("Only whoever was invited may make an account here.")),
-        Registration::Closed => Err(closed("Nobody makes an account here by themselves.")),
-    }
-}
-
-/// Whether invitations count here.
-///
-/// # Errors
-/// `local_disabled`, `registration_closed`.
-pub fn may_accept(visit: &Visit) -> Result<()> {
-    match visit.local()?.registration {
-        Registration::Open | Registration::Invite => Ok(()),
-        Registration::Closed => Err(closed("Invitations do not count here at the moment.")),
-    }
-}
-
 /// The open token of this text. It is no guess: of 2²⁵⁶ there is one.
 pub(crate) async fn find(visit: &Visit, purpose: Purpose, text: &str) -> Result<OneTimeToken> {
     visit.local()?;
+    let dead = || if purpose == Purpose::Invitation { dead_invitation() } else { dead() };
     let token = Token::parse(text).ok_or_else(dead)?;
     let found = rows::by_hash(&visit.tenant(), &visit.store, purpose, &token.hash()).await?;
     found.filter(|row| row.is_open(visit.now())).ok_or_else(dead)
 }
 
-/// The address that an open link went to, for the page to which it leads. Looking uses nothing up.
+/// What an open link is for.
+#[derive(Debug)]
+pub struct Seen {
+    /// The address that it went to.
+    pub address: Email,
+    /// Whether what has opened the account until now counts no more once the link was used.
+    pub shuts_out: bool,
+}
+
+/// What an open link is for, for the page to which it leads. Looking uses nothing up.
 ///
 /// # Errors
 /// `local_disabled`, `token_spent`.
-pub async fn look(visit: &Visit, purpose: Purpose, text: &str) -> Result<Email> {
-    Ok(find(visit, purpose, text).await?.address)
+pub async fn look(visit: &Visit, purpose: Purpose, text: &str) -> Result<Seen> {
+    let OneTimeToken { user_id, address, .. } = find(visit, purpose, text).await?;
+    let shuts_out = match user_id {
+        Some(user) => first_mail::shuts_out(visit, user, &address.key()).await?,
+        None => false,
+    };
+    Ok(Seen { address, shuts_out })
 }
 
 async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTimeToken> {
     let attempt = visit.begin_guess(Some(email))?;
+    match try_code(visit, email, code).await {
+        Ok(row) => {
+            attempt.succeeded();
+            Ok(row)
+        }
+        Err(error) => {
+            // What fails here is no guess.
+            if error.kind() != Kind::Invalid {
+                attempt.withdraw();
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn try_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTimeToken> {
     let code = ShortCode::parse(code).ok_or_else(wrong_code)?;
     let newest = rows::newest(&visit.tenant(), &visit.store, Purpose::MagicLink, email).await?;
     let row = newest.filter(|row| row.takes_code(visit.now())).ok_or_else(wrong_code)?;
@@ -239,11 +233,7 @@ async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTim
     tried.map_err(|error| if error.kind() == Kind::Conflict { wrong_code() } else { error })?;
     let is_it =
         |hash: &[u8; 32]| visit.keys().code_keys().any(|key| equal(&code.hash(key.as_ref(), &row.token_hash), hash));
-    if !row.code_hash.as_ref().is_some_and(is_it) {
-        return Err(wrong_code());
-    }
-    attempt.succeeded();
-    Ok(row)
+    if row.code_hash.as_ref().is_some_and(is_it) { Ok(row) } else { Err(wrong_code()) }
 }
 
 /// Signs in whoever got the mail, in place of who was signed in in this browser. Whoever registers becomes a user now; who
@@ -252,8 +242,9 @@ async fn find_by_code(visit: &Visit, email: &Email, code: &str) -> Result<OneTim
 /// # Errors
 /// `token_spent`, `code_wrong`, `signed_in_as_other`, `user_disabled`, `too_many_attempts`.
 pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User, Opened)> {
+    let account = proof.address().cloned();
     visit
-        .to_its_end(|visit| async move {
+        .lets_in(account.as_ref(), |visit| async move {
             let row = match &proof {
                 Proof::Token(text) => find(&visit, Purpose::MagicLink, text).await?,
                 Proof::Code(email, code) => find_by_code(&visit, email, code).await?,
@@ -270,10 +261,10 @@ pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User,
                 None => return Err(dead()),
             };
             let how = SignedIn::by(&visit, Method::Link, &row.address);
-            first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
+            let change = first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
             rows::close_with(&visit.tenant(), &mut batch, Purpose::MagicLink, &row.address, visit.now());
             let opened = session::open_with(&visit, &mut batch, &user, how)?;
-            enter(&visit, batch, (user, opened), (&place, None)).await
+            enter(&visit, batch, (user, opened), (&place, change)).await
         })
         .await
 }
@@ -283,13 +274,17 @@ async fn enter(
     visit: &Visit,
     batch: Batch,
     (user, opened): (User, Opened),
-    (place, change): (&Place, Option<Change>),
+    (place, changes): (&Place, impl IntoIterator<Item = Change>),
 ) -> Result<(User, Opened)> {
     visit.store.write(batch).await?;
     session::look_again(visit.app(), user.id).await;
     place.take().await;
     log(visit, &user, Method::Link);
-    visit.tell(user.id, change).await;
+    let changes: Vec<Change> = changes.into_iter().collect();
+    if changes.contains(&Change::OthersShutOut) {
+        tracing::info!(user = %user.id, request_id = visit.request_id(), "what had opened the account before counts no more");
+    }
+    visit.tell(user.id, changes).await;
     Ok((user, opened))
 }
 
@@ -317,7 +312,7 @@ async fn known(visit: &Visit, row: &OneTimeToken, user: UserId) -> Result<User> 
 pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> Result<(User, Opened)> {
     let token = token.to_owned();
     visit
-        .to_its_end(|visit| async move {
+        .lets_in(None, |visit| async move {
             let row = find(&visit, Purpose::PasswordReset, &token).await?;
             place.admit(row.user_id)?;
             let user = known(&visit, &row, row.user_id.ok_or_else(dead)?).await?;
@@ -330,7 +325,7 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
             };
             let (mut batch, how) = (Batch::default(), SignedIn::by(&visit, Method::Link, &row.address));
             spend_with(&visit, &mut batch, &row);
-            first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
+            let change = first_mail::shown_with(&visit, &mut batch, (&user, &row.address), how.id).await?;
             credentials::set_password_with(&visit.tenant(), &mut batch, &credential);
             for purpose in [Purpose::PasswordReset, Purpose::MagicLink] {
                 rows::close_with(&visit.tenant(), &mut batch, purpose, &row.address, visit.now());
@@ -338,7 +333,8 @@ pub async fn reset(visit: &Visit, token: &str, new: Password, place: Place) -> R
             // Written twice, it must leave the new one.
             session::end_all_with(visit.app(), &mut batch, user.id, Some(how.id));
             let opened = session::open_with(&visit, &mut batch, &user, how)?;
-            enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
+            let changes = change.into_iter().chain([Change::PasswordSet]);
+            enter(&visit, batch, (user, opened), (&place, changes)).await
         })
         .await
 }
@@ -358,10 +354,11 @@ pub struct Accepted {
 /// `registration_closed`, `token_spent`, `signed_in_as_other`, `invalid_name`, `password_too_short`, `password_common`,
 /// `address_taken`.
 pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) -> Result<(User, Opened)> {
-    may_accept(visit)?;
-    let (token, name) = (token.to_owned(), Name::new(&said.name)?.into());
+    let token = token.to_owned();
     visit
-        .to_its_end(|visit| async move {
+        .lets_in(None, |visit| async move {
+            registration::may_accept(&visit)?;
+            let name = Name::new(&said.name)?.into();
             let row = find(&visit, Purpose::Invitation, &token).await?;
             place.admit(None)?;
             let password = NewPassword::new(said.password, Some(&row.address))?;
@@ -373,18 +370,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
             let opened =
                 session::open_with(&visit, &mut batch, &user, SignedIn::by(&visit, Method::Link, &row.address))?;
-            enter(&visit, batch, (user, opened), (&place, Some(Change::PasswordSet))).await
+            enter(&visit, batch, (user, opened), (&place, [Change::PasswordSet])).await
         })
         .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_came_by_mail_is_not_shown_to_whoever_debugs() {
-        let code = Proof::Code(Email::new("ada@example.com").unwrap(), "7KQ2-M9XD".to_owned());
-        assert_eq!(format!("{:?} {code:?}", Proof::Token("secret".to_owned())), "Token(…) Code(…)");
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use retinue_model::error::Kind;
-use retinue_model::{Email, Error, Result};
+use retinue_model::{Email, Error, Result, UserId};
 
 use crate::Visit;
 use crate::hashing::WAITING_OF_A_NETWORK;
@@ -125,6 +125,16 @@ impl Visit {
     /// `too_many_attempts`
     pub(crate) fn begin_request(&self, address: &Email) -> Result<Attempt> {
         self.local()?.requests.begin(self.now(), &self.keys_of(Some(address)))
+    }
+
+    /// Counts a mail that somebody who is known has sent to an address: whomever they choose, they are one.
+    ///
+    /// # Errors
+    /// `too_many_attempts`
+    pub(crate) fn begin_request_of(&self, user: UserId, address: &Email) -> Result<Attempt> {
+        let mut keys = self.keys_of(Some(address));
+        keys.push(Key::user(user));
+        self.local()?.requests.begin(self.now(), &keys)
     }
 
     /// Strangers are counted by account and by network, and whoever comes from the owner's own browser by that alone.

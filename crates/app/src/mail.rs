@@ -36,6 +36,9 @@ const MAX_WAITING: usize = 1_000;
 /// How many connections the mail server has to bear at once.
 const CONNECTIONS: usize = 4;
 
+/// How long whoever asks waits to hear whether mail can be sent.
+const PROBE: Duration = Duration::from_secs(15);
+
 /// How the connection to the mail server is made secure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
@@ -199,6 +202,15 @@ impl Mailer {
         let envelope = message::build(mail, (&inner.from, &inner.site), inner.clock.now(), &*inner.rng)?;
         let sent = inner.smtp.send(&envelope, inner.patience.attempt).await;
         sent.map_err(|fault| Error::unavailable("mail_not_sent", format!("The mail was not sent: {fault}.")))
+    }
+
+    /// Whether the mail server can be reached, takes TLS as it is set, and takes the account, if there is one.
+    ///
+    /// # Errors
+    /// `mail_unusable`, with what the mail server said.
+    pub async fn probe(&self) -> Result<()> {
+        let probed = self.0.smtp.probe(PROBE).await;
+        probed.map_err(|fault| Error::unavailable("mail_unusable", format!("No mail can be sent: {fault}.")))
     }
 
     /// Takes no more mails, and gives those under way so long.

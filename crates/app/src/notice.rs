@@ -17,14 +17,16 @@ pub enum Change {
     IdentityAdded(String),
     /// One can't be used any more.
     IdentityRemoved(String),
+    /// The first mail was opened, and what opened the account before counts no more.
+    OthersShutOut,
 }
 
 impl Visit {
     /// Tells somebody what was changed of their account, if anything was, where mails are sent and it is known where to.
-    pub(crate) async fn tell(&self, user: UserId, change: impl Into<Option<Change>>) {
-        let Some(change) = change.into() else { return };
-        let Some(mailer) = self.mailer_for(user) else { return };
-        if let Some(to) = address(self, user).await {
+    pub(crate) async fn tell(&self, user: UserId, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            let Some(mailer) = self.mailer_for(user) else { return };
+            let Some(to) = address(self, user).await else { return };
             self.send(mailer, to, Letter::WaysChanged { change });
         }
     }

@@ -82,7 +82,7 @@ pub async fn change_password(ctx: &Context, typed: Password, new: Password) -> R
         written.map_err(|error| if error.kind() == Kind::NotFound { wrong_password() } else { error })?;
         session::look_again(ctx.app(), changed.user_id).await;
         tracing::info!(user = %changed.user_id, request_id = ctx.request_id(), "a password was changed");
-        visit.tell(changed.user_id, notice::Change::PasswordSet).await;
+        visit.tell(changed.user_id, [notice::Change::PasswordSet]).await;
         Ok(())
     })
     .await
@@ -99,7 +99,7 @@ pub async fn ask_to_change_address(ctx: &Context, typed: Password, new: Email) -
         let mailer = visit.mailer()?;
         check_current(&ctx, &credential, &typed).await?;
         // Counted, whatever comes of it.
-        drop(visit.begin_request(&new)?);
+        drop(visit.begin_request_of(credential.user_id, &new)?);
         let taken = rows::by_address(&visit.tenant(), &ctx.store, &new).await?;
         let mut batch = Batch::default();
         session::require_asking_with(&ctx, &mut batch)?;

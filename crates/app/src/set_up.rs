@@ -156,7 +156,7 @@ pub async fn finish(visit: &Visit, shown: &str, first: First, current: Option<Co
             taken.link = None;
             session::replace(current.as_ref()).await;
             tracing::info!(user = %user.id, request_id = visit.request_id(), "the first administrator was set up");
-            visit.tell(user.id, Change::PasswordSet).await;
+            visit.tell(user.id, [Change::PasswordSet]).await;
             Ok(opened)
         })
         .await

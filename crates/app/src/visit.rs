@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use retinue_model::{Email, Result};
+
 use crate::context::Inner;
 use crate::device::DeviceCookie;
 use crate::key_cache::KnownKey;
@@ -68,11 +70,11 @@ impl Visit {
     }
 
     /// Runs work to its end even when the client hangs up: a transaction and what follows from it belong together.
-    pub(crate) async fn to_its_end<T, F, W>(&self, work: F) -> retinue_model::Result<T>
+    pub(crate) async fn to_its_end<T, F, W>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(Self) -> W,
-        W: Future<Output = retinue_model::Result<T>> + Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
     {
         self.app.detached(work(self.clone())).await
     }
@@ -80,6 +82,19 @@ impl Visit {
     /// The same request, of somebody whose key was shown.
     pub(crate) fn known_by_key(self, known: Arc<KnownKey>) -> Context {
         Context::of_key(self, known)
+    }
+
+    /// The same for what lets somebody in; why it does not is logged, with as much of the address as a log may have.
+    pub(crate) async fn lets_in<T, F, W>(&self, account: Option<&Email>, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> W,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        let done = self.to_its_end(work).await;
+        done.inspect_err(|error| {
+            self.note_refused("nobody was signed in", error, account.map(Email::masked).as_deref());
+        })
     }
 
     /// The same request, of somebody who is known.

@@ -14,34 +14,17 @@ use crate::authorization_parameters::is_prompt;
 use crate::config::Config;
 use crate::metadata::Metadata;
 use crate::moment::Moment;
+use crate::prompt::Prompt;
 
 /// The longest hint that is passed on.
 const MAX_HINT: usize = 320;
-
-/// What the provider should ask the person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prompt {
-    /// To sign in, even if they are signed in there.
-    Login,
-    /// Which of their accounts.
-    SelectAccount,
-}
-
-impl Prompt {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::SelectAccount => "select_account",
-        }
-    }
-}
 
 /// What is wanted of one sign-in.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Where the person wants to go afterwards; comes back as it is, and is the caller's to check.
     pub return_path: String,
-    /// What the provider should ask.
+    /// What the provider should ask, as far as it takes such questions.
     pub prompt: Option<Prompt>,
     /// How long ago the person may have signed in there. It is checked, unless the provider is one that never says when that
     /// was.
@@ -128,10 +111,11 @@ pub(crate) fn begin(config: &Config, metadata: &Metadata, moment: Moment<'_>, op
             .append_pair("nonce", pending.nonce.expose_secret())
             .append_pair("code_challenge", &challenge(pending.verifier.expose_secret()))
             .append_pair("code_challenge_method", "S256");
-        let wanted = |parameter: &&(String, String)| options.prompt.is_none() || !is_prompt(parameter);
+        let prompt = options.prompt.and_then(|prompt| prompt.value(config, metadata));
+        let wanted = |parameter: &&(String, String)| prompt.is_none() || !is_prompt(parameter);
         query.extend_pairs(config.authorization_parameters.iter().filter(wanted));
-        if let Some(prompt) = options.prompt {
-            query.append_pair("prompt", prompt.name());
+        if let Some(prompt) = prompt {
+            query.append_pair("prompt", prompt);
         }
         if let Some(max_age) = max_age {
             query.append_pair("max_age", &max_age.to_string());

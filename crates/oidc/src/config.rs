@@ -11,7 +11,8 @@ use crate::http::Limits;
 use crate::issuer::{self, Issuer};
 use crate::required_claims;
 
-const MAX_LEEWAY: Duration = Duration::from_mins(5);
+/// The most by which the clocks may differ.
+pub const MAX_LEEWAY: Duration = Duration::from_mins(5);
 const MAX_NAME: usize = 32;
 const MAX_CLIENT_ID: usize = 255;
 

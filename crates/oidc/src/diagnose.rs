@@ -9,7 +9,6 @@ mod flow;
 mod issuer;
 mod keys;
 mod sessions;
-mod vendor;
 
 #[cfg(test)]
 mod tests;

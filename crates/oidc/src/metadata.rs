@@ -23,6 +23,8 @@ pub(crate) struct Metadata {
     pub names_issuer: bool,
     /// Whether it says that it tells when people signed in.
     pub announces_auth_time: bool,
+    /// What it takes as `prompt` (Initiating User Registration via OpenID Connect 1.0, section 4.2), if it says so.
+    pub prompts: Option<Vec<String>>,
 }
 
 impl Metadata {
@@ -53,6 +55,8 @@ impl Metadata {
             algorithms: algorithms(document)?,
             names_issuer: flag(document, "authorization_response_iss_parameter_supported"),
             announces_auth_time: announces(document, "claims_supported", "auth_time"),
+            // What is no list keeps nobody from signing in.
+            prompts: texts(document, "prompt_values_supported").unwrap_or_default(),
         })
     }
 }

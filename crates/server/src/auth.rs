@@ -183,8 +183,10 @@ impl Auth {
                 .map_err(|error| ConfigError::new(&format!("auth.admins[{index}]"), error.detail()))?;
         }
         let Sessions { idle_hours, absolute_hours } = self.sessions;
-        if idle_hours == 0 || absolute_hours == 0 || absolute_hours > 24 * 366 {
-            return Err(ConfigError::new("auth.sessions", "must be hours from 1 to 8784."));
+        for (key, hours) in [("idle_hours", idle_hours), ("absolute_hours", absolute_hours)] {
+            if !(1..=24 * 366).contains(&hours) {
+                return Err(ConfigError::new(&format!("auth.sessions.{key}"), "must be hours from 1 to 8784."));
+            }
         }
         match self.mode {
             Mode::SingleUser => Ok(()),
@@ -293,6 +295,10 @@ impl OidcProvider {
             email: self.email_claim.clone(),
             email_verified: self.email_verified_claim.clone(),
         };
+        if self.leeway_seconds > retinue_oidc::MAX_LEEWAY.as_secs() {
+            let text = format!("is more than {}. Set the clocks right instead.", retinue_oidc::MAX_LEEWAY.as_secs());
+            return Err(ConfigError::new(&format!("{key}.leeway_seconds"), text));
+        }
         config.leeway = Duration::from_secs(self.leeway_seconds);
         config.user_info = match self.user_info {
             UserInfoKey::WhenClaimsLack => UserInfo::WhenClaimsLack,
@@ -305,7 +311,11 @@ impl OidcProvider {
             .map_err(|reason| ConfigError::new(&format!("{key}.required_claims"), reason))?;
         config.required_claims = grouped(claims);
         config.needs_verified_email = self.link_by_email == LinkKey::Verified || needs_verified_email;
-        let minutes = i64::from(self.refresh_minutes.max(1));
+        if self.refresh_minutes == 0 {
+            let text = "must be at least 1: the provider is asked that often whether somebody may still come in.";
+            return Err(ConfigError::new(&format!("{key}.refresh_minutes"), text));
+        }
+        let minutes = i64::from(self.refresh_minutes);
         Ok(SignInProvider {
             label: if self.label.is_empty() { host.to_owned() } else { self.label.clone() },
             provider: Provider::new(config).map_err(|error| ConfigError::new(key, error.detail()))?,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use retinue_app::admin::Declared;
 use retinue_app::auth::Auth;
+use retinue_app::mail::Mailer;
 use retinue_app::{Clock as _, Rng as _};
 use retinue_oidc::{Finding, Level, Moment};
 
@@ -31,7 +32,11 @@ impl std::error::Error for Unwell {}
 /// [`Unwell`], with the same lines, if something keeps people from signing in.
 pub(crate) async fn run(config: &Config) -> anyhow::Result<String> {
     let auth = config.auth.build(config, config.server.listen.0)?;
-    let mut findings = vec![(String::new(), of_server(config, &auth))];
+    let mut server = of_server(config, &auth);
+    if config.takes_addresses() {
+        server.push(mail(config, config.mailer(&auth.public_url)?).await);
+    }
+    let mut findings = vec![(String::new(), server)];
     for configured in &auth.providers {
         let rng = SystemRng::new();
         let random = |bytes: &mut [u8]| rng.fill(bytes);
@@ -76,7 +81,7 @@ fn of_server(config: &Config, auth: &Auth) -> Vec<Finding> {
         return vec![finding(
             Level::Good,
             "mode",
-            "Nobody signs in: everybody who reaches the server is the local user. Set AUTH_MODE=oidc to let people sign in.",
+            "Nobody signs in: everybody who reaches the server is the local user. Set AUTH_MODE=oidc or AUTH_MODE=local to let people sign in.",
         )];
     }
     let mut findings = vec![public_url(auth), keys(config)];
@@ -107,6 +112,19 @@ fn public_url(auth: &Auth) -> Finding {
             "{url} leads to this machine: only people who sit at it can sign in. Set RETINUE_PUBLIC_URL to the https address for others."
         ),
     )
+}
+
+/// Whether mail can be sent to those who sign in by address.
+async fn mail(config: &Config, mailer: Option<Mailer>) -> Finding {
+    let Some(mailer) = mailer else {
+        let text = "None is sent: nobody signs in with a link, and nobody sets a forgotten password anew. Set mail.host and mail.from to send some.";
+        return finding(Level::Note, "mail", text);
+    };
+    let (host, port) = (&config.mail.host, config.mail.port);
+    match mailer.probe().await {
+        Ok(()) => finding(Level::Good, "mail", format!("{host}:{port} takes it.")),
+        Err(error) => finding(Level::Problem, "mail", format!("{host}:{port}: {}", error.detail())),
+    }
 }
 
 fn keys(config: &Config) -> Finding {

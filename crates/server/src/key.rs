@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::system::{SystemClock, SystemRng};
 
 /// How often it is looked whether the file changed.
-const WATCH: Duration = Duration::from_secs(2);
+const WATCH: Duration = Duration::from_millis(500);
 
 fn path(config: &Config) -> PathBuf {
     config.data.dir.join("instance.key")
@@ -188,7 +188,7 @@ pub(crate) fn rotate(config: &Config, forget: bool) -> Result<String> {
         (false, 0) => "A new key is in use; what was made with the others still counts.\n".to_owned(),
         (false, dropped) => format!("A new key is in use; {dropped} that nothing needs any more were dropped.\n"),
     };
-    Ok(format!("{said}A running server takes it within {} seconds.\n", WATCH.as_secs()))
+    Ok(format!("{said}A running server takes it within a second.\n"))
 }
 
 /// Takes other keys when the file changes, for as long as the program runs.

@@ -93,8 +93,13 @@ impl Config {
                 "is `open`, which needs mail: an address is confirmed before anybody becomes a user. Set mail.host and mail.from, or `invite`.",
             ));
         }
-        let wrong = |error: &retinue_model::Error| ConfigError::new("auth.local.password_memory_kib", error.detail());
-        self.parameters().check().map_err(|error| wrong(&error))
+        let Parameters { iterations, lanes, .. } = self.parameters();
+        let key = match () {
+            () if !(1..=password::MAX_ITERATIONS).contains(&iterations) => "auth.local.password_iterations",
+            () if !(1..=password::MAX_LANES).contains(&lanes) => "auth.local.password_lanes",
+            () => "auth.local.password_memory_kib",
+        };
+        self.parameters().check().map_err(|error| ConfigError::new(key, error.detail()))
     }
 
     fn check_mail(&self) -> Result<(), ConfigError> {

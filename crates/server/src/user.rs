@@ -5,8 +5,8 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use retinue_app::administration::{Administration, INVITATION_LASTS, NewUser};
-use retinue_app::mail::{Letter, Mail};
+use retinue_app::administration::{Administration, INVITATION_LASTS, NewUser, WayIn};
+use retinue_app::mail::{Letter, Mail, Mailer};
 use retinue_app::notice::Change;
 use retinue_model::credential::PasswordHash;
 use retinue_model::user::User;
@@ -176,29 +176,37 @@ async fn change(
 async fn set_password(config: &Config, named: &str, as_json: bool) -> anyhow::Result<String> {
     let people = open(config).await?;
     let user = people.find(named).await?;
-    let email = user.email.as_deref().and_then(|email| Email::new(email).ok());
-    people.set_password(&user, password(config, email.as_ref()).await?).await?;
-    let told = tell(config, email, Change::PasswordSet).await?;
+    let way_in = people.way_in(&user).await?;
+    let mailer = config.mailer(&config.public_url(config.server.listen.0))?;
+    let hash = password(config, way_in.as_ref().map(|way_in| &way_in.address)).await?;
+    people.set_password(&user, hash).await?;
+    let told = tell(mailer.zip(way_in.clone()), Change::PasswordSet).await;
     let note = match &told {
         Some(Ok(())) => "A mail tells them.\n".to_owned(),
         Some(Err(error)) => format!("{} Tell them yourself.\n", error.detail()),
         None => String::new(),
     };
-    let done = format!("{} has another password, and their sessions have ended.\n{note}", called(&user));
+    let unshown = way_in.filter(|way_in| !way_in.is_shown).map(|WayIn { address, .. }| {
+        format!(
+            "Nobody has shown yet that {address} is theirs: whoever opens the first mail to it has the account alone, and \
+            what opened it before counts no more.\n"
+        )
+    });
+    let done = format!(
+        "{} has another password, and their sessions have ended.\n{note}{}",
+        called(&user),
+        unshown.unwrap_or_default()
+    );
     let mut view = view(&user);
     view["told"] = json!(matches!(told, Some(Ok(()))));
     Ok(said(as_json, &view, done + hint(config)))
 }
 
-/// Tells somebody what was changed of their account, where mails are sent; what became of that, if one was.
-async fn tell(
-    config: &Config,
-    email: Option<Email>,
-    change: Change,
-) -> anyhow::Result<Option<retinue_model::Result<()>>> {
-    let mailer = config.mailer(&config.public_url(config.server.listen.0))?;
-    let Some((mailer, to)) = mailer.zip(email) else { return Ok(None) };
-    Ok(Some(mailer.send_now(&Mail { to, letter: Letter::WaysChanged { change } }).await))
+/// Tells somebody what was changed of their account, where mails are sent and somebody vouches for the address or it opens
+/// the account; what became of that, if one was.
+async fn tell(reached: Option<(Mailer, WayIn)>, change: Change) -> Option<retinue_model::Result<()>> {
+    let (mailer, WayIn { address: to, .. }) = reached?;
+    Some(mailer.send_now(&Mail { to, letter: Letter::WaysChanged { change } }).await)
 }
 
 async fn invite(config: &Config, email: &Email, (no_mail, as_json): (bool, bool)) -> anyhow::Result<String> {

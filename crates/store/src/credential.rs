@@ -129,9 +129,9 @@ pub async fn lets_anybody_in(tenant: &Tenant, store: &Store, by_link: bool) -> R
     Ok(found.is_some())
 }
 
-/// Takes a user's password and identities away, with the sessions that were begun with those, when the batch is written, if
-/// they sign in with this address, as it is compared, and nobody has opened a mail that went there. To come before that is
-/// noted, and before another password is set.
+/// Takes a user's password and identities away, when the batch is written, if they sign in with this address, as it is compared,
+/// and nobody has opened a mail that went there. Of sessions only those of these identities go too. To come before that is noted,
+/// before other sessions are ended, and before another password is set.
 pub fn shut_with(tenant: &Tenant, batch: &mut Batch, user: UserId, key: &str, now: Timestamp) {
     batch.write(&sql::DROP_PASSWORD, params![now, user, tenant.id(), key.to_owned()]);
     batch.write(&sql::DROP_IDENTITIES, params![user, tenant.id(), key.to_owned()]);

@@ -33,7 +33,7 @@ pub use identity_provider::{IdentityProvider, SigningKey};
 pub use letter_box::LetterBox;
 pub use line::{Happening, Line};
 pub use model_server::{Answer, Exchange, ModelServer};
-pub use people::{HASHING, auth_at, mailer, with_mail, with_passwords};
+pub use people::{HASHING, auth_at, mailer, with_hashing, with_mail, with_passwords};
 pub use person::{Person, location};
 pub use port::Port;
 pub use program::{Program, Running};

@@ -185,7 +185,13 @@ fn sign_in_provider(config: Config) -> SignInProvider {
 /// People sign in with an address and a password, and no mail is sent.
 #[must_use]
 pub fn with_passwords() -> Local {
-    Local::new(Registration::Closed, passwords(HASHING), None)
+    with_hashing(HASHING)
+}
+
+/// The same, with hashes that are made so.
+#[must_use]
+pub fn with_hashing(settings: password::Settings) -> Local {
+    Local::new(Registration::Closed, passwords(settings), None)
 }
 
 /// The same, and mail goes through a server on this port of the machine.

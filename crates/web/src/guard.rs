@@ -18,6 +18,7 @@ use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result};
 
 use crate::asked::{Asked, Refused};
+use crate::page::page_of_form;
 use crate::{bearer, cookie};
 
 /// What a browser may call itself, in bytes; more is cut off.
@@ -179,10 +180,5 @@ fn return_to(parts: &Parts) -> ReturnTo {
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return ReturnTo::new(parts.uri.path_and_query().map_or(path, axum::http::uri::PathAndQuery::as_str));
     }
-    let mut parts = path.split('/').skip(1);
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("threads"), Some(id), Some(_)) => ReturnTo::new(&format!("/threads/{id}")),
-        (Some("account"), ..) => ReturnTo::new("/account"),
-        _ => ReturnTo::default(),
-    }
+    page_of_form(path)
 }

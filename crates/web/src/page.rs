@@ -25,11 +25,12 @@ pub(crate) mod turn;
 use askama::Template;
 use axum::Extension;
 use axum::http::header::ACCEPT;
-use axum::http::{Method, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use retinue_app::Context;
 use retinue_model::Error;
 use retinue_model::error::Kind;
+use retinue_model::return_to::ReturnTo;
 
 use crate::asked::Asked;
 use crate::problem::{self, Request};
@@ -154,9 +155,26 @@ pub(crate) async fn missing(Extension(asked): Extension<Asked>) -> Response {
     asked.refuse(Error::new(Kind::NotFound, "not_found", "There is nothing at this address."))
 }
 
-/// The path has routes, but not for this method.
-pub(crate) async fn wrong_method(method: Method, Extension(asked): Extension<Asked>) -> Response {
+/// The path has routes, but not for this method. Somebody who comes back to the address of a form that was refused gets the
+/// page on which it stands.
+pub(crate) async fn wrong_method(method: Method, uri: Uri, Extension(asked): Extension<Asked>) -> Response {
+    if method == Method::GET && asked.wants_page {
+        let page = page_of_form(uri.path());
+        if page != ReturnTo::default() {
+            return Redirect::to(page.as_str()).into_response();
+        }
+    }
     asked.refuse(Error::invalid("method_not_allowed", format!("{method} is not possible here.")))
+}
+
+/// The page on which the form stands that is sent to this address; the start page where there is none of its own.
+pub(crate) fn page_of_form(path: &str) -> ReturnTo {
+    let mut parts = path.split('/').skip(1);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("threads"), Some(id), Some(_)) => ReturnTo::new(&format!("/threads/{id}")),
+        (Some("account"), ..) => ReturnTo::new("/account"),
+        _ => ReturnTo::default(),
+    }
 }
 
 /// Plain text with `code` in backticks, as HTML.

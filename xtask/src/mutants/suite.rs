@@ -1,6 +1,7 @@
 //! The tests of the copy: built once, run for each mutant until one of them fails.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -87,6 +88,15 @@ impl Binary {
         })
     }
 
+    /// The modules that its tests are in, each once.
+    pub(super) fn modules(&self) -> Result<BTreeSet<String>> {
+        let mut command = Command::new(&self.program);
+        command.arg("--list").stdin(Stdio::null());
+        let output = command.output().with_context(|| format!("cannot start {}", self.program.display()))?;
+        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(listed.lines().filter_map(module).map(str::to_owned).collect())
+    }
+
     /// Runs the tests that these arguments choose, with that mutant awake, up to the first that fails.
     pub(super) fn run(&self, arguments: &[&str], mutant: Option<&str>) -> Result<Ending> {
         // What tests leave behind when they are stopped goes with it.
@@ -127,6 +137,11 @@ fn watch(child: &mut Child) -> Result<Ending> {
     Ok(if status.success() { Ending::Passed } else { Ending::Failed(format!("all at once ({status})")) })
 }
 
+/// The module of the test that this line names.
+fn module(line: &str) -> Option<&str> {
+    line.strip_suffix(": test")?.split_once("::").map(|(module, _)| module)
+}
+
 /// The test of which this line says that it failed.
 fn failed(line: &str) -> Option<&str> {
     line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
@@ -151,6 +166,13 @@ mod tests {
         assert_eq!(failed("test session::tests::it_ends ... FAILED"), Some("session::tests::it_ends"));
         assert_eq!(failed("test session::tests::it_ends ... ok"), None);
         assert_eq!(failed("test result: FAILED. 1 passed; 1 failed"), None);
+    }
+
+    #[test]
+    fn a_line_says_in_which_module_a_test_is() {
+        assert_eq!(module("session::sqlite::it_ends: test"), Some("session"));
+        assert_eq!(module("it_ends: test"), None);
+        assert_eq!(module("2 tests, 0 benchmarks"), None);
     }
 
     #[test]

@@ -175,11 +175,22 @@ fn ways_changed(change: &Change, site: &str) -> String {
         Change::IdentityRemoved(label) => {
             format!("An identity of {} was removed from your Retinue account", name(label))
         }
+        Change::OthersShutOut => return others_shut_out(site),
     };
     format!(
         "{what}, at {site}.\n\n\
         Was it you? Then all is well.\n\
         Was it not? Then somebody else has been in your account: tell whoever runs {site} at once.\n"
+    )
+}
+
+fn others_shut_out(site: &str) -> String {
+    format!(
+        "You opened the first mail that came to you from Retinue at {site}, and so showed that this address is yours.\n\n\
+        From now on your account there is yours alone: whatever had opened it before, a password or an identity at a provider, \
+        counts no more, and other browsers are signed out. If you had a password, set another one:\n\
+        ask for a link where it says \"Forgot your password?\" on the page to sign in.\n\n\
+        Was it not you? Then somebody reads your mail: tell whoever runs {site} at once.\n"
     )
 }
 

@@ -69,6 +69,14 @@ impl Smtp {
         Ok(())
     }
 
+    /// Signs in at the mail server and leaves again, within this time.
+    pub(super) async fn probe(&self, limit: Duration) -> std::result::Result<(), Fault> {
+        let connected = timeout(limit, self.connect()).await.map_err(|_| Fault::Silent(limit))?;
+        let mut connection = connected.map_err(|error| Fault::of(&error))?;
+        let _ = timeout(GOOD_BYE, connection.abort()).await;
+        Ok(())
+    }
+
     async fn connect(&self) -> std::result::Result<AsyncSmtpConnection, lettre::transport::smtp::Error> {
         let implicit = match &self.security {
             Security::Implicit(parameters) => Some(parameters.clone()),

@@ -49,7 +49,7 @@ fn mail() -> Mail {
     Mail { to: email("ada@example.com"), letter: magic_link() }
 }
 
-fn letters() -> [Letter; 9] {
+fn letters() -> [Letter; 10] {
     let (link, good_for) = ("https://retinue.example.com/x".to_owned(), Duration::from_hours(1));
     [
         magic_link(),
@@ -64,6 +64,7 @@ fn letters() -> [Letter; 9] {
         Letter::WaysChanged { change: Change::PasswordSet },
         Letter::WaysChanged { change: Change::IdentityAdded("Example SSO".to_owned()) },
         Letter::WaysChanged { change: Change::IdentityRemoved("Example SSO".to_owned()) },
+        Letter::WaysChanged { change: Change::OthersShutOut },
         Letter::Invitation { link: link.clone(), good_for: Duration::from_hours(7 * 24) },
         Letter::AlreadyRegistered { link },
     ]

@@ -66,7 +66,7 @@ impl Parameters {
                 "invalid_password_settings",
                 format!(
                     "A password's hash takes 8 KiB of memory for each lane at least and {MAX_MEMORY_KIB} KiB at most, \
-                    {MAX_ITERATIONS} passes and {MAX_LANES} lanes at most, and memory times passes is {MAX_WORK_KIB} KiB at most."
+                    1 to {MAX_ITERATIONS} passes and 1 to {MAX_LANES} lanes, and memory times passes is {MAX_WORK_KIB} KiB at most."
                 ),
             )
         })

@@ -9,7 +9,7 @@ use crate::provider::Provider;
 use super::announced::Announced;
 use super::cause;
 use super::finding::Findings;
-use super::vendor;
+use crate::vendor;
 
 const ABOUT: &str = "client authentication";
 const ASSERTION_ALGORITHMS: &str = "token_endpoint_auth_signing_alg_values_supported";

@@ -12,7 +12,7 @@ use crate::reason::Reason;
 
 use super::cause;
 use super::finding::Findings;
-use super::vendor;
+use crate::vendor;
 
 /// A difference of clocks that is worth a line, in seconds.
 const CLOCK_NOTE: i64 = 5;

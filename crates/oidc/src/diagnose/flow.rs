@@ -6,7 +6,7 @@ use crate::metadata::Metadata;
 
 use super::announced::Announced;
 use super::finding::Findings;
-use super::vendor;
+use crate::vendor;
 
 /// What keeps anybody from coming back with a code.
 pub(super) fn flow(findings: &mut Findings, announced: Announced<'_>) {

@@ -8,7 +8,7 @@ use crate::json::Object;
 use crate::reason::quoted;
 
 use super::finding::Findings;
-use super::vendor;
+use crate::vendor;
 
 /// Whether both are the same.
 pub(super) fn is_the_same(findings: &mut Findings, document: &Object, configured: &Issuer) -> bool {

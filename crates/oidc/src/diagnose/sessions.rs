@@ -5,7 +5,7 @@ use crate::metadata::Metadata;
 
 use super::announced::Announced;
 use super::finding::Findings;
-use super::vendor;
+use crate::vendor;
 
 /// Sign-out there, back-channel logout, and whether one of the ways leads here.
 pub(super) fn sessions(findings: &mut Findings, config: &Config, metadata: &Metadata, announced: Announced<'_>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use retinue_oidc::{Options, Pending, Prompt};
 use retinue_testkit::SigningKey;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::stage::{REDIRECT_URI, Stage};
@@ -32,7 +32,7 @@ async fn somebody_signs_in() {
 async fn the_request_is_for_a_code_with_pkce() {
     let stage = Stage::start().await;
     let options = Options {
-        prompt: Some(Prompt::SelectAccount),
+        prompt: Some(Prompt::Login),
         max_age: Some(Duration::from_mins(5)),
         login_hint: Some("ada@example.com&scope=all".to_owned()),
         ..Options::default()
@@ -49,7 +49,7 @@ async fn the_request_is_for_a_code_with_pkce() {
     assert_eq!((get("redirect_uri"), get("scope")), (REDIRECT_URI.to_owned(), "openid profile email".to_owned()));
     assert_eq!((get("code_challenge_method"), get("code_challenge").len()), ("S256".to_owned(), 43));
     assert_eq!((get("state"), get("nonce").len()), (begun.pending.state.clone(), 43));
-    assert_eq!((get("prompt"), get("max_age")), ("select_account".to_owned(), "300".to_owned()));
+    assert_eq!((get("prompt"), get("max_age")), ("login".to_owned(), "300".to_owned()));
     assert_eq!(get("login_hint"), "ada@example.com&scope=all");
     assert_ne!(get("state"), get("nonce"));
 }
@@ -76,6 +76,29 @@ async fn a_provider_gets_parameters_of_its_own() {
     let begun = stage.begin_with(options).await;
     assert_eq!(sent(&begun.url, "prompt"), ["login"], "what this sign-in wants goes first");
     assert_eq!(sent(&begun.url, "access_type"), ["offline"]);
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_only_what_it_takes() {
+    use Prompt::{Login, SelectAccount};
+    let both = json!(["none", "login", "consent", "select_account"]);
+    for (announced, prompt, expected) in [
+        (Value::Null, Login, Some("login")),
+        (Value::Null, SelectAccount, Some("login")),
+        (both.clone(), Login, Some("login")),
+        (both, SelectAccount, Some("select_account")),
+        (json!(["none", "login"]), SelectAccount, Some("login")),
+        (json!(["none", "consent", "select_account"]), Login, Some("select_account")),
+        (json!(["none", 7]), Login, None),
+        (json!("login"), Login, Some("login")),
+    ] {
+        let document = json!({"prompt_values_supported": announced});
+        let stage = Stage::scripted(|script| script.metadata = document).await;
+        let begun = stage.begin_with(Options { prompt: Some(prompt), ..Options::default() }).await;
+        let url = Url::parse(&begun.url).unwrap();
+        let sent: Vec<_> = url.query_pairs().filter(|(name, _)| name == "prompt").map(|(_, value)| value).collect();
+        assert_eq!(sent, expected.as_slice(), "{announced}, {prompt:?}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ on_both_databases! {
     what_a_trusted_provider_says_of_another_address_proves_nothing,
     an_address_to_sign_in_with_proves_nothing_of_another,
     an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened,
+    an_address_that_was_shown_proves_nothing_of_another,
     what_was_here_before_is_offered_to_the_first_administrator,
     what_was_here_before_is_for_whoever_is_an_administrator_at_that_moment,
 }
@@ -102,6 +103,22 @@ async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(datab
     assert!(runs_it(&boss).await);
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
     assert!(!runs_it(&mallory).await, "it was somebody else who showed it");
+}
+
+/// Mallory shows an address of her own, and her provider says that she has the boss's.
+async fn an_address_that_was_shown_proves_nothing_of_another(database: Database) {
+    let (app, sso, _) = start(database).await;
+    let mallory = comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
+    let administration = app.administration().await;
+    let user = administration.find(&mallory.id().await).await.unwrap();
+    administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
+    let mallory = comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
+    let link = sent_to(&app, (Purpose::EmailChange, user.id), "mallory@example.org").await;
+    let shown = mallory.post("/auth/email-change/verify", &json!({"token": link})).await;
+    assert_eq!(shown.0, 204, "{}", shown.1);
+    let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
+    assert_eq!(mallory.id().await, user.id.to_string());
+    assert!(!runs_it(&mallory).await);
 }
 
 /// Nobody signed in at first, and from a restart on people do.

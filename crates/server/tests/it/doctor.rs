@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use retinue_app::Clock;
-use retinue_testkit::{FakeClock, IdentityProvider, Program};
+use retinue_testkit::{FakeClock, IdentityProvider, LetterBox, Program};
 use serde_json::json;
 
 /// Exit code, and everything that was said.
@@ -196,4 +196,31 @@ fn keys_are_private_and_are_rotated_with_overlap() {
     fs::write(&file, "nonsense\n").unwrap();
     assert!(rotate(&[]).1.contains("Put it back from a backup"));
     assert_eq!(fs::read_to_string(&file).unwrap(), "nonsense\n", "nothing is thrown away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_whether_mail_can_be_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = async |environment: Vec<(&'static str, String)>| {
+        let folder = folder.path().to_owned();
+        let asked = tokio::task::spawn_blocking(move || {
+            let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, &**value)).collect();
+            says_of(&folder, "mail", &environment)
+        });
+        asked.await.unwrap()
+    };
+    let (code, lines) = ask(Vec::new()).await;
+    assert!(code == Some(0) && lines[0].starts_with("note     mail: None is sent"), "{lines:?}");
+    let at = |port: u16| {
+        let settings = [("HOST", "127.0.0.1".to_owned()), ("PORT", port.to_string()), ("TLS", "none".to_owned())];
+        let from = ("RETINUE__MAIL__FROM", "no-reply@example.com".to_owned());
+        let names = ["RETINUE__MAIL__HOST", "RETINUE__MAIL__PORT", "RETINUE__MAIL__TLS"];
+        let set = names.into_iter().zip(settings.map(|(_, value)| value));
+        set.chain([from]).collect::<Vec<_>>()
+    };
+    let letters = LetterBox::open().await;
+    let expected = format!("ok       mail: 127.0.0.1:{} takes it.", letters.port());
+    assert_eq!(ask(at(letters.port())).await, (Some(0), vec![expected]));
+    let (code, lines) = ask(at(1)).await;
+    assert!(code == Some(1) && lines[0].starts_with("PROBLEM  mail: 127.0.0.1:1: No mail can be sent: "), "{lines:?}");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use reqwest::Method;
 use retinue_testkit::{Database, Person, TestApp, on_both_databases};
 
 use crate::isolation::route::{self, Route};
@@ -100,4 +101,17 @@ async fn answer(nobody: &Person, route: &Route, accept: &str) -> String {
     let leads_to = response.headers().get("location").map(|place| place.to_str().unwrap());
     let is_refused = response.status() == 401 || leads_to.is_some_and(|place| place.starts_with("/sign-in"));
     if is_refused { "refused".to_owned() } else { response.status().as_u16().to_string() }
+}
+
+#[tokio::test]
+async fn a_token_does_not_count_where_nobody_signs_in() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let person = Person::stranger(&app);
+    for (name, value) in [("authorization", "Bearer x"), ("x-api-key", "rtn_x")] {
+        for path in ["/api/threads", "/auth/me", "/"] {
+            let response = person.send(person.request(Method::GET, path).header(name, value)).await;
+            assert_eq!(response.status(), 401, "{name}, {path}");
+        }
+    }
+    assert_eq!(person.status(Method::GET, "/api/threads").await, 200);
 }

@@ -8,6 +8,7 @@ use retinue_testkit::{Database, IdentityProvider, Person, TestApp, on_both_datab
 use serde_json::{Value, json};
 
 on_both_databases! {
+    somebody_elses_identity_is_not_there_for_whoever_has_not_shown_anew_who_they_are,
     what_is_not_configured_any_more_is_no_way_in,
     a_password_is_no_way_in_where_nobody_signs_in_so,
     an_address_without_a_password_is_no_way_in_where_no_mail_is_sent,
@@ -175,4 +176,14 @@ async fn an_address_is_in_doubt_though_one_that_looks_alike_is_there(database: D
         assert_eq!(remove(&person, &first).await.0, 204);
         assert_eq!(app.database.ask(&verified).await, ["0"], "{look_alike}");
     }
+}
+
+async fn somebody_elses_identity_is_not_there_for_whoever_has_not_shown_anew_who_they_are(database: Database) {
+    let (app, [sso, other]) = TestApp::with_providers(database, |_| {}).await;
+    let (_, [hers, _]) = ada(&app, [&sso, &other], "ada@example.org").await;
+    let grace = Person::signed_in(&app, &sso, "grace").await;
+    let own = grace.get("/api/identities").await["data"][0]["id"].as_str().unwrap().to_owned();
+    app.clock.advance(std::time::Duration::from_mins(16));
+    assert_eq!(remove(&grace, &hers).await, (404, "not_found".to_owned()));
+    assert_eq!(remove(&grace, &own).await, (403, "sign_in_again".to_owned()));
 }

@@ -319,7 +319,7 @@ async fn an_identity_is_added_to_whoever_began_it_only(database: Database) {
     let ada = comes(&app, ("sso", &sso), "ada", has("ada@example.com", true)).await;
     other.introduce("ada there", has("ada@example.org", true));
     let begun = browser.begin_to_add("other").await;
-    assert!(begun.contains("&prompt=select_account"), "they may have several there: {begun}");
+    assert!(begun.contains("&prompt=login"), "they may have several there: {begun}");
     let back = other.visit(&begun);
     // Meanwhile somebody else signs in there.
     sso.introduce("grace", has("grace@example.com", true));

@@ -1,12 +1,16 @@
 //! Signing in with an address and a password, through the doors.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use retinue_app::set_up;
-use retinue_testkit::{Database, Person, TestApp, keeps, location, until, with_addresses_on_both_engines};
+use retinue_app::{password, set_up};
+use retinue_testkit::{
+    Database, Person, TestApp, keeps, location, until, with_addresses_on_both_engines, with_hashing,
+};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -26,7 +30,8 @@ with_addresses_on_both_engines! {
     the_set_up_link_makes_one_administrator,
     the_set_up_link_is_good_for_a_day_and_while_nobody_can_sign_in,
     the_set_up_link_is_worthless_after_a_day_or_once_somebody_can_sign_in,
-    fifty_who_sign_in_at_once_hold_up_nobody,
+    fifty_who_sign_in_at_once_are_all_answered,
+    the_address_of_a_refused_form_leads_back_to_its_page,
     an_office_behind_one_address_signs_in_at_once,
 }
 
@@ -298,7 +303,7 @@ async fn the_set_up_link_is_worthless_after_a_day_or_once_somebody_can_sign_in(a
     assert_eq!(app.administration().await.list().await.unwrap().len(), 1);
 }
 
-async fn fifty_who_sign_in_at_once_hold_up_nobody(app: TestApp) {
+async fn fifty_who_sign_in_at_once_are_all_answered(app: TestApp) {
     app.add_user("ada@example.com", Some(PASSWORD)).await;
     let ada = Person::stranger(&app);
     ada.sign_in_with("ada@example.com", PASSWORD).await;
@@ -318,6 +323,32 @@ async fn fifty_who_sign_in_at_once_hold_up_nobody(app: TestApp) {
     assert!(answers.iter().all(|status| *status == 401), "{answers:?}");
 }
 
+/// One hash takes a while, as in earnest, and one is made at a time: whoever hashes where requests are answered keeps all of
+/// them waiting.
+#[tokio::test]
+async fn others_are_answered_while_passwords_are_hashed() {
+    let once = password::Settings { at_once: NonZeroUsize::MIN, ..password::Settings::default() };
+    let (app, [sso]) = TestApp::with_providers_and_auth(Database::sqlite(), move |auth| {
+        auth.local = Some(with_hashing(once));
+    })
+    .await;
+    let ada = Person::signed_in(&app, &sso, "ada").await;
+    let answered = AtomicUsize::new(0);
+    let people: Vec<Person> = (0..20).map(|_| Person::stranger(&app)).collect();
+    let sign_ins = join_all(people.iter().enumerate().map(async |(number, person)| {
+        assert_eq!(login(person, &format!("nobody{number}@example.com"), PASSWORD).await.0, 401);
+        answered.fetch_add(1, Ordering::SeqCst);
+    }));
+    let others = async {
+        for _ in 0..5 {
+            assert_eq!(ada.status(Method::GET, "/api/threads").await, 200);
+        }
+        answered.load(Ordering::SeqCst)
+    };
+    let (_, before) = tokio::join!(sign_ins, others);
+    assert!(before < 20, "all were answered first");
+}
+
 async fn an_office_behind_one_address_signs_in_at_once(app: TestApp) {
     let addresses: Vec<String> = (0..50).map(|number| format!("person{number}@example.com")).collect();
     for address in &addresses {
@@ -328,6 +359,20 @@ async fn an_office_behind_one_address_signs_in_at_once(app: TestApp) {
         people.iter().zip(&addresses).map(async |(person, address)| login(person, address, PASSWORD).await.0);
     let answers = join_all(sign_ins).await;
     assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
+}
+
+async fn the_address_of_a_refused_form_leads_back_to_its_page(app: TestApp) {
+    app.add_user("ada@example.com", Some(PASSWORD)).await;
+    let ada = Person::stranger(&app);
+    assert_eq!(ada.sign_in_with("ada@example.com", "a guess").await.status(), 401);
+    assert_eq!(location(&ada.open("/auth/login?return_to=%2Faccount").await), "/sign-in?return_to=%2Faccount");
+    assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+    assert_eq!(location(&ada.open("/signed-out").await), "/", "she is not");
+    for path in ["/account/name", "/account/password", "/account/email", "/account/identities/x/remove"] {
+        assert_eq!(location(&ada.open(path).await), "/account", "{path}");
+    }
+    assert_eq!(location(&ada.open("/threads/thr_x/runs").await), "/threads/thr_x");
+    assert_eq!(ada.status(Method::GET, "/auth/logout").await, 405, "a program asks that");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use retinue_model::one_time_token::Purpose;
 use retinue_testkit::{Database, IdentityProvider, LetterBox, Person, Program, TestApp, on_both_databases, with_mail};
 use serde_json::json;
 
-use crate::link::another_address::{begin, sent};
+use crate::link::another_address::{begin, sent, sent_to};
 use crate::linking::{comes, has};
 
 on_both_databases! {
@@ -23,6 +23,7 @@ on_both_databases! {
     whose_password_is_set_by_a_link_is_told,
     whoever_is_invited_is_told,
     the_first_administrator_is_told,
+    what_the_first_mail_takes_away_is_said_before_and_after,
 }
 
 const ADA: &str = "ada@example.com";
@@ -97,6 +98,9 @@ async fn whose_password_is_set_by_a_link_is_told(database: Database) {
     let story = begin(database, letters.port()).await;
     let link = sent(&story, Purpose::MagicLink, ADA).await;
     let stranger = Person::stranger(&story.app);
+    assert_eq!(stranger.post("/auth/magic-link/verify", &json!({"token": link})).await.0, 200);
+    is_told(&letters, ADA, "your account there is yours alone").await;
+    let link = sent(&story, Purpose::MagicLink, ADA).await;
     assert_eq!(stranger.post("/auth/magic-link/verify", &json!({"token": link})).await.0, 200, "that changes nothing");
     let reset = json!({"token": sent(&story, Purpose::PasswordReset, ADA).await, "password": "another good one"});
     assert_eq!(stranger.post("/auth/password-reset/verify", &reset).await.0, 200);
@@ -122,6 +126,33 @@ async fn the_first_administrator_is_told(database: Database) {
     let form = [("token", token), ("name", "Ada"), ("email", ADA), ("password", PASSWORD)];
     assert_eq!(Person::stranger(&app).submit("/set-up", &form).await.status(), 303);
     is_told(&letters, ADA, "A password was set for your Retinue account").await;
+    no_more_is_told(&app, &letters).await;
+}
+
+/// Ada runs the server, who set it up with a password, and asks for a link by mail.
+async fn what_the_first_mail_takes_away_is_said_before_and_after(database: Database) {
+    let letters = LetterBox::open().await;
+    let app = TestApp::local_with(database, Registration::Closed, Some(letters.port())).await;
+    let ada = app.add_user(ADA, Some(PASSWORD)).await;
+    let stranger = Person::stranger(&app);
+    for (purpose, page, loses) in [
+        (Purpose::PasswordReset, "/auth/password-reset/verify", true),
+        (Purpose::MagicLink, "/auth/magic-link/verify", true),
+        (Purpose::MagicLink, "/auth/magic-link/verify", false),
+    ] {
+        if !loses {
+            is_told(&letters, ADA, "your account there is yours alone").await;
+        }
+        let token = sent_to(&app, (purpose, ada.id), ADA).await;
+        let shown = stranger.open(&format!("{page}?token={token}")).await.text().await.unwrap();
+        let says =
+            shown.contains("you show that ada@example.com is yours") && shown.contains("of before count no more");
+        assert_eq!(says, loses, "{page}: {shown}");
+        if purpose == Purpose::MagicLink {
+            assert_eq!(stranger.post(page, &json!({"token": token})).await.0, 200);
+        }
+    }
+    assert_eq!(Person::stranger(&app).sign_in_with(ADA, PASSWORD).await.status(), 401);
     no_more_is_told(&app, &letters).await;
 }
 

@@ -111,7 +111,8 @@ async fn people_are_kept_beside_a_running_server(typed: Typed) {
     let id = grace["id"].as_str().unwrap();
     assert_eq!(said, format!("grace (grace@example.com, {id}) is no administrator any more.\n"));
     assert!(typed.complaint(&["user", "revoke-admin", "ada@example.com"], "").contains("Nobody else"));
-    typed.said(&["user", "set-password", grace["id"].as_str().unwrap()], "another good one");
+    let said = typed.said(&["user", "set-password", grace["id"].as_str().unwrap()], "another good one");
+    assert!(said.contains("Nobody has shown yet that grace@example.com is theirs"), "{said}");
     assert_eq!(login(&server, "grace@example.com", PASSWORD).await, Err(401));
     assert!(login(&server, "grace@example.com", "another good one").await.is_ok());
     for (arguments, input, word) in [

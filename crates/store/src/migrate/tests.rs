@@ -158,6 +158,25 @@ async fn a_database_of_0_1_keeps_everything_on_postgres() {
     keeps_everything(&store, &Raw::postgres(&url).await).await;
 }
 
+/// FNV-1a: the texts of migrations that were released. A database that went through them is as they say, so they stay.
+const RELEASED: [(i64, [u64; 4]); 2] = [
+    (1, [0x56b8_8638_e798_4ae8, 0xaf9d_ed8d_48a1_43dc, 0xe23f_3fde_92d5_29f0, 0x0ed0_d963_6886_fabb]),
+    (2, [0x277c_f7fe_c2d7_85fd, 0x257a_9acf_f277_9a35, 0xc32d_3f6e_5f9a_5ed5, 0x4cc7_3581_1e3c_8b06]),
+];
+
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[test]
+fn what_was_released_does_not_change() {
+    for (migration, (version, hashes)) in super::MIGRATIONS.iter().zip(RELEASED) {
+        let (sqlite, postgres) = (&migration.sqlite, &migration.postgres);
+        let found = [sqlite.up, sqlite.down, postgres.up, postgres.down].map(fnv);
+        assert_eq!((migration.version, found), (version, hashes));
+    }
+}
+
 /// Before there is anything, with what the local user has, and with what somebody else has.
 async fn what_would_be_merged_is_counted(store: &Store) {
     assert_eq!(merged_by_down(store).await.unwrap(), 0);

@@ -5,16 +5,20 @@ use retinue_app::identity;
 use retinue_model::IdentityId;
 use retinue_model::identity::Identity;
 
-use super::list::List;
-use crate::extract::{Ctx, Param};
+use super::list::{List, Range, Short};
+use crate::extract::{Ctx, Param, Params};
 use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
 /// One's own identities, the oldest first.
-#[utoipa::path(get, path = "/api/identities", tag = "account", responses((status = 200, body = List<Identity>)))]
-pub(crate) async fn list(Ctx(ctx): Ctx) -> Answer<Json<List<Identity>>> {
-    let identities = identity::list(&ctx).await.in_request(&ctx)?;
-    Ok(Json(List::whole(identities)))
+#[utoipa::path(get, path = "/api/identities", tag = "account", params(Range), responses(
+    (status = 200, body = List<Identity>),
+    (status = 400, body = Problem, description = "`invalid_limit`, `invalid_cursor`"),
+))]
+pub(crate) async fn list(Ctx(ctx): Ctx, Params(range): Params<Range>) -> Answer<Json<List<Identity>>> {
+    let entries = identity::list(&ctx).await.in_request(&ctx)?;
+    let list = Short { name: "identities", entries, newest_first: false };
+    Ok(Json(list.part(&range, |identity| identity.id).in_request(&ctx)?))
 }
 
 /// Remove one of one's own identities, and end the sessions that were begun with it.

@@ -81,7 +81,7 @@ async fn mailed(
     (visit, asked): (&Visit, &Asked),
     request: Request,
     ask: impl AsyncFnOnce(&Visit, &Email, &ReturnTo) -> Result<()>,
-    (again, next): (FormFor, FormFor),
+    (again, next): (FormFor, impl Fn(&str, &Errand) -> GateForm),
 ) -> Answer<Response> {
     let AddressForm { email, errand } = form_or_json(request).await.in_request(visit)?;
     let done = async { ask(visit, &Email::new(&email)?, &errand.return_to).await };
@@ -97,10 +97,11 @@ async fn mailed(
     responses(MailAsked))]
 pub(crate) async fn ask(
     Visitor(visit): Visitor,
+    Perhaps(current): Perhaps,
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Answer<Response> {
-    let sent = |email: &str, errand: &Errand| page::sent_form((email, page::Asked::ToSignIn), errand, None);
+    let sent = |email: &str, errand: &Errand| page::sent_form((email, page::Asked::ToSignIn), errand, current.as_ref());
     mailed((&visit, &asked), request, link::ask_to_sign_in, (page::ask_form, sent)).await
 }
 
@@ -140,10 +141,13 @@ impl VerifyForm {
         Ok(Proof::Token(self.token.clone()))
     }
 
-    fn page(&self, current: Option<&Context>) -> GateForm {
+    async fn page(&self, visit: &Visit, current: Option<&Context>) -> GateForm {
         match self.token.as_str() {
             "" => page::sent_form((&self.email, self.asked), &self.errand, current),
-            token => page::verify_form(token, &self.errand, current),
+            token => {
+                let seen = link::look(visit, Purpose::MagicLink, token).await;
+                page::verify_form((token, &seen), &self.errand, current)
+            }
         }
     }
 }
@@ -171,7 +175,7 @@ pub(crate) async fn verify(
     let done = async { link::sign_in(&visit, form.proof()?, place).await };
     match done.await {
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &form.errand.return_to))),
-        Err(error) => refused(&visit, &asked, error, form.page(current.as_ref())),
+        Err(error) => refused(&visit, &asked, error, form.page(&visit, current.as_ref()).await),
     }
 }
 
@@ -230,7 +234,7 @@ pub(crate) async fn reset(
         Ok((user, opened)) => Ok(signed_in(&visit, &asked, user, (&opened, &errand.return_to))),
         Err(error) => {
             let seen = link::look(&visit, Purpose::PasswordReset, &token).await;
-            let form = page::reset_form((&token, page::shown(&seen)), &errand, current.as_ref());
+            let form = page::reset_form((&token, &seen), &errand, current.as_ref());
             refused(&visit, &asked, error, form)
         }
     }

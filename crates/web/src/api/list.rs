@@ -1,6 +1,8 @@
 //! What all lists have in common.
 
 use axum::response::{IntoResponse, Response};
+use retinue_app::cursor;
+use retinue_model::id::{Id, Noun};
 use retinue_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -46,6 +48,36 @@ pub(crate) struct List<T> {
     /// Where the list goes on; null at its end.
     #[schema(required)]
     pub(crate) next_cursor: Option<String>,
+}
+
+/// A list that is short enough to be read whole, and given in parts all the same.
+pub(crate) struct Short<T> {
+    /// What its cursors are told from others by.
+    pub(crate) name: &'static str,
+    /// All of it, in the order of the ids or against it.
+    pub(crate) entries: Vec<T>,
+    /// Whether the newest come first.
+    pub(crate) newest_first: bool,
+}
+
+impl<T> Short<T> {
+    /// The part that is asked for.
+    pub(crate) fn part<N: Noun>(self, range: &Range, id: impl Fn(&T) -> Id<N>) -> Result<List<T>> {
+        let limit = range.limit()?;
+        let after: Option<Id<N>> =
+            range.cursor.as_deref().map(|cursor| cursor::to_entry(self.name, cursor)).transpose()?;
+        // The one that the cursor names may be gone since.
+        let is_passed = |entry: &T| match after {
+            Some(after) if self.newest_first => id(entry).uuid() >= after.uuid(),
+            Some(after) => id(entry).uuid() <= after.uuid(),
+            None => false,
+        };
+        let mut data: Vec<T> = self.entries.into_iter().filter(|entry| !is_passed(entry)).collect();
+        let goes_on = data.len() > limit;
+        data.truncate(limit);
+        let last = data.last().filter(|_| goes_on);
+        Ok(List { next_cursor: last.map(|last| cursor::of_entry(self.name, id(last))), data })
+    }
 }
 
 impl<T> List<T> {

@@ -75,7 +75,10 @@ pub(crate) async fn register(
     if token.is_empty() {
         let done = async { link::ask_to_register(&visit, &Email::new(&email)?, &errand.return_to).await };
         return match done.await {
-            Ok(()) => Ok(sent(&visit, &asked, &page::sent_form((&email, page::Asked::ToRegister), &errand, None))),
+            Ok(()) => {
+                let form = page::sent_form((&email, page::Asked::ToRegister), &errand, current.as_ref());
+                Ok(sent(&visit, &asked, &form))
+            }
             Err(error) => refused(&visit, &asked, error, page::register_form(&email, &errand)),
         };
     }

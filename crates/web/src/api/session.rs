@@ -12,8 +12,8 @@ use retinue_model::{OrganizationId, Principal, SessionId, Slug, TeamId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::list::List;
-use crate::extract::{AnyKey, Ctx, Param};
+use super::list::{List, Range, Short};
+use crate::extract::{AnyKey, Ctx, Param, Params};
 use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
@@ -147,11 +147,16 @@ impl SessionItem {
 }
 
 /// One's own sessions, the newest first.
-#[utoipa::path(get, path = "/api/sessions", tag = "account", responses((status = 200, body = List<SessionItem>)))]
-pub(crate) async fn list(Ctx(ctx): Ctx) -> Answer<Json<List<SessionItem>>> {
-    let sessions = session::list(&ctx).await.in_request(&ctx)?;
+#[utoipa::path(get, path = "/api/sessions", tag = "account", params(Range), responses(
+    (status = 200, body = List<SessionItem>),
+    (status = 400, body = Problem, description = "`invalid_limit`, `invalid_cursor`"),
+))]
+pub(crate) async fn list(Ctx(ctx): Ctx, Params(range): Params<Range>) -> Answer<Json<List<SessionItem>>> {
     let current = session::current(&ctx);
-    Ok(Json(List::whole(sessions.into_iter().map(|session| SessionItem::new(session, current)).collect())))
+    let sessions = session::list(&ctx).await.in_request(&ctx)?;
+    let entries = sessions.into_iter().map(|session| SessionItem::new(session, current)).collect();
+    let list = Short { name: "sessions", entries, newest_first: true };
+    Ok(Json(list.part(&range, |item| item.id).in_request(&ctx)?))
 }
 
 /// End one of one's own sessions, at once.

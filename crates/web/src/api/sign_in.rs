@@ -90,6 +90,10 @@ pub(crate) async fn login(
     headers: HeaderMap,
 ) -> Response {
     let return_to = ReturnTo::new(&query.return_to);
+    // The form for addresses is sent here; whoever comes back to its address gets the page on which it stands.
+    if asked.wants_page && query.provider.is_none() && visit.app().auth().providers.is_empty() {
+        return Redirect::to(&Errand { return_to, why: Why::Nothing }.href("/sign-in")).into_response();
+    }
     let (wish, why) = if query.again.is_some() { (Wish::Anew, Why::Again) } else { (Wish::SignIn, Why::Nothing) };
     match sign_in::begin(&visit, query.provider.as_deref(), &return_to, wish).await {
         Ok(begun) => lead_away(Redirect::to(&begun.url).into_response(), (visit.app(), &headers), &begun),

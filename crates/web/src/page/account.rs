@@ -54,6 +54,8 @@ struct IdentityView {
     email: Option<String>,
     issuer: String,
     subject: String,
+    /// Whether another one looks the same but for the subject.
+    has_twin: bool,
     origin: Option<&'static str>,
     since: When,
     used: When,
@@ -94,7 +96,9 @@ pub(crate) async fn render(ctx: &Context, status: StatusCode, said: Said) -> Res
     let signed_in = session::current(ctx).is_some();
     let auth = ctx.app().auth();
     let label = |name: &str| auth.providers.iter().find(|known| known.name() == name).map(|known| known.label.clone());
-    let identities = identity::list(ctx).await?.into_iter().map(|identity| view(identity, &label, now)).collect();
+    let own = identity::list(ctx).await?;
+    let mut identities: Vec<_> = own.into_iter().map(|identity| view(identity, &label, now)).collect();
+    mark_twins(&mut identities);
     let sessions = session::list(ctx).await?.into_iter().map(|session| SessionView {
         id: session.id.to_string(),
         browser: browser(&session),
@@ -143,6 +147,7 @@ fn view(identity: Identity, label: &impl Fn(&str) -> Option<String>, now: jiff::
         email: identity.email,
         issuer: identity.issuer,
         subject: identity.subject,
+        has_twin: false,
         origin: match identity.origin {
             Origin::SignIn => None,
             Origin::Email => Some("It became yours because its verified address is yours."),
@@ -150,6 +155,14 @@ fn view(identity: Identity, label: &impl Fn(&str) -> Option<String>, now: jiff::
         },
         since: When::new(identity.created_at, now),
         used: When::new(identity.last_used_at, now),
+    }
+}
+
+fn mark_twins(identities: &mut [IdentityView]) {
+    let looks: Vec<_> = identities.iter().map(|one| (one.label.clone(), one.email.clone())).collect();
+    for (index, identity) in identities.iter_mut().enumerate() {
+        let is_twin = |(other, look): (usize, &_)| other != index && *look == looks[index];
+        identity.has_twin = looks.iter().enumerate().any(is_twin);
     }
 }
 

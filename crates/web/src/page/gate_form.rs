@@ -48,6 +48,7 @@ pub(crate) struct Field {
     value: String,
     longest: u16,
     autocomplete: &'static str,
+    hint: &'static str,
 }
 
 impl Field {
@@ -63,7 +64,8 @@ impl Field {
 
     /// A password that is set; what was typed is not kept.
     pub(crate) fn new_password() -> Self {
-        Self::new(("password", "New password", "password"), "", (1024, "new-password"))
+        let field = Self::new(("password", "New password", "password"), "", (1024, "new-password"));
+        Self { hint: "At least 8 characters.", ..field }
     }
 
     /// A short code.
@@ -76,7 +78,7 @@ impl Field {
         value: &str,
         (longest, autocomplete): (u16, &'static str),
     ) -> Self {
-        Self { name, label, kind, value: value.to_owned(), longest, autocomplete }
+        Self { name, label, kind, value: value.to_owned(), longest, autocomplete, hint: "" }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The pages around links that come by mail. Looking at one uses nothing up: mail scanners open every link.
 
+use retinue_app::link::Seen;
 use retinue_app::own_credential::{self, Change};
-use retinue_app::{Context, link};
+use retinue_app::{Context, link, registration};
+use retinue_model::Result;
 use retinue_model::one_time_token::Purpose;
-use retinue_model::{Email, Result};
 use serde::Deserialize;
 
 use super::Page;
@@ -46,7 +47,7 @@ fn in_place_of(form: GateForm, current: Option<&Context>, lead: &str) -> GateFor
     match current.and_then(Context::known_user) {
         Some(known) => form
             .lead(format!(
-                "{lead} You are signed in here as {}: if it is for somebody else, you are signed out.",
+                "{lead} You are signed in here as {}. If the mail was for somebody else, the button below signs you out and them in.",
                 known.name
             ))
             .hidden("instead_of", &known.id.to_string()),
@@ -54,10 +55,26 @@ fn in_place_of(form: GateForm, current: Option<&Context>, lead: &str) -> GateFor
     }
 }
 
+/// What a link leads to takes from whoever had the account, if it does.
+fn with_losses(lead: &str, seen: &Result<Seen>) -> String {
+    match seen {
+        Ok(Seen { address, shuts_out: true }) => format!(
+            "{lead} With it you show that {address} is yours. Then the account is yours alone: its password and its identities of \
+            before count no more."
+        ),
+        _ => lead.to_owned(),
+    }
+}
+
 /// One button, which uses the link up.
-pub(crate) fn verify_form(token: &str, errand: &Errand, current: Option<&Context>) -> GateForm {
+pub(crate) fn verify_form(
+    (token, seen): (&str, &Result<Seen>),
+    errand: &Errand,
+    current: Option<&Context>,
+) -> GateForm {
     let form = GateForm::new("Sign in", "/auth/magic-link/verify", "Sign in").carrying(errand);
-    in_place_of(form, current, "The link in your mail led here. It is good once, for this browser.")
+    let lead = "The link in your mail led here. It is good once, for this browser.";
+    in_place_of(form, current, &with_losses(lead, seen))
         .hidden("token", token)
         .more("/auth/magic-link", "Ask for another link")
 }
@@ -81,12 +98,12 @@ pub(crate) fn reset_sent_form(email: &str, errand: &Errand) -> GateForm {
 }
 
 /// Takes another password for an address.
-pub(crate) fn reset_form((token, address): (&str, &str), errand: &Errand, current: Option<&Context>) -> GateForm {
+pub(crate) fn reset_form((token, seen): (&str, &Result<Seen>), errand: &Errand, current: Option<&Context>) -> GateForm {
     let form = GateForm::new("Set another password", "/auth/password-reset/verify", "Set it and sign in");
     let form = form.carrying(errand);
-    in_place_of(form, current, "Everywhere else you are signed out.")
+    in_place_of(form, current, &with_losses("Everywhere else you are signed out.", seen))
         .hidden("token", token)
-        .hidden("username", address)
+        .hidden("username", shown(seen))
         .field(Field::new_password())
         .more("/auth/password-reset", "Ask for another link")
 }
@@ -101,7 +118,7 @@ pub(crate) fn change_address_form(token: &str, change: Option<Change>) -> GateFo
     GateForm::new("Confirm your new address", "/auth/email-change/verify", "Use this address")
         .lead(lead.unwrap_or_default())
         .hidden("token", token)
-        .more("/account", "To your account")
+        .more("/account", "Go to your account")
 }
 
 /// Asks for the address of whoever wants an account.
@@ -116,7 +133,8 @@ pub(crate) fn register_form(email: &str, errand: &Errand) -> GateForm {
 /// Takes name and password of whoever was invited with this address.
 pub(crate) fn invited_form((token, address): (&str, &str), name: &str, current: Option<&Context>) -> GateForm {
     let form = GateForm::new("Make your account", "/auth/register", "Make this account");
-    in_place_of(form, current, "You sign in with the address that was invited, and with this password.")
+    let lead = format!("You will sign in as {address}, with this password.");
+    in_place_of(form, current, &lead)
         .hidden("token", token)
         .hidden("username", address)
         .field(Field::name(name))
@@ -124,8 +142,8 @@ pub(crate) fn invited_form((token, address): (&str, &str), name: &str, current: 
 }
 
 /// The address for password managers; a form of a dead link is not shown.
-pub(crate) fn shown(seen: &Result<Email>) -> &str {
-    seen.as_ref().map_or("", Email::as_str)
+pub(crate) fn shown(seen: &Result<Seen>) -> &str {
+    seen.as_ref().map_or("", |seen| seen.address.as_str())
 }
 
 /// `GET /auth/magic-link`
@@ -141,7 +159,7 @@ pub(crate) async fn verify(
     Params(errand): Params<Errand>,
 ) -> Page {
     let seen = link::look(&visit, Purpose::MagicLink, &token).await;
-    verify_form(&token, &errand, current.as_ref()).show_if(&visit, seen.map(drop))
+    verify_form((&token, &seen), &errand, current.as_ref()).show_if(&visit, seen.map(drop))
 }
 
 /// `GET /auth/password-reset`
@@ -157,7 +175,7 @@ pub(crate) async fn reset(
     Params(errand): Params<Errand>,
 ) -> Page {
     let seen = link::look(&visit, Purpose::PasswordReset, &token).await;
-    reset_form((&token, shown(&seen)), &errand, current.as_ref()).show_if(&visit, seen.map(drop))
+    reset_form((&token, &seen), &errand, current.as_ref()).show_if(&visit, seen.map(drop))
 }
 
 /// `GET /auth/email-change/verify`
@@ -177,9 +195,9 @@ pub(crate) async fn register(
     Params(errand): Params<Errand>,
 ) -> Page {
     if token.is_empty() {
-        return register_form("", &errand).show_if(&visit, link::may_register(&visit));
+        return register_form("", &errand).show_if(&visit, registration::may_register(&visit));
     }
-    let seen = match link::may_accept(&visit) {
+    let seen = match registration::may_accept(&visit) {
         Ok(()) => link::look(&visit, Purpose::Invitation, &token).await,
         Err(error) => Err(error),
     };

@@ -191,8 +191,11 @@ pub(crate) fn again(visit: &Visit, error: &Error, (email, errand): (String, Erra
     response
 }
 
-/// `GET /signed-out`
-pub(crate) async fn signed_out(Visitor(visit): Visitor) -> Page {
+/// `GET /signed-out`; whoever is signed in again goes on.
+pub(crate) async fn signed_out(Visitor(visit): Visitor, Perhaps(current): Perhaps) -> Page {
+    if current.is_some() {
+        return Ok(Redirect::to("/").into_response());
+    }
     let page = SignedOutPage { title: "Signed out · Retinue", assets: crate::assets::BASE };
     html(StatusCode::OK, &page).on_page(&visit)
 }

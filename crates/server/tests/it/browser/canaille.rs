@@ -33,6 +33,11 @@ async fn again(browser: &Browser, login: &str) {
     write_in(browser, "[name=password]", login).await;
 }
 
+/// It lists who is signed in there.
+async fn choose(browser: &Browser, login: &str) {
+    browser.click(&format!("a[href$='/login/{login}']")).await;
+}
+
 /// It does not ask back: it was told whose session it is.
 async fn leave(_browser: &Browser) {}
 
@@ -40,5 +45,5 @@ async fn two_people(database: Database) {
     let port = Port::take();
     let provider = RealProvider::canaille(wishes(&port)).await;
     let app = server(database, port, &provider).await;
-    two_people_share_nothing(&app, enter, again, leave).await;
+    two_people_share_nothing(&app, enter, (again, choose), leave).await;
 }

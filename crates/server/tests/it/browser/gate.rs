@@ -80,6 +80,7 @@ async fn an_identity_is_added_at_the_provider_and_removed() {
     browser.click("[action='/account/identities/add'] button").await;
     browser.sees("[aria-labelledby=ways] .list", "You added it.").await;
     assert_eq!(browser.count("[aria-labelledby=ways] .list > li").await, 2);
+    browser.click("[aria-labelledby=ways] .list > li:last-child .confirm summary").await;
     browser.click("[aria-labelledby=ways] .list > li:last-child form button").await;
     browser.until("document.querySelectorAll('[aria-labelledby=ways] .list > li').length === 1").await;
     assert_eq!(browser.complaints().await, [""; 0]);

@@ -54,7 +54,7 @@ async fn leave(browser: &Browser) {
 
 async fn two_people(database: Database) {
     let (app, _provider) = start(database).await;
-    two_people_share_nothing(&app, enter, enter, leave).await;
+    two_people_share_nothing(&app, enter, (enter, enter), leave).await;
 }
 
 /// A page stays open in one tab while somebody signs out at the provider in another.

@@ -109,6 +109,8 @@ async fn what_was_typed_is_there_after_a_link_and_after_a_password() {
         } else {
             browser.open(&link(&app, &mail).0).await;
             browser.click("button").await;
+            // It is the first one that she opens, so another mail says what that means.
+            assert_eq!(sink.next().await.subject(), "How you sign in to Retinue was changed");
         }
         is_back().await;
     }
@@ -181,8 +183,8 @@ async fn the_back_button_shows_nobody_the_pages_of_another() {
     browser.click("[action='/auth/logout'] button").await;
     browser.sees("h1", "You are signed out").await;
     sign_in(&browser, &provider, "grace").await;
-    // Past the page of signing out, Ada's account and her conversation, to where she began it.
-    for heading in ["You are signed out", "Your account", "Nothing is here", "What do you need?"] {
+    // Past the page of signing out, which is not true of Grace, Ada's account and her conversation, to where she began it.
+    for heading in ["What do you need?", "Your account", "Nothing is here", "What do you need?"] {
         browser.back().await;
         browser.sees("h1", heading).await;
         assert_eq!(browser.count(".person[title*=ada], .turn, .threads li").await, 0, "{heading}");

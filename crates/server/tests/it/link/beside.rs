@@ -20,6 +20,7 @@ on_both_databases! {
     an_attempt_at_a_code_is_counted,
     guesses_at_codes_are_counted_by_account,
     mails_are_counted_by_address,
+    mails_to_others_are_counted_by_whoever_sends_them,
     no_mail_goes_to_whoever_is_shut_out,
     the_console_shows_no_link_where_somebody_can_come_in,
 }
@@ -122,6 +123,19 @@ async fn mails_are_counted_by_address(database: Database) {
         statuses.push(story.ada.submit("/account/email", &form).await.status().as_u16());
     }
     assert_eq!(statuses, [200, 200, 200, 200, 429]);
+}
+
+async fn mails_to_others_are_counted_by_whoever_sends_them(database: Database) {
+    let story = begin(database, 1).await;
+    let mut statuses = Vec::new();
+    for number in 0..6 {
+        let address = format!("stranger{number}@example.com");
+        let form = [("email", &*address), ("current_password", PASSWORD)];
+        statuses.push(story.ada.submit("/account/email", &form).await.status().as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 200, 200, 429, 429]);
+    let others = shows(&story.app, "/auth/magic-link", &json!({"email": "grace@example.com"})).await;
+    assert_eq!(others.0, 200, "nobody else has to wait for that");
 }
 
 async fn no_mail_goes_to_whoever_is_shut_out(database: Database) {

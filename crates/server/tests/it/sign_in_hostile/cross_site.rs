@@ -95,6 +95,6 @@ async fn another_site_signs_nobody_out(app: TestApp, provider: IdentityProvider)
         is_refused(response, &format!("{name}: {value}")).await;
     }
     assert_eq!(ada.status(Method::GET, "/auth/logout").await, 405, "nor does a picture or a link");
-    assert_eq!(ada.open("/signed-out").await.status(), 200);
+    assert_eq!(ada.open("/signed-out").await.status(), 303, "she is not");
     assert_eq!(ada.status(Method::GET, "/auth/me").await, 200);
 }

@@ -68,8 +68,14 @@ async fn what_was_there_before_an_address_was_shown_goes_with_it_alone(store: &S
     assert_eq!(shut(THEM, ADA, &email_of(ADA)).await, (all, all), "in another organization");
     assert_eq!(shut(US, ADA, &email_of(BOB)).await, (all, all), "another's address");
     assert_eq!(shut(US, EVE, &email_of(ADA)).await, (all, all), "somebody else");
-    let verify = |batch: &mut Batch| user::verify_with(&US, batch, BOB, email_of(BOB).key(), NOW);
-    assert_eq!(write(store, verify).await, None);
+    let verify = async |whose| {
+        write(store, |batch: &mut Batch| user::verify_with(&US, batch, BOB, email_of(whose).key(), NOW)).await
+    };
+    assert_eq!(verify(ADA).await, None);
+    let is_shown = async |user| credential::of_user(&US, store, user).await.unwrap().unwrap().address_verified;
+    assert_eq!((is_shown(ADA).await, is_shown(BOB).await), (false, false), "it is not his");
+    assert_eq!(verify(BOB).await, None);
+    assert_eq!((is_shown(ADA).await, is_shown(BOB).await), (false, true));
     assert_eq!(shut(US, BOB, &email_of(BOB)).await, (all, all), "it was shown before");
     assert_eq!(shut(US, ADA, &email_of(ADA)).await, (nothing, all));
 }
