@@ -76,8 +76,14 @@ async fn decide(app: &App, user: UserId, action: Action, thing: Thing) -> Result
     Ok((policy::decide(&standing.facts, action), standing))
 }
 
+/// The same, with the facts that it went by.
+pub(crate) async fn decide_for(app: &App, user: UserId, action: Action, thing: Thing) -> Result<(Decision, Facts)> {
+    let (decision, standing) = decide(app, user, action, thing).await?;
+    Ok((decision, standing.facts))
+}
+
 /// Whether somebody runs the installation.
-async fn runs_it(app: &App, user: &User) -> Result<bool> {
+pub(crate) async fn runs_it(app: &App, user: &User) -> Result<bool> {
     Ok(app.auth.is_single_user() || admin::is_admin(app, user).await?)
 }
 
@@ -150,6 +156,11 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
         None if thing.team.is_none() => Err(forbidden()),
         None => Err(memberships::role_too_low()),
     }
+}
+
+/// Whether whoever asks may do something with a thing at this moment, for pages that offer it or not.
+pub(crate) async fn may(ctx: &Context, action: Action, thing: Thing) -> Result<bool> {
+    Ok(decide(ctx.app(), ctx.principal().user_id(), action, thing).await?.0.is_allowed())
 }
 
 /// The same for what belongs to the organization.

@@ -131,6 +131,14 @@ pub async fn get(ctx: &Context, id: AgentId) -> Result<Agent> {
     Ok(access::require_of_agent(ctx, Action::AgentRead, id).await?.0)
 }
 
+/// Whether whoever asks may change an agent at this moment.
+///
+/// # Errors
+/// What keeps the tables from being read.
+pub async fn may_change(ctx: &Context, agent: &Agent) -> Result<bool> {
+    Ok(!agent.declared && access::may(ctx, Action::AgentChange, access::Thing::of_agent(agent)).await?)
+}
+
 /// What an agent is called that took part in a conversation of one's own, whether one may still use it or not.
 ///
 /// # Errors

@@ -137,6 +137,17 @@ fn words(bytes: &[u8]) -> Result<String> {
     if text.contains('\0') { Err(invalid()) } else { Ok(text) }
 }
 
+/// The place after a user in the list of all.
+pub(crate) fn of_user((created_at, id): (Timestamp, UserId)) -> String {
+    of_moment("users", created_at, id.uuid())
+}
+
+/// Reads what [`of_user`] wrote.
+pub(crate) fn to_user(text: &str) -> Result<(Timestamp, UserId)> {
+    let (created_at, id) = to_moment("users", text)?;
+    Ok((created_at, UserId::new(id)))
+}
+
 /// The place after an agent in a list by name.
 pub(crate) fn of_agent(place: &agent::Place) -> String {
     let mut bytes = place.id.uuid().as_bytes().to_vec();

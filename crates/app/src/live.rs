@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retinue_model::event::Event;
 use retinue_model::run::Run;
-use retinue_model::{RunId, ThreadId};
+use retinue_model::{RunId, ThreadId, UserId};
 use retinue_store::Scope;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -181,6 +181,11 @@ impl Registry {
         self.runs().values().filter(|run| run.scope == scope).map(|run| run.thread).collect()
     }
 
+    /// The runs of one user.
+    pub(crate) fn of_user(&self, user: UserId) -> Vec<Arc<LiveRun>> {
+        self.runs().values().filter(|run| run.scope.is_of(user)).cloned().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.runs().len()
     }
@@ -194,10 +199,10 @@ impl Registry {
 mod tests {
     use super::*;
     use jiff::Timestamp;
+    use retinue_model::SessionId;
     use retinue_model::event::{Data, Name};
     use retinue_model::principal::{DEFAULT_ORGANIZATION, Principal};
     use retinue_model::session::{Method, Session};
-    use retinue_model::{SessionId, UserId};
     use uuid::Uuid;
 
     const MINE: Scope = Scope::of(Principal::local_user());

@@ -2,11 +2,12 @@
 
 use retinue_model::audit::Action as Told;
 use retinue_model::membership::{Membership, Origin, Role};
+use retinue_model::user::User;
 use retinue_model::{Email, Error, Result, TeamId, UserId};
 use retinue_store::Batch;
 use retinue_store::membership as rows;
 use retinue_store::membership::{Member, Place};
-use retinue_store::user as users;
+use retinue_store::{credential as credentials, user as users};
 
 use crate::access::{self, Grant};
 use crate::policy::Action;
@@ -23,7 +24,7 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-/// Who is meant: by id, or by an address that somebody trusted says is theirs.
+/// Who is meant: by id, or by an address that they sign in with, or that somebody trusted says is theirs.
 #[derive(Clone, Debug)]
 pub enum Named {
     /// By id.
@@ -60,13 +61,21 @@ async fn find(ctx: &Context, named: Named) -> Result<UserId> {
     let (tenant, store) = (ctx.tenant(), &ctx.store);
     let found = match named {
         Named::Id(id) => users::get(&tenant, store, id).await?,
-        Named::Email(email) => {
-            let mut found =
-                users::by_vouched_email(&tenant, store, &email.key(), &ctx.auth.trusted_with_addresses()).await?;
-            found.pop().filter(|_| found.is_empty())
-        }
+        Named::Email(email) => by_address(ctx, &email).await?,
     };
     found.filter(|user| user.disabled_at.is_none()).map(|user| user.id).ok_or_else(unknown)
+}
+
+/// The only one who signs in with an address, or of whom somebody trusted says that it is theirs.
+async fn by_address(ctx: &Context, email: &Email) -> Result<Option<User>> {
+    let (tenant, store) = (ctx.tenant(), &ctx.store);
+    let mut found = users::by_vouched_email(&tenant, store, &email.key(), &ctx.auth.trusted_with_addresses()).await?;
+    if let Some(way_in) = credentials::by_address(&tenant, store, email).await? {
+        let user = users::get(&tenant, store, way_in.credential.user_id).await?;
+        found.retain(|other| other.id != way_in.credential.user_id);
+        found.extend(user);
+    }
+    Ok(found.pop().filter(|_| found.is_empty()))
 }
 
 /// Takes somebody into a team.

@@ -14,15 +14,15 @@ use retinue_model::provider::Choice;
 use retinue_model::run::{Run, Status};
 use retinue_model::text::{Input, Title};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, Error, MessageId, Result, RunId, TeamId, ThreadId};
+use retinue_model::{AgentId, Error, MessageId, Result, RunId, TeamId, ThreadId, UserId};
 use retinue_store::budget::Reservation;
-use retinue_store::{Batch, message as message_rows, run as rows, thread as thread_rows};
+use retinue_store::{Batch, message as message_rows, run as rows, thread as thread_rows, user as users};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::live::{Underway, Watcher};
 use crate::provider::Entry;
 use crate::thread::{Change, NewThread};
-use crate::{Context, agent, budget, prompt, thread, work};
+use crate::{App, Context, agent, budget, prompt, thread, work};
 
 pub use crate::work::recover;
 
@@ -131,6 +131,22 @@ pub async fn cancel(ctx: &Context, id: RunId) -> Result<Run> {
         stop(watcher).await;
     }
     get(ctx, id).await
+}
+
+/// Stops the runs of somebody who may not come in any more: nothing is done for them from now on.
+pub(crate) async fn stop_if_out(app: &App, user: UserId) {
+    let runs = app.live.of_user(user);
+    if runs.is_empty() {
+        return;
+    }
+    match users::get(&app.tenant(), &app.store, user).await {
+        Ok(Some(user)) if user.disabled_at.is_none() => {}
+        Ok(_) => runs.iter().for_each(|run| run.cancel.cancel()),
+        // It is asked again when the next is told of them; whoever begins something new is refused anyway.
+        Err(error) => {
+            tracing::warn!(%user, ?error, "can_fail(run): it can't be told whether somebody may still come in")
+        }
+    }
 }
 
 /// Cancels a run and waits until it has ended: only as long as it takes to close a connection and commit.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::device::DeviceCookie;
 use crate::session_cache::KnownSession;
 use crate::session_token::SessionToken;
-use crate::{App, Context, Visit, admin, api_key, refresh, user};
+use crate::{App, Context, Visit, admin, api_key, refresh, run, user};
 
 /// How exactly it is written down when a session was last used, in seconds.
 const NOTE_EVERY: i64 = 60;
@@ -332,6 +332,7 @@ pub(crate) async fn look_again(app: &App, user: UserId) {
     for known in app.api_keys.of_user(user) {
         api_key::recheck(app, &known).await;
     }
+    run::stop_if_out(app, user).await;
 }
 
 /// Reads a session again, and ends it if it is over.

@@ -1,6 +1,7 @@
 //! Reading the audit trail: all of it for those who run the installation, a team's part for those who run the team, and
 //! one's own part for everybody.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use retinue_model::audit::{Action, Outcome, Recorded};
 use retinue_model::{Error, Result, TeamId, UserId};
 use retinue_store::audit as rows;
 use retinue_store::audit::{By, Filter};
+use retinue_store::user as users;
 
 use crate::policy::Action as Want;
 use crate::{Context, access, cursor};
@@ -88,6 +90,22 @@ pub async fn list(ctx: &Context, wanted: &Wanted, cursor: Option<&str>, limit: u
     events.truncate(limit);
     let next_cursor = events.last().filter(|_| has_more).map(|last| cursor::of_event(last.seq));
     Ok(Page { events, next_cursor })
+}
+
+/// What those are called whom some events name, for whoever may read the events. Who is gone has no name any more.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn names(ctx: &Context, events: &[Recorded]) -> Result<HashMap<UserId, String>> {
+    let named = events.iter().flat_map(|recorded| [recorded.event.actor.user_id(), recorded.event.user_id]);
+    let ids: HashSet<UserId> = named.flatten().collect();
+    let mut names = HashMap::new();
+    for id in ids {
+        if let Some(user) = users::get(&ctx.tenant(), &ctx.store, id).await? {
+            names.insert(id, user.name);
+        }
+    }
+    Ok(names)
 }
 
 /// Bytes in hexadecimal.

@@ -10,7 +10,7 @@ use crate::budget::{Apart, BudgetCommand};
 use crate::config::{Config, Environment, Layers};
 use crate::invitation::InvitationCommand;
 use crate::user::{ThreadCommand, UserCommand};
-use crate::{budget, doctor, invitation, key, migrate, reference, serve, show, telemetry, user};
+use crate::{access, budget, doctor, invitation, key, migrate, reference, serve, show, telemetry, user};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -93,8 +93,32 @@ enum Command {
         #[command(subcommand)]
         command: BudgetCommand,
     },
+    /// Why somebody may do something, or may not
+    Access {
+        #[command(subcommand)]
+        command: AccessCommand,
+    },
     /// Print the OpenAPI document
     Openapi,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum AccessCommand {
+    /// Say whether somebody may do something, and by what chain
+    Explain {
+        /// Who: an id, or an address that is known to be theirs
+        #[arg(long)]
+        user: String,
+        /// What, such as agent.use
+        #[arg(long)]
+        action: String,
+        /// With what: `organization`, or the id of a team, an agent, a thread, an API key or a user
+        #[arg(long, default_value = "organization")]
+        resource: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -171,6 +195,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         Command::Invitation { command, json } => finish(block_on(invitation::run(&config, command, json))),
         Command::Usage { month, by, json } => finish(block_on(budget::usage(&config, by.into(), month, json))),
         Command::Budget { command, json } => finish(block_on(budget::run(&config, command, json))),
+        Command::Access { command } => finish(block_on(access::run(&config, environment, command))),
         Command::Thread { command, json } => finish(block_on(user::run_thread(&config, command, json))),
     }
 }

@@ -1,5 +1,6 @@
 //! The program: configuration, wiring, command line, logs, start and stop. Holds no rule and no query.
 
+mod access;
 pub mod auth;
 pub mod cli;
 pub mod config;

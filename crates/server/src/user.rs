@@ -85,6 +85,17 @@ pub(crate) enum ThreadCommand {
 }
 
 pub(crate) async fn open(config: &Config) -> anyhow::Result<Administration> {
+    administration(config, open_store(config).await?)
+}
+
+/// The people in an open database.
+pub(crate) fn administration(config: &Config, store: Store) -> anyhow::Result<Administration> {
+    let trusted = config.auth.build(config, config.server.listen.0)?.trusted_with_addresses();
+    Ok(Administration::new(store, trusted, Arc::new(SystemClock), Arc::new(SystemRng::new())))
+}
+
+/// The database, beside a server that may be running.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     wiring::make_data_folder(config)?;
     let location = wiring::location(config);
     if migrate::current(&location).await? == 0 {
@@ -92,8 +103,7 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Administration> {
     }
     let store = Store::open_beside(&location).await?;
     migrate::check(&store).await?;
-    let trusted = config.auth.build(config, config.server.listen.0)?.trusted_with_addresses();
-    Ok(Administration::new(store, trusted, Arc::new(SystemClock), Arc::new(SystemRng::new())))
+    Ok(store)
 }
 
 /// What is said for people, or the same as JSON.

@@ -28,6 +28,12 @@ impl Scope {
         self.organization
     }
 
+    /// Whether it is this user's.
+    #[must_use]
+    pub fn is_of(&self, user: UserId) -> bool {
+        self.owner() == user
+    }
+
     pub(crate) const fn owner(&self) -> UserId {
         self.owner
     }

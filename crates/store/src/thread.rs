@@ -5,19 +5,20 @@ use retinue_model::id::{AgentId, ThreadId};
 use retinue_model::provider::Choice;
 use retinue_model::text::Title;
 use retinue_model::thread::{Change, Thread};
-use retinue_model::{Error, Result};
+use retinue_model::{Error, Result, UserId};
 
 use crate::batch::Batch;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Scope, Store};
+use crate::{Scope, Store, Tenant};
 
 pub(crate) mod sql {
     super::statements! {
         INSERT = "INSERT INTO threads (id, organization_id, owner_user_id, team_id, title, agent_id, model, created_at, updated_at) \
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
         GET = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads WHERE id = $1 AND owner_user_id = $2";
+        OWNER_OF = "SELECT owner_user_id FROM threads WHERE id = $1 AND organization_id = $2";
         LIST_FIRST = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads \
             WHERE owner_user_id = $1 ORDER BY updated_at DESC, id DESC LIMIT $2";
         LIST_AFTER = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads \
@@ -88,6 +89,14 @@ pub fn insert_with(scope: &Scope, batch: &mut Batch, thread: &Thread) {
 /// What the engine says.
 pub async fn get(scope: &Scope, store: &Store, id: ThreadId) -> Result<Option<Thread>> {
     store.query_one(&sql::GET, &params![id, scope.owner()], read).await
+}
+
+/// Whose a thread is, for whoever decides about it. Nothing of what it says.
+///
+/// # Errors
+/// What the engine says.
+pub async fn owner_of(tenant: &Tenant, store: &Store, id: ThreadId) -> Result<Option<UserId>> {
+    store.query_one(&sql::OWNER_OF, &params![id, tenant.id()], |row| row.columns().take()).await
 }
 
 /// Threads, the last changed first, from the beginning or after a place.

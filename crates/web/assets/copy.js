@@ -48,8 +48,6 @@ document.addEventListener("click", (event) => {
   copy(button, code ? code.textContent : button.parentElement.querySelector("[data-source]").value);
 });
 
+equip();
 const turns = document.querySelector("[data-turns]");
-if (turns) {
-  equip();
-  new MutationObserver(equip).observe(turns, { childList: true, subtree: true });
-}
+if (turns) new MutationObserver(equip).observe(turns, { childList: true, subtree: true });

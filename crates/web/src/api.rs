@@ -1,5 +1,6 @@
 //! JSON doors.
 
+pub(crate) mod access;
 pub(crate) mod agent;
 pub(crate) mod api_key;
 pub(crate) mod audit;
@@ -22,3 +23,4 @@ pub(crate) mod sign_in;
 pub(crate) mod team;
 pub(crate) mod thread;
 pub(crate) mod usage;
+pub(crate) mod user;

@@ -23,6 +23,11 @@ impl Wrong {
         Self { field, detail: error.detail().to_owned() }
     }
 
+    /// Beside this one, whatever it is.
+    pub(crate) fn beside(field: &'static str, error: &Error) -> Self {
+        Self { field, detail: error.detail().to_owned() }
+    }
+
     /// Below the form.
     pub(crate) fn of_form(error: &Error) -> Self {
         Self { field: "form", detail: error.detail().to_owned() }

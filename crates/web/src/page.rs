@@ -1,8 +1,13 @@
 //! Pages: typed templates filled with what an operation gave.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod account_password;
+pub(crate) mod admin;
 pub(crate) mod agent;
+pub(crate) mod agent_edit;
+pub(crate) mod api_key;
+pub(crate) mod audit;
 pub(crate) mod composer;
 pub(crate) mod gate_form;
 pub(crate) mod home;
@@ -11,6 +16,9 @@ pub(crate) mod link;
 pub(crate) mod rail;
 pub(crate) mod set_up;
 pub(crate) mod sign_in;
+pub(crate) mod team;
+pub(crate) mod team_delete;
+pub(crate) mod teams;
 pub(crate) mod thread;
 pub(crate) mod thread_delete;
 pub(crate) mod turn;
@@ -20,6 +28,7 @@ use axum::Extension;
 use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use retinue_app::Context;
 use retinue_model::Error;
 use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
@@ -65,6 +74,14 @@ impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         error_page(&self.error, &self.request_id, self.signs_in)
     }
+}
+
+/// A page once more, with what was wrong: what is there is shown as it is, or else why not even that can be.
+pub(crate) fn refused(ctx: &Context, error: &Error, page: retinue_model::Result<Response>) -> Page {
+    problem::log(error, ctx.request_id());
+    let mut response = page.on_page(ctx)?;
+    problem::add_headers(error, response.headers_mut());
+    Ok(response)
 }
 
 /// A filled template as an answer.

@@ -42,6 +42,9 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::usage::of_team)) // /api/teams/{id}/usage
         .routes(routes!(api::budget::of_team, api::budget::set_of_team, api::budget::clear_of_team)) // /api/teams/{id}/budget
         .routes(routes!(api::budget::of_user, api::budget::set_of_user, api::budget::clear_of_user)) // /api/users/{id}/budget
+        .routes(routes!(api::access::explain)) // /api/access/explain
+        .routes(routes!(api::user::list)) // /api/users
+        .routes(routes!(api::user::get, api::user::change)) // /api/users/{id}
         .routes(routes!(api::provider::list)) // /api/models
         .routes(routes!(api::session::list)) // /api/sessions
         .routes(routes!(api::session::end)) // /api/sessions/{id}
@@ -87,7 +90,23 @@ fn pages() -> Router<SignedIn> {
         .route("/threads/{id}/delete", get(page::thread_delete::ask).post(page::thread_delete::delete))
         .route("/runs/{id}/cancel", post(page::turn::cancel))
         .route("/runs/{id}/retry", post(page::turn::retry))
-        .route("/agents", get(page::agent::list))
+        .route("/agents", get(page::agent::list).post(page::agent_edit::create))
+        .route("/agents/new", get(page::agent_edit::ask))
+        .route("/agents/{id}", get(page::agent_edit::show).post(page::agent_edit::save))
+        .route("/agents/{id}/delete", post(page::agent_edit::delete))
+        .route("/teams", get(page::teams::list).post(page::teams::create))
+        .route("/teams/{id}", get(page::team::show))
+        .route("/teams/{id}/name", post(page::team::rename))
+        .route("/teams/{id}/members", post(page::team::add))
+        .route("/teams/{id}/members/{user_id}/role", post(page::team::change))
+        .route("/teams/{id}/members/{user_id}/remove", post(page::team::remove))
+        .route("/teams/{id}/delete", get(page::team_delete::ask).post(page::team_delete::delete))
+        .route("/api-keys", get(page::api_key::list).post(page::api_key::create))
+        .route("/api-keys/{id}/revoke", post(page::api_key::revoke))
+        .route("/audit", get(page::audit::list))
+        .route("/admin", get(page::admin::list))
+        .route("/admin/access", get(page::access::show))
+        .route("/admin/users/{id}", post(page::admin::change))
         .route("/account", get(page::account::show))
         .route("/account/name", post(page::account::rename))
         .route("/account/password", post(page::account_password::change))

@@ -96,9 +96,8 @@ mod tests {
 
     #[test]
     fn a_style_sheet_is_delivered_without_what_only_its_readers_need() {
-        let source =
-            "/* Two\n   lines. */\na,\nb {\n  /* Why. */\n  margin: 0\n    auto; /* here */\n}\n\nc { d: e; }\n";
-        let delivered = "/* Two\nlines. */\na,b {margin: 0\nauto; /* here */\n}c { d: e; }";
+        let source = "/* Two\n   lines. */\na,\nb {\n  /* Why. */\n  margin: 0\n    auto; /* here */\n}\n\nc { d: e, f; g: \", \" }\nc { d: e, f; }\n";
+        let delivered = "/* Two\nlines. */\na,b{margin:0\nauto;/* here */\n}c { d: e, f; g: \", \" }c{d:e,f;}";
         assert_eq!(style::delivered(source), delivered);
     }
 }

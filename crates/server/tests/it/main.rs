@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod access;
 mod admin;
 mod administration;
 mod agent;
@@ -35,6 +36,7 @@ mod openapi;
 mod out_meanwhile;
 mod page;
 mod password;
+mod people;
 mod place;
 mod postgres_fault;
 mod principal;

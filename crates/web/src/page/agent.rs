@@ -29,6 +29,7 @@ struct AgentsPage {
 }
 
 struct AgentView {
+    href: String,
     name: String,
     slug: String,
     description: String,
@@ -69,6 +70,7 @@ async fn render(ctx: &Context, advice: &[String]) -> Result<Response> {
 
 async fn agents(ctx: &Context) -> Result<Vec<AgentView>> {
     let views = agent::offered(ctx).await?.into_iter().map(|agent| AgentView {
+        href: format!("/agents/{}", agent.id),
         name: agent.name,
         slug: agent.slug.into(),
         description: agent.description,

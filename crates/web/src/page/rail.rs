@@ -18,6 +18,10 @@ pub(crate) struct Rail {
     pub(crate) next_href: Option<String>,
     pub(crate) searching: bool,
     pub(crate) page: &'static str,
+    /// Whether there are keys for programs here.
+    pub(crate) takes_keys: bool,
+    /// Whether whoever asks runs an installation where people sign in.
+    pub(crate) runs_it: bool,
     pub(crate) person: String,
     pub(crate) under: String,
     /// Whose pages and drafts these are, where people sign in: who comes next at the same browser must not see them.
@@ -67,6 +71,8 @@ impl Rail {
             next_href: None,
             searching: false,
             page: "",
+            takes_keys: false,
+            runs_it: false,
             person: "Local user".to_owned(),
             under: "single-user mode".to_owned(),
             person_id: None,
@@ -86,13 +92,16 @@ impl Rail {
         };
         let groups = group(ctx, page.threads, search.as_ref(), view.current);
         let next_href = page.next_cursor.map(|cursor| more(&view.query, &cursor, searching));
-        let rail = Self { groups, query: view.query, next_href, searching, page: view.page, ..Self::empty() };
+        let takes_keys = ctx.app().auth().takes_keys;
+        let rail =
+            Self { groups, query: view.query, next_href, searching, page: view.page, takes_keys, ..Self::empty() };
         Ok(match ctx.known_user() {
             None => rail,
             Some(user) => Self {
                 person: user.name.clone(),
                 under: user.email.clone().unwrap_or_default(),
                 person_id: Some(user.id.to_string()),
+                runs_it: ctx.principal().is_organization_admin(),
                 ..rail
             },
         })

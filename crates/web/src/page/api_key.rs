@@ -1,0 +1,199 @@
+//! `/api-keys`: keys for one's programs.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::{SignedDuration, Timestamp};
+use retinue_app::api_key::{self, Made, NewKey};
+use retinue_app::{Context, team};
+use retinue_model::api_key::{ApiKey, KeyScope, KeyScopes};
+use retinue_model::{ApiKeyId, Error, Name, Result};
+use serde::Deserialize;
+
+use super::rail::{Rail, View};
+use super::{OnPage, Page, VERSION, html, refused};
+use crate::extract::{Ctx, Param, Params, form};
+use crate::field::Wrong;
+use crate::problem;
+use crate::when::When;
+
+/// Keys on one page.
+const KEYS: usize = 50;
+/// Teams to choose from.
+const TEAMS: usize = 200;
+/// How long a key may count, in days; none if until it is revoked.
+const LASTS: [(&str, &str); 4] = [("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "until it is revoked")];
+
+#[derive(Template)]
+#[template(path = "api_keys.html")]
+struct KeysPage {
+    title: &'static str,
+    assets: &'static str,
+    version: &'static str,
+    refresh: bool,
+    rail: Rail,
+    /// Whether keys count here.
+    enabled: bool,
+    made: Option<MadeView>,
+    keys: Vec<KeyView>,
+    next_href: Option<String>,
+    teams: Vec<Choice>,
+    scopes: Vec<ScopeChoice>,
+    lasts: [(&'static str, &'static str); 4],
+    typed: Typed,
+}
+
+/// A key that was made a moment ago, whose text is seen now and never again.
+struct MadeView {
+    name: String,
+    key: String,
+    curl: String,
+}
+
+struct KeyView {
+    id: String,
+    name: String,
+    prefix: String,
+    team: String,
+    scopes: String,
+    since: When,
+    used: Option<When>,
+    ends: Option<String>,
+    state: &'static str,
+}
+
+struct Choice {
+    id: String,
+    name: String,
+}
+
+struct ScopeChoice {
+    name: &'static str,
+    checked: bool,
+}
+
+/// What was typed, and what is wrong with it.
+#[derive(Default)]
+struct Typed {
+    name: String,
+    wrong: Wrong,
+}
+
+/// Where the list goes on.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Part {
+    cursor: Option<String>,
+}
+
+fn state(key: &ApiKey, now: Timestamp) -> &'static str {
+    match () {
+        () if key.revoked_at.is_some() => "revoked",
+        () if key.expires_at.is_some_and(|at| at <= now) => "expired",
+        () => "active",
+    }
+}
+
+fn view(key: ApiKey, teams: &[Choice], now: Timestamp) -> KeyView {
+    let team = key.team_id.to_string();
+    KeyView {
+        state: state(&key, now),
+        id: key.id.to_string(),
+        team: teams.iter().find(|known| known.id == team).map_or(team, |known| known.name.clone()),
+        scopes: key.scopes.to_string(),
+        since: When::new(key.created_at, now),
+        used: key.last_used_at.map(|at| When::new(at, now)),
+        ends: key.expires_at.map(|at| When::new(at, now).exact),
+        name: key.name,
+        prefix: key.prefix,
+    }
+}
+
+async fn render(
+    ctx: &Context,
+    status: StatusCode,
+    (part, made): (Part, Option<MadeView>),
+    typed: Typed,
+) -> Result<Response> {
+    let found = api_key::list(ctx, part.cursor.as_deref(), KEYS).await?;
+    let own = team::list(ctx, None, TEAMS).await?.teams.into_iter();
+    let teams: Vec<_> = own.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.name }).collect();
+    let usual = KeyScopes::for_conversing();
+    let page = KeysPage {
+        title: "API keys",
+        assets: crate::assets::BASE,
+        version: VERSION,
+        refresh: false,
+        rail: Rail::load(ctx, View::of("keys")).await?,
+        enabled: ctx.app().auth().takes_keys,
+        made,
+        keys: found.keys.into_iter().map(|key| view(key, &teams, ctx.now())).collect(),
+        next_href: found.next_cursor.map(|cursor| format!("/api-keys?cursor={cursor}")),
+        teams,
+        scopes: KeyScope::ALL
+            .iter()
+            .map(|scope| ScopeChoice { name: scope.as_str(), checked: usual.has(*scope) })
+            .collect(),
+        lasts: LASTS,
+        typed,
+    };
+    html(status, &page)
+}
+
+/// `GET /api-keys`
+pub(crate) async fn list(Ctx(ctx): Ctx, Params(part): Params<Part>) -> Page {
+    render(&ctx, StatusCode::OK, (part, None), Typed::default()).await.on_page(&ctx)
+}
+
+/// What somebody says of a new key: besides name, team and days each scope is a box of its own.
+fn new_key(fields: &HashMap<String, String>, now: Timestamp) -> Result<NewKey> {
+    let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    let days: Option<i64> = match field("days") {
+        "" => None,
+        days => {
+            let known = LASTS.iter().any(|(known, _)| *known == days);
+            let refused = || Error::invalid("invalid_time", "Choose one of the times that are offered.");
+            Some(days.parse().ok().filter(|_| known).ok_or_else(refused)?)
+        }
+    };
+    let end = |days: i64| now.checked_add(SignedDuration::from_hours(24 * days)).map_err(Error::internal);
+    let scopes = KeyScope::ALL.iter().copied().filter(|scope| fields.contains_key(scope.as_str()));
+    Ok(NewKey {
+        name: Name::new(field("name"))?,
+        team_id: field("team").parse()?,
+        scopes: KeyScopes::new(scopes)?,
+        expires_at: days.map(end).transpose()?,
+    })
+}
+
+fn shown(ctx: &Context, made: &Made) -> MadeView {
+    let (key, url) = (made.text.expose().to_owned(), &ctx.app().auth().public_url);
+    let curl = format!("curl {url}/api/threads -H 'Authorization: Bearer {key}'");
+    MadeView { name: made.key.name.clone(), key, curl }
+}
+
+/// `POST /api-keys`: the answer has the key, and no other ever has.
+pub(crate) async fn create(Ctx(ctx): Ctx, request: Request) -> Page {
+    let fields: HashMap<String, String> = form(request).await.on_page(&ctx)?;
+    let done = async { api_key::create(&ctx, new_key(&fields, ctx.now())?).await };
+    match done.await {
+        Ok(made) => {
+            let made = Some(shown(&ctx, &made));
+            render(&ctx, StatusCode::CREATED, (Part::default(), made), Typed::default()).await.on_page(&ctx)
+        }
+        Err(error) => {
+            let name = fields.get("name").cloned().unwrap_or_default();
+            let typed = Typed { name, wrong: Wrong::of(&error) };
+            let page = render(&ctx, problem::status(&error), (Part::default(), None), typed).await;
+            refused(&ctx, &error, page)
+        }
+    }
+}
+
+/// `POST /api-keys/{id}/revoke`
+pub(crate) async fn revoke(Ctx(ctx): Ctx, Param(id): Param<ApiKeyId>) -> Page {
+    api_key::revoke(&ctx, id).await.on_page(&ctx)?;
+    Ok(Redirect::to("/api-keys").into_response())
+}

@@ -1,0 +1,237 @@
+//! `/teams/{id}`: who belongs to a team, what it has, and what its admins may change.
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use retinue_app::membership::{self, Named, TeamMember};
+use retinue_app::team::{self, Seen};
+use retinue_app::{Context, agent};
+use retinue_model::membership::{Membership, Origin, Role};
+use retinue_model::team::DEFAULT_TEAM;
+use retinue_model::{Email, Error, Name, Result, TeamId, UserId};
+use serde::Deserialize;
+
+use super::rail::{Rail, View};
+use super::{OnPage, Page, VERSION, html, refused};
+use crate::extract::{Ctx, Param, Params, form};
+use crate::field::Wrong;
+use crate::problem;
+use crate::when::When;
+
+/// Members on one page.
+const MEMBERS: usize = 100;
+
+#[derive(Template)]
+#[template(path = "team.html")]
+struct TeamPage {
+    title: String,
+    assets: &'static str,
+    version: &'static str,
+    refresh: bool,
+    rail: Rail,
+    team: TeamView,
+    members: Vec<MemberView>,
+    next_href: Option<String>,
+    agents: Vec<AgentView>,
+    said: Said,
+}
+
+struct TeamView {
+    href: String,
+    audit_href: String,
+    name: String,
+    slug: String,
+    role: &'static str,
+    is_member: bool,
+    runs_it: bool,
+    is_default: bool,
+}
+
+struct MemberView {
+    href: String,
+    name: String,
+    email: Option<String>,
+    role: &'static str,
+    oneself: bool,
+    disabled: bool,
+    came: String,
+    since: When,
+}
+
+struct AgentView {
+    href: String,
+    name: String,
+    description: String,
+}
+
+/// What is to be said beside what is there.
+#[derive(Default)]
+struct Said {
+    /// Whom somebody wanted to take in.
+    whom: String,
+    member_wrong: Wrong,
+    name: Option<String>,
+    name_wrong: Wrong,
+    notice: Option<String>,
+}
+
+fn team_view(ctx: &Context, Seen { team, role }: &Seen) -> TeamView {
+    TeamView {
+        href: format!("/teams/{}", team.id),
+        audit_href: format!("/audit?team_id={}", team.id),
+        name: team.name.clone(),
+        slug: team.slug.as_str().to_owned(),
+        role: role.map_or("not a member", Role::as_str),
+        is_member: role.is_some(),
+        runs_it: *role == Some(Role::Admin) || ctx.principal().is_organization_admin(),
+        is_default: team.id == DEFAULT_TEAM,
+    }
+}
+
+/// Where a membership comes from.
+fn came(membership: &Membership, ctx: &Context) -> String {
+    match (&membership.evidence, membership.origin) {
+        (Some(evidence), _) => {
+            let seen = When::new(evidence.at, ctx.now()).relative;
+            format!("by the group {} of {}, last seen {seen}", evidence.group, evidence.provider)
+        }
+        (None, Origin::Default) => "as everybody who comes in".to_owned(),
+        (None, Origin::Invitation) => "by invitation".to_owned(),
+        (None, Origin::Person | Origin::Rule) => "taken in by an admin".to_owned(),
+    }
+}
+
+fn member_view(ctx: &Context, member: TeamMember) -> MemberView {
+    let TeamMember { membership, name, email, disabled_at } = member;
+    MemberView {
+        href: format!("/teams/{}/members/{}", membership.team_id, membership.user_id),
+        name,
+        email,
+        role: membership.role.as_str(),
+        oneself: membership.user_id == ctx.principal().user_id(),
+        disabled: disabled_at.is_some(),
+        came: came(&membership, ctx),
+        since: When::new(membership.created_at, ctx.now()),
+    }
+}
+
+/// Where the list of members goes on.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Part {
+    cursor: Option<String>,
+}
+
+/// `GET /teams/{id}`
+pub(crate) async fn show(Ctx(ctx): Ctx, Param(id): Param<TeamId>, Params(part): Params<Part>) -> Page {
+    render(&ctx, StatusCode::OK, (id, part), Said::default()).await.on_page(&ctx)
+}
+
+async fn render(ctx: &Context, status: StatusCode, (id, part): (TeamId, Part), said: Said) -> Result<Response> {
+    let seen = team::get(ctx, id).await?;
+    let found = membership::list(ctx, id, part.cursor.as_deref(), MEMBERS).await?;
+    let offered = agent::offered(ctx).await?.into_iter().filter(|agent| agent.team_id == id);
+    let page = TeamPage {
+        title: format!("{} · Teams", seen.team.name),
+        assets: crate::assets::BASE,
+        version: VERSION,
+        refresh: false,
+        rail: Rail::load(ctx, View::of("teams")).await?,
+        team: team_view(ctx, &seen),
+        members: found.members.into_iter().map(|member| member_view(ctx, member)).collect(),
+        next_href: found.next_cursor.map(|cursor| format!("/teams/{id}?cursor={cursor}")),
+        agents: offered
+            .map(|agent| AgentView {
+                href: format!("/agents/{}", agent.id),
+                name: agent.name,
+                description: agent.description,
+            })
+            .collect(),
+        said,
+    };
+    html(status, &page)
+}
+
+fn back(id: TeamId) -> Response {
+    Redirect::to(&format!("/teams/{id}")).into_response()
+}
+
+async fn again(ctx: &Context, id: TeamId, error: &Error, said: Said) -> Page {
+    let page = render(ctx, problem::status(error), (id, Part::default()), said).await;
+    refused(ctx, error, page)
+}
+
+/// What was refused of one member.
+async fn not_done(ctx: &Context, id: TeamId, error: &Error) -> Page {
+    again(ctx, id, error, Said { notice: Some(error.detail().to_owned()), ..Said::default() }).await
+}
+
+#[derive(Debug, Deserialize)]
+struct NameForm {
+    name: String,
+}
+
+/// `POST /teams/{id}/name`
+pub(crate) async fn rename(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Request) -> Page {
+    let NameForm { name } = form(request).await.on_page(&ctx)?;
+    let done = async {
+        let change = team::Change { name: Some(Name::new(&name)?), slug: None };
+        team::change(&ctx, id, change).await
+    };
+    match done.await {
+        Ok(_) => Ok(back(id)),
+        Err(error) => {
+            let said = Said { name: Some(name), name_wrong: Wrong::of(&error), ..Said::default() };
+            again(&ctx, id, &error, said).await
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct MemberForm {
+    user: String,
+    role: String,
+}
+
+fn named(text: &str) -> Result<Named> {
+    let text = text.trim();
+    if text.starts_with("usr_") { text.parse().map(Named::Id) } else { Email::new(text).map(Named::Email) }
+}
+
+/// `POST /teams/{id}/members`
+pub(crate) async fn add(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Request) -> Page {
+    let MemberForm { user, role } = form(request).await.on_page(&ctx)?;
+    let done = async { membership::add(&ctx, id, named(&user)?, Role::named(&role)?).await };
+    match done.await {
+        Ok(_) => Ok(back(id)),
+        Err(error) => {
+            let said = Said { whom: user, member_wrong: Wrong::beside("user", &error), ..Said::default() };
+            again(&ctx, id, &error, said).await
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct RoleForm {
+    role: String,
+}
+
+/// `POST /teams/{id}/members/{user_id}/role`
+pub(crate) async fn change(Ctx(ctx): Ctx, Param((id, user)): Param<(TeamId, UserId)>, request: Request) -> Page {
+    let RoleForm { role } = form(request).await.on_page(&ctx)?;
+    let done = async { membership::change(&ctx, id, user, Role::named(&role)?).await };
+    match done.await {
+        Ok(_) => Ok(back(id)),
+        Err(error) => not_done(&ctx, id, &error).await,
+    }
+}
+
+/// `POST /teams/{id}/members/{user_id}/remove`; whoever leaves sees their other teams.
+pub(crate) async fn remove(Ctx(ctx): Ctx, Param((id, user)): Param<(TeamId, UserId)>) -> Page {
+    let leaves = user == ctx.principal().user_id() && !ctx.principal().is_organization_admin();
+    match membership::remove(&ctx, id, user).await {
+        Ok(()) if leaves => Ok(Redirect::to("/teams").into_response()),
+        Ok(()) => Ok(back(id)),
+        Err(error) => not_done(&ctx, id, &error).await,
+    }
+}
