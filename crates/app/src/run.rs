@@ -144,7 +144,7 @@ pub(crate) async fn stop_if_out(app: &App, user: UserId) {
         Ok(_) => runs.iter().for_each(|run| run.cancel.cancel()),
         // It is asked again when the next is told of them; whoever begins something new is refused anyway.
         Err(error) => {
-            tracing::warn!(%user, ?error, "can_fail(run): it can't be told whether somebody may still come in")
+            tracing::warn!(%user, ?error, "can_fail(run): it can't be told whether somebody may still come in");
         }
     }
 }

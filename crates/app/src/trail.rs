@@ -97,8 +97,8 @@ pub async fn list(ctx: &Context, wanted: &Wanted, cursor: Option<&str>, limit: u
 /// # Errors
 /// What keeps the table from being read.
 pub async fn names(ctx: &Context, events: &[Recorded]) -> Result<HashMap<UserId, String>> {
-    let named = events.iter().flat_map(|recorded| [recorded.event.actor.user_id(), recorded.event.user_id]);
-    let ids: HashSet<UserId> = named.flatten().collect();
+    let concerned = events.iter().flat_map(|recorded| [recorded.event.actor.user_id(), recorded.event.user_id]);
+    let ids: HashSet<UserId> = concerned.flatten().collect();
     let mut names = HashMap::new();
     for id in ids {
         if let Some(user) = users::get(&ctx.tenant(), &ctx.store, id).await? {

@@ -95,6 +95,7 @@ struct Line {
 }
 
 /// Why somebody may do something, or may not: who they are, what they are in its team, and what the table says.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ExplanationView {
     /// Whether they may.

@@ -32,6 +32,7 @@ struct AdminPage {
     notice: Option<String>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 struct UserView {
     href: String,
     explain_href: String,

@@ -77,7 +77,7 @@ impl Asked {
     /// Whoever runs the installation sees everything at first, and others what is theirs.
     fn settled(mut self, runs_it: bool) -> Self {
         if self.of.is_empty() {
-            self.of = if runs_it { "all" } else { "mine" }.to_owned();
+            if runs_it { "all" } else { "mine" }.clone_into(&mut self.of);
         }
         self
     }

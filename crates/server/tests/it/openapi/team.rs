@@ -9,6 +9,8 @@ use crate::api_key::key;
 use crate::invitation::invite;
 use crate::team::{join, team};
 
+const NO_TEAM: &str = "team_01h455vb4pex5vsknk084sn02q";
+
 fn asked_with(method: &Method, path: &'static str, query: &str, status: u16) -> Question {
     let mut question = ask(method.clone(), path, "", None, status);
     question.url.push_str(query);
@@ -29,9 +31,8 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
     let helper = ada.send_json(Method::POST, "/api/agents", &new, 201).await["id"].as_str().unwrap().to_owned();
     let declared = ada.get("/api/agents").await["data"][0]["id"].as_str().unwrap().to_owned();
     let (_, key) = key(ada, &ops, &["threads:read"]).await;
-    let (no_team, no_agent, no_key) =
-        ("team_01h455vb4pex5vsknk084sn02q", "agt_01h455vb4pex5vsknk084sn02q", "key_01h455vb4pex5vsknk084sn02q");
-    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
+    let (no_team, no_agent, no_key) = (NO_TEAM, "agt_01h455vb4pex5vsknk084sn02q", "key_01h455vb4pex5vsknk084sn02q");
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
     let member = |method: &Method, user: &str, body, status| {
         let mut question = ask(method.clone(), "/api/teams/{id}/members/{user_id}", &ops, body, status);
         question.url = question.url.replace("{user_id}", user);
@@ -49,7 +50,7 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
         question
     };
     let (grace, own) = (grace.id().await, ada.id().await);
-    vec![
+    let mut questions = vec![
         ask(get.clone(), "/api/teams", "", None, 200),
         ask(post.clone(), "/api/teams", "", Some(json!({ "name": "X" })), 403),
         ask(post.clone(), "/api/teams", "", Some(json!({ "name": "" })), 400),
@@ -99,28 +100,42 @@ pub(super) async fn about_teams(app: &TestApp, provider: &IdentityProvider, ada:
         ask(get.clone(), "/api/agents/{id}/versions", no_agent, None, 404),
         ask(delete.clone(), "/api/agents/{id}", &helper, None, 204),
         ask(delete.clone(), "/api/agents/{id}", &helper, None, 404),
-        ask(get.clone(), "/api/audit", "", None, 403),
-        asked_with(&get, "/api/audit", "?mine=true", 200),
-        asked_with(&get, "/api/audit", &format!("?team_id={ops}&limit=5"), 200),
-        asked_with(&get, "/api/audit", &format!("?team_id={no_team}"), 404),
-        asked_with(&get, "/api/audit", "?mine=true&actor=x", 400),
-        ask(get.clone(), "/api/usage", "", None, 200),
-        asked_with(&get, "/api/usage", "?cursor=x", 400),
-        ask(get.clone(), "/api/usage/organization", "", None, 403),
-        ask(get.clone(), "/api/teams/{id}/usage", &ops, None, 200),
-        ask(get.clone(), "/api/teams/{id}/usage", no_team, None, 404),
-        ask(get.clone(), "/api/teams/{id}/budget", &ops, None, 200),
-        ask(get.clone(), "/api/teams/{id}/budget", no_team, None, 404),
-        ask(put.clone(), "/api/teams/{id}/budget", &ops, Some(json!({ "tokens_per_month": 5 })), 403),
-        ask(put.clone(), "/api/teams/{id}/budget", &ops, Some(json!({ "tokens_per_month": -5 })), 400),
-        ask(delete.clone(), "/api/teams/{id}/budget", no_team, None, 404),
-        ask(get.clone(), "/api/users/{id}/budget", &own, None, 403),
-        ask(put, "/api/users/{id}/budget", &own, Some(json!({ "tokens_per_month": null })), 403),
-        ask(delete.clone(), "/api/users/{id}/budget", &own, None, 403),
         ask(get, "/api/api-keys", "", None, 200),
         ask(post.clone(), "/api/api-keys", "", Some(json!({ "team_id": ops, "name": "x" })), 201),
         ask(post, "/api/api-keys", "", Some(json!({ "team_id": no_team, "name": "x" })), 404),
         ask(delete.clone(), "/api/api-keys/{id}", &key, None, 204),
         ask(delete, "/api/api-keys/{id}", no_key, None, 404),
+    ];
+    questions.extend(about_what_was_done(&ops, &own));
+    questions
+}
+
+/// The trail, what was used, budgets, and who may what, asked by Ada, who runs a team and no more.
+fn about_what_was_done(ops: &str, own: &str) -> Vec<Question> {
+    let (get, put, patch, delete) = (Method::GET, Method::PUT, Method::PATCH, Method::DELETE);
+    vec![
+        ask(get.clone(), "/api/audit", "", None, 403),
+        asked_with(&get, "/api/audit", "?mine=true", 200),
+        asked_with(&get, "/api/audit", &format!("?team_id={ops}&limit=5"), 200),
+        asked_with(&get, "/api/audit", &format!("?team_id={NO_TEAM}"), 404),
+        asked_with(&get, "/api/audit", "?mine=true&actor=x", 400),
+        ask(get.clone(), "/api/usage", "", None, 200),
+        asked_with(&get, "/api/usage", "?cursor=x", 400),
+        ask(get.clone(), "/api/usage/organization", "", None, 403),
+        ask(get.clone(), "/api/teams/{id}/usage", ops, None, 200),
+        ask(get.clone(), "/api/teams/{id}/usage", NO_TEAM, None, 404),
+        ask(get.clone(), "/api/teams/{id}/budget", ops, None, 200),
+        ask(get.clone(), "/api/teams/{id}/budget", NO_TEAM, None, 404),
+        ask(put.clone(), "/api/teams/{id}/budget", ops, Some(json!({ "tokens_per_month": 5 })), 403),
+        ask(put.clone(), "/api/teams/{id}/budget", ops, Some(json!({ "tokens_per_month": -5 })), 400),
+        ask(delete.clone(), "/api/teams/{id}/budget", NO_TEAM, None, 404),
+        ask(get.clone(), "/api/users/{id}/budget", own, None, 403),
+        ask(put, "/api/users/{id}/budget", own, Some(json!({ "tokens_per_month": null })), 403),
+        ask(delete, "/api/users/{id}/budget", own, None, 403),
+        asked_with(&get, "/api/access/explain", &format!("?user={own}&action=team.read&resource={ops}"), 403),
+        asked_with(&get, "/api/access/explain", &format!("?user={own}&action=team.eat"), 400),
+        ask(get.clone(), "/api/users", "", None, 403),
+        ask(get, "/api/users/{id}", own, None, 403),
+        ask(patch, "/api/users/{id}", own, Some(json!({ "disabled": true })), 403),
     ]
 }
