@@ -275,8 +275,7 @@ mod shared {
         assert_eq!(admin.status(Method::GET, "/api/teams/team_01h455vb4pex5vsknk084sn02q/usage").await, 404);
         let told = admin.get("/api/audit?action=budget.changed").await;
         let details: Vec<_> = told["data"].as_array().unwrap().iter().map(|event| event["details"].clone()).collect();
-        let (given, cleared) =
-            (json!({ "tokens": 5_000, "tokens_before": null }), json!({ "tokens": "default", "tokens_before": 5_000 }));
+        let (given, cleared) = (json!({ "tokens": 5_000 }), json!({ "tokens": "default", "tokens_before": 5_000 }));
         assert_eq!(details, [cleared.clone(), given.clone(), cleared, given]);
         assert_eq!(told["data"][0]["user_id"], json!(ada.id().await));
         assert_eq!(told["data"][2]["team_id"], json!(ops));

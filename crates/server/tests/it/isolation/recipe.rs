@@ -47,7 +47,10 @@ fn content(route: &Route, things: &Things) -> Content {
             | "/account/identities/{id}/remove"
             | "/account/sessions/{id}/end"
             | "/account/sessions/end-others"
-            | "/account/take-over",
+            | "/account/take-over"
+            | "/agents/{id}/delete"
+            | "/api-keys/{id}/revoke"
+            | "/teams/{id}/members/{user_id}/remove",
         ) => Nothing,
         ("POST", "/api/threads") => Json(json!({"title": "New"})),
         ("POST", "/api/teams") => Json(json!({"name": "New"})),
@@ -66,6 +69,15 @@ fn content(route: &Route, things: &Things) -> Content {
         ("POST", "/threads" | "/threads/{id}/runs") => form("input=More"),
         ("POST", "/threads/{id}/title") => form("title=Changed"),
         ("POST", "/account/name") => form("name=ada"),
+        ("PATCH", "/api/users/{id}") => Json(json!({"disabled": false})),
+        ("POST", "/admin/users/{id}") => form("act=enable"),
+        ("POST", "/teams" | "/teams/{id}/name") => form("name=Changed"),
+        ("POST", "/teams/{id}/members") => form("user=admin%40example.com&role=viewer"),
+        ("POST", "/teams/{id}/members/{user_id}/role") => form("role=admin"),
+        ("POST", "/teams/{id}/delete") => form("heir="),
+        ("POST", "/agents") => form(&format!("team={}&name=Typed&sharing=team", things.team)),
+        ("POST", "/agents/{id}") => form("version=1&name=Changed&sharing=team"),
+        ("POST", "/api-keys") => form(&format!("team={}&name=New&days=90&threads%3Aread=1", things.team)),
         ("POST", "/account/identities/add") => form("provider=sso"),
         ("POST", "/account/password") => form("current_password=correct+horse+battery&password=correct+horse+battery"),
         ("POST", "/account/email") => form("email=ada%40example.org&current_password=correct+horse+battery"),
@@ -114,6 +126,8 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
         "until",
         "by",
         "month",
+        "user",
+        "resource",
     ];
     for name in &route.query {
         assert!(
@@ -124,6 +138,7 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
         );
     }
     match (route.method.as_str(), route.path.as_str()) {
+        ("GET", "/api/access/explain") => &["?user={owner}&action=team.read&resource={team}"],
         ("GET", "/api/audit") => &["", "?mine=true", "?team_id={team}"],
         ("GET", "/api/usage/organization") => &["", "?by=agent"],
         ("DELETE", "/api/teams/{id}") => &["?agents=delete"],
@@ -263,7 +278,7 @@ impl Things {
     }
 
     fn in_query(&self, query: &str) -> String {
-        let query = query.replace("{token}", &self.token).replace("{team}", &self.team);
+        let query = query.replace("{token}", &self.token).replace("{team}", &self.team).replace("{owner}", &self.owner);
         query.replace("{invitation}", &self.invitation.1)
     }
 
