@@ -82,13 +82,16 @@ impl Visit {
     pub(crate) async fn lets_in<T, F, W>(&self, account: Option<&Email>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(Self) -> W,
+        F: FnOnce(Self) -> W + Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
     {
-        let done = self.to_its_end(work).await;
-        done.inspect_err(|error| {
-            self.note_refused("nobody was signed in", error, account.map(Email::masked).as_deref());
+        let account = account.map(Email::masked);
+        // Whoever hangs up keeps nothing out of the log by that.
+        self.to_its_end(|visit| async move {
+            let done = work(visit.clone()).await;
+            done.inspect_err(|error| visit.note_refused("nobody was signed in", error, account.as_deref()))
         })
+        .await
     }
 
     /// The same request, of somebody who is known.
