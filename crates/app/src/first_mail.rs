@@ -15,9 +15,11 @@ use crate::{Visit, session, voucher};
 /// # Errors
 /// What keeps the tables from being read.
 pub(crate) async fn shuts_out(visit: &Visit, user: UserId, key: &str) -> Result<bool> {
-    if voucher::vouches_for(visit.app(), user, key).await? {
-        return Ok(false);
-    }
+    Ok(!voucher::vouches_for(visit.app(), user, key).await? && opens_otherwise(visit, user).await?)
+}
+
+/// Whether a password or an identity opens an account.
+async fn opens_otherwise(visit: &Visit, user: UserId) -> Result<bool> {
     let (tenant, store) = (visit.tenant(), &visit.store);
     let found = credentials::of_user(&tenant, store, user).await?;
     let has_password = found.is_some_and(|found| found.credential.password_hash.is_some());
@@ -36,8 +38,10 @@ pub(crate) async fn shown_with(
     opened: SessionId,
 ) -> Result<Option<Change>> {
     let (tenant, key, now) = (visit.tenant(), address.key(), visit.now());
-    let shuts_out = shuts_out(visit, user.id, &key).await?;
+    let mut change = None;
     if !voucher::vouches_for(visit.app(), user.id, &key).await? {
+        change = opens_otherwise(visit, user.id).await?.then_some(Change::OthersShutOut);
+        // Whatever was found: more may be there once this is written.
         credentials::shut_with(&tenant, batch, user.id, &key, now);
         session::end_all_with(visit.app(), batch, user.id, Some(opened));
     }
@@ -45,5 +49,5 @@ pub(crate) async fn shown_with(
     if !user.email_verified {
         session::revoke_with(visit.app(), batch, user.id, None);
     }
-    Ok(shuts_out.then_some(Change::OthersShutOut))
+    Ok(change)
 }

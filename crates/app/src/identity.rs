@@ -28,14 +28,11 @@ pub async fn list(ctx: &Context) -> Result<Vec<Identity>> {
 /// # Errors
 /// `not_found`, `last_way_in`, `sign_in_again`, `session_ended`, `user_disabled`.
 pub async fn remove(ctx: &Context, id: IdentityId) -> Result<()> {
-    if !list(ctx).await?.iter().any(|mine| mine.id == id) {
-        return Err(Error::not_found("identity"));
-    }
-    proof::require(ctx)?;
     ctx.detached(move |ctx| async move {
         for _ in 0..TRIES {
             let (removed, others): (Vec<_>, Vec<_>) = list(&ctx).await?.into_iter().partition(|one| one.id == id);
             let removed = removed.first().ok_or_else(|| Error::not_found("identity"))?;
+            proof::require(&ctx)?;
             let left = left(&ctx, &others);
             if delete(&ctx, removed, left).await? {
                 return Ok(());

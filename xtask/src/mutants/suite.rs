@@ -18,7 +18,8 @@ use super::VARIABLE;
 use crate::{scratch::Scratch, shell};
 
 /// What is built: whoever has conditions, and whoever tests them.
-const PACKAGES: [&str; 5] = ["retinue-model", "retinue-store", "retinue-app", "retinue-web", "retinue-server"];
+const PACKAGES: [&str; 6] =
+    ["retinue-model", "retinue-store", "retinue-oidc", "retinue-app", "retinue-web", "retinue-server"];
 
 /// If no test ends for so long, they all wait for something that does not come.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -32,7 +33,7 @@ pub(super) struct Suite {
 
 /// Tests that are one program.
 pub(super) struct Binary {
-    /// `retinue_store` for a crate's own tests, `it` for those through the doors.
+    /// `retinue_store` for a crate's own tests, `it` for those through the doors, `oidc_it` for those of a provider's.
     pub(super) name: String,
     program: PathBuf,
     folder: PathBuf,
@@ -81,11 +82,12 @@ impl Binary {
     fn of(message: &Value) -> Option<Self> {
         let is_test = message["reason"] == "compiler-artifact" && message["profile"]["test"] == Value::Bool(true);
         let program = message["executable"].as_str().filter(|_| is_test)?;
-        Some(Self {
-            name: message["target"]["name"].as_str()?.to_owned(),
-            program: program.into(),
-            folder: Path::new(message["manifest_path"].as_str()?).parent()?.to_path_buf(),
-        })
+        let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_path_buf();
+        let name = match message["target"]["name"].as_str()? {
+            "it" if folder.ends_with("oidc") => "oidc_it",
+            name => name,
+        };
+        Some(Self { name: name.to_owned(), program: program.into(), folder })
     }
 
     /// The modules that its tests are in, each once.
@@ -186,5 +188,8 @@ mod tests {
         let binary = Binary::of(&artifact(true)).expect("it is one");
         assert_eq!((binary.name.as_str(), binary.folder.as_path()), ("retinue_app", Path::new("/tree/crates/app")));
         assert!(Binary::of(&artifact(false)).is_none());
+        let mut of_oidc = artifact(true);
+        (of_oidc["target"]["name"], of_oidc["manifest_path"]) = ("it".into(), "/tree/crates/oidc/Cargo.toml".into());
+        assert_eq!(Binary::of(&of_oidc).expect("it is one").name, "oidc_it");
     }
 }

@@ -34,7 +34,7 @@ const APART: [&str; 11] = [
 ];
 
 /// The crates with tests of their own.
-const CRATES: [&str; 4] = ["store", "app", "web", "model"];
+const CRATES: [&str; 5] = ["store", "app", "web", "model", "oidc"];
 
 /// What becomes of a mutant.
 enum Verdict {
@@ -102,6 +102,9 @@ fn attempt((suite, doors): (&Suite, &[String]), mutant: &Mutant, killer: Option<
         steps.push((binary.to_owned(), vec!["--exact", test]));
     }
     steps.push((unit(own), Vec::new()));
+    if own == "oidc" {
+        steps.push(("oidc_it".to_owned(), Vec::new()));
+    }
     if !near.is_empty() {
         steps.push(("it".to_owned(), near));
     }

@@ -9,6 +9,7 @@ use retinue_app::auth::Mode;
 use retinue_app::{Auth, set_up};
 use retinue_model::credential::PasswordHash;
 use retinue_model::one_time_token::Purpose;
+use retinue_model::user::User;
 use retinue_testkit::{Database, IdentityProvider, Person, TestApp, location, on_both_databases, with_passwords};
 use serde_json::json;
 
@@ -77,12 +78,18 @@ async fn what_a_trusted_provider_says_of_another_address_proves_nothing(database
     assert!(runs_it(&mallory).await);
 }
 
+/// Whoever runs the server gives somebody a password, with the address that they have at that moment.
+async fn given_a_password(app: &TestApp, person: &Person) -> User {
+    let administration = app.administration().await;
+    let user = administration.find(&person.id().await).await.unwrap();
+    administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
+    user
+}
+
 async fn an_address_to_sign_in_with_proves_nothing_of_another(database: Database) {
     let (app, sso, _) = start(database).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
-    let administration = app.administration().await;
-    let user = administration.find(&mallory.id().await).await.unwrap();
-    administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
+    given_a_password(&app, &mallory).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
     assert_eq!(mallory.get("/auth/me").await["user"]["email"], json!(BOSS));
     assert!(!runs_it(&mallory).await);
@@ -93,9 +100,7 @@ async fn an_address_to_sign_in_with_proves_nothing_of_another(database: Database
 async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(database: Database) {
     let (app, sso, _) = start(database).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
-    let administration = app.administration().await;
-    let user = administration.find(&mallory.id().await).await.unwrap();
-    administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
+    let user = given_a_password(&app, &mallory).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has(BOSS, true)).await;
     assert!(!runs_it(&mallory).await);
     let (link, boss) = (sent_to(&app, (Purpose::MagicLink, user.id), BOSS).await, Person::stranger(&app));
@@ -109,9 +114,7 @@ async fn an_address_to_sign_in_with_proves_nothing_until_a_mail_was_opened(datab
 async fn an_address_that_was_shown_proves_nothing_of_another(database: Database) {
     let (app, sso, _) = start(database).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
-    let administration = app.administration().await;
-    let user = administration.find(&mallory.id().await).await.unwrap();
-    administration.set_password(&user, PasswordHash::new("$argon2id$".to_owned())).await.unwrap();
+    let user = given_a_password(&app, &mallory).await;
     let mallory = comes(&app, ("sso", &sso), "mallory", has("mallory@example.com", true)).await;
     let link = sent_to(&app, (Purpose::EmailChange, user.id), "mallory@example.org").await;
     let shown = mallory.post("/auth/email-change/verify", &json!({"token": link})).await;

@@ -1,9 +1,12 @@
 //! What the log says of those who were not signed in.
 
 use std::fs;
+use std::time::Duration;
 
 use retinue_testkit::Program;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_of_not_getting_in_has_its_line() {
@@ -66,4 +69,20 @@ async fn strangers_can_not_fill_the_log_nor_hide_others_in_it() {
         assert_eq!((refused(&[code, "198.51.100.7"]), refused(&[code, "203.0.113.9"])), (10, 1), "{said}");
     }
     assert_eq!(refused(&["sign_in_unknown", ids.last().unwrap()]), 1, "whoever is told of an id finds it: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_hangs_up_keeps_no_refusal_out_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let launcher = Program::new(env!("CARGO_BIN_EXE_retinue"), folder.path()).environment("AUTH_MODE", "local");
+    let mut program = launcher.start().await;
+    let body = json!({"email": "ada@example.com", "password": "a guess"}).to_string();
+    let (address, length) = (program.address(), body.len());
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let head = format!("POST /auth/login HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n");
+    connection.write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
+    // It takes longer than this to make a hash.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    drop(connection);
+    program.says("wrong_credentials", 1).await;
 }

@@ -22,6 +22,7 @@ on_both_databases! {
     identities_of_before_open_nothing_when_the_password_is_set_anew,
     what_opens_an_account_stays_once_its_address_was_shown,
     what_opens_an_account_stays_where_a_provider_vouches_for_its_address,
+    others_hear_of_an_address_that_was_shown_though_nobody_is_out_for_it,
 }
 
 const CEO: &str = "ceo@example.com";
@@ -175,4 +176,19 @@ async fn what_opens_an_account_stays_where_a_provider_vouches_for_its_address(da
     let phone = opens(&app, Purpose::MagicLink, CEO).await;
     assert!(!is_out(&ceo).await && gets_in(&app, PASSWORD).await && runs_it(&phone).await);
     assert_eq!(subjects(&phone).await, ["ceo"]);
+}
+
+/// She signs in with an address of which nobody knew anything, and then a provider vouched for it: what opened her account stays,
+/// and what a session says of her is another.
+async fn others_hear_of_an_address_that_was_shown_though_nobody_is_out_for_it(database: Database) {
+    let (app, sso) = TestApp::with_provider_and_auth(database, with_an_address).await;
+    app.add_user(CEO, Some(PASSWORD)).await;
+    let ceo = Person::stranger(&app);
+    assert_eq!(ceo.sign_in_with(CEO, PASSWORD).await.status(), 303);
+    sso.introduce("ceo", has(CEO, true));
+    assert_eq!(ceo.add_identity("sso", &sso).await.status(), 303);
+    app.database.ask("DELETE FROM revocations").await;
+    opens(&app, Purpose::MagicLink, CEO).await;
+    assert!(!is_out(&ceo).await && runs_it(&ceo).await);
+    assert_eq!(app.database.ask("SELECT COUNT(*) FROM revocations").await, ["1"]);
 }
