@@ -43,11 +43,35 @@ struct Standing {
     facts: Facts,
 }
 
+/// Whose rights count.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    user: UserId,
+    /// The one team that they may act in, as with an API key.
+    team: Option<TeamId>,
+}
+
+impl Asker {
+    /// A user, in all that they may do.
+    const fn user(user: UserId) -> Self {
+        Self { user, team: None }
+    }
+
+    fn of(ctx: &Context) -> Self {
+        Self { user: ctx.principal().user_id(), team: ctx.principal().team() }
+    }
+
+    /// Whether what they are may count for a thing.
+    fn reaches(self, thing: Thing) -> bool {
+        self.team.is_none() || thing.team.is_none() || self.team == thing.team
+    }
+}
+
 /// Looks up how somebody stands to a thing. Whether they run the installation is not looked up yet.
-async fn look_up(app: &App, user: UserId, thing: Thing) -> Result<Standing> {
-    let tenant = app.tenant();
+async fn look_up(app: &App, asker: Asker, thing: Thing) -> Result<Standing> {
+    let (tenant, user) = (app.tenant(), asker.user);
     let found = users::get(&tenant, &app.store, user).await?.ok_or_else(users::missing)?;
-    let membership = match thing.team {
+    let membership = match thing.team.filter(|_| asker.reaches(thing)) {
         Some(team) => memberships::get(&tenant, &app.store, team, user).await?,
         None => None,
     };
@@ -63,14 +87,14 @@ async fn look_up(app: &App, user: UserId, thing: Thing) -> Result<Standing> {
 }
 
 /// Decides whether somebody may do something with a thing, by what is so at this moment.
-async fn decide(app: &App, user: UserId, action: Action, thing: Thing) -> Result<(Decision, Standing)> {
-    let mut standing = look_up(app, user, thing).await?;
+async fn decide(app: &App, asker: Asker, action: Action, thing: Thing) -> Result<(Decision, Standing)> {
+    let mut standing = look_up(app, asker, thing).await?;
     let decision = policy::decide(&standing.facts, action);
     let row = decision.row;
     // Asked only where it makes a difference: it takes more to look up.
     let matters =
         !decision.is_allowed() && row.allowed.iter().chain(row.visible).any(|who| *who == Who::OrganizationAdmin);
-    if matters {
+    if matters && asker.reaches(thing) {
         standing.facts.organization_admin = runs_it(app, &standing.user).await?;
     }
     Ok((policy::decide(&standing.facts, action), standing))
@@ -78,7 +102,7 @@ async fn decide(app: &App, user: UserId, action: Action, thing: Thing) -> Result
 
 /// The same, with the facts that it went by.
 pub(crate) async fn decide_for(app: &App, user: UserId, action: Action, thing: Thing) -> Result<(Decision, Facts)> {
-    let (decision, standing) = decide(app, user, action, thing).await?;
+    let (decision, standing) = decide(app, Asker::user(user), action, thing).await?;
     Ok((decision, standing.facts))
 }
 
@@ -117,7 +141,7 @@ impl Grant {
 
 /// Whether somebody who does not ask may do something with a team at this moment.
 pub(crate) async fn grant_of(app: &App, user: UserId, action: Action, team: TeamId) -> Result<Option<Grant>> {
-    let (decision, _) = decide(app, user, action, Thing::team(team)).await?;
+    let (decision, _) = decide(app, Asker::user(user), action, Thing::team(team)).await?;
     Ok(decision.by.map(|by| Grant { user, by, team: Some(TeamScope::granted(&app.tenant(), team)) }))
 }
 
@@ -144,12 +168,11 @@ fn forbidden() -> Error {
 
 /// Requires that whoever asks may do something with a thing; `missing` is what they hear who may not know of it.
 pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing: fn() -> Error) -> Result<Grant> {
-    let user = ctx.principal().user_id();
-    let (decision, standing) = decide(ctx.app(), user, action, thing).await?;
+    let (decision, standing) = decide(ctx.app(), Asker::of(ctx), action, thing).await?;
     match decision.by {
         Some(by) => {
             let team = thing.team.map(|team| TeamScope::granted(&ctx.tenant(), team));
-            Ok(Grant { user, by, team })
+            Ok(Grant { user: standing.user.id, by, team })
         }
         None if standing.facts.disabled => Err(users::disabled()),
         None if !decision.is_visible => Err(missing()),
@@ -160,7 +183,7 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
 
 /// Whether whoever asks may do something with a thing at this moment, for pages that offer it or not.
 pub(crate) async fn may(ctx: &Context, action: Action, thing: Thing) -> Result<bool> {
-    Ok(decide(ctx.app(), ctx.principal().user_id(), action, thing).await?.0.is_allowed())
+    Ok(decide(ctx.app(), Asker::of(ctx), action, thing).await?.0.is_allowed())
 }
 
 /// The same for what belongs to the organization.

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::api_key::{ApiKey, KeyScope, KeyScopes};
-use crate::id::{ApiKeyId, OrganizationId, SessionId, UserId};
+use crate::id::{ApiKeyId, OrganizationId, SessionId, TeamId, UserId};
 use crate::identity;
 use crate::session::Session;
 
@@ -44,6 +44,7 @@ pub struct Principal {
     identity: Option<identity::Key>,
     via: Via,
     scopes: Option<KeyScopes>,
+    team: Option<TeamId>,
     organization_admin: bool,
 }
 
@@ -57,6 +58,7 @@ impl Principal {
             identity: None,
             via: Via::SingleUser,
             scopes: None,
+            team: None,
             organization_admin: true,
         };
         LOCAL
@@ -72,6 +74,7 @@ impl Principal {
             identity,
             via: Via::Session(session.id),
             scopes: None,
+            team: None,
             organization_admin,
         }
     }
@@ -85,6 +88,7 @@ impl Principal {
             identity: None,
             via: Via::ApiKey(key.id),
             scopes: Some(key.scopes.clone()),
+            team: Some(key.team_id),
             organization_admin,
         }
     }
@@ -117,6 +121,12 @@ impl Principal {
     #[must_use]
     pub fn scopes(&self) -> Vec<&'static str> {
         self.scopes.iter().flat_map(KeyScopes::iter).map(KeyScope::as_str).collect()
+    }
+
+    /// The one team in which their roles count, as that of an API key is; they all count if there is none.
+    #[must_use]
+    pub const fn team(&self) -> Option<TeamId> {
+        self.team
     }
 
     /// How they came to be known.

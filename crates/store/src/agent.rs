@@ -28,10 +28,11 @@ pub(crate) mod sql {
         USABLE = "SELECT a.id, a.team_id, a.maker_id, a.slug, a.version, a.name, a.description, a.instructions, a.model, a.max_turns, \
             a.max_tokens, a.max_seconds, a.sharing, a.remote_api, a.declared, a.created_at, a.updated_at FROM agents a \
             WHERE a.organization_id = $1 AND a.deleted_at IS NULL AND a.id IN ( \
-            SELECT t.id FROM memberships m JOIN agents t ON t.team_id = m.team_id WHERE m.user_id = $2 AND t.deleted_at IS NULL \
+            SELECT t.id FROM memberships m JOIN agents t ON t.team_id = m.team_id WHERE m.user_id = $2 \
+            AND m.team_id = COALESCE($3, m.team_id) AND t.deleted_at IS NULL \
             AND (t.sharing IN ('team', 'organization') OR t.maker_id = $2) \
             UNION SELECT o.id FROM agents o WHERE o.organization_id = $1 AND o.sharing = 'organization' AND o.deleted_at IS NULL) \
-            AND (a.name, a.id) > ($3, $4) ORDER BY a.name, a.id LIMIT $5";
+            AND (a.name, a.id) > ($4, $5) ORDER BY a.name, a.id LIMIT $6";
         FIRST_DECLARED = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
             max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
             WHERE organization_id = $1 AND declared IS NOT NULL AND deleted_at IS NULL ORDER BY declared LIMIT 1";
@@ -196,7 +197,8 @@ pub struct Place {
 pub async fn usable(scope: &Scope, store: &Store, after: Option<Place>, limit: i64) -> Result<Vec<Agent>> {
     let nil = || Place { name: String::new(), id: AgentId::new(uuid::Uuid::nil()) };
     let Place { name, id } = after.unwrap_or_else(nil);
-    store.query(&sql::USABLE, &params![scope.organization(), scope.owner(), name, id, limit], read_row).await
+    let params = params![scope.organization(), scope.owner(), scope.team(), name, id, limit];
+    store.query(&sql::USABLE, &params, read_row).await
 }
 
 /// The first agent of the configuration.

@@ -6,22 +6,23 @@
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::{OrganizationId, Principal, RunId, TeamId, UserId};
 
-/// What one user owns.
+/// What one user owns, and which teams are theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     organization: OrganizationId,
     owner: UserId,
+    team: Option<TeamId>,
 }
 
 impl Scope {
     /// What belongs to whoever a request acts as.
     #[must_use]
     pub const fn of(principal: &Principal) -> Self {
-        Self { organization: principal.organization_id(), owner: principal.user_id() }
+        Self { organization: principal.organization_id(), owner: principal.user_id(), team: principal.team() }
     }
 
     pub(crate) const fn of_row(organization: OrganizationId, owner: UserId) -> Self {
-        Self { organization, owner }
+        Self { organization, owner, team: None }
     }
 
     pub(crate) const fn organization(&self) -> OrganizationId {
@@ -36,6 +37,11 @@ impl Scope {
 
     pub(crate) const fn owner(&self) -> UserId {
         self.owner
+    }
+
+    /// The one team of theirs that is meant; all of them if none.
+    pub(crate) const fn team(&self) -> Option<TeamId> {
+        self.team
     }
 
     pub(crate) const fn tenant(&self) -> Tenant {

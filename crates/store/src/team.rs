@@ -20,7 +20,8 @@ pub(crate) mod sql {
         LIST = "SELECT id, slug, name, created_at, updated_at FROM teams \
             WHERE organization_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4";
         OF_USER = "SELECT t.id, t.slug, t.name, t.created_at, t.updated_at, m.role FROM memberships m JOIN teams t ON t.id = m.team_id \
-            WHERE m.user_id = $1 AND m.organization_id = $2 AND m.team_id > $3 ORDER BY m.team_id LIMIT $4";
+            WHERE m.user_id = $1 AND m.organization_id = $2 AND m.team_id > $3 \
+            AND m.team_id = COALESCE($4, m.team_id) ORDER BY m.team_id LIMIT $5";
         CHANGE = "UPDATE teams SET name = COALESCE($1, name), slug = COALESCE($2, slug), updated_at = $3 \
             WHERE id = $4 AND organization_id = $5";
         HOLD = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2";
@@ -110,7 +111,7 @@ pub async fn of_user(scope: &Scope, store: &Store, after: Option<TeamId>, limit:
         Ok((read(&mut columns)?, columns.take::<String>()?.parse()?))
     };
     let after = after.unwrap_or(TeamId::new(uuid::Uuid::nil()));
-    store.query(&sql::OF_USER, &params![scope.owner(), scope.organization(), after, limit], read).await
+    store.query(&sql::OF_USER, &params![scope.owner(), scope.organization(), after, scope.team(), limit], read).await
 }
 
 /// Gives a team another name, for people or for programs, when the batch is written. Requires that there is one:

@@ -18,6 +18,7 @@ with_people_on_both_engines! {
     a_key_is_seen_and_revoked_by_those_who_run_its_team,
     keys_make_no_keys_and_change_no_way_in,
     a_key_is_made_only_where_its_owner_belongs,
+    a_key_reaches_no_other_team_of_its_owner,
 }
 
 /// A key of somebody; its text and its id.
@@ -234,5 +235,37 @@ async fn a_key_is_made_only_where_its_owner_belongs(app: TestApp, provider: Iden
         (json!({ "team_id": own, "name": "x", "user_id": ada.id().await }), 400, "invalid_body"),
     ] {
         assert_eq!(ada.send_json(Method::POST, "/api/api-keys", &new, status).await["code"], code, "{new}");
+    }
+}
+
+async fn a_key_reaches_no_other_team_of_its_owner(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let (ops, other) = (team(&admin, "Ops").await, team(&admin, "Other").await);
+    for team in [&ops, &other] {
+        join(&admin, team, &ada, "admin").await;
+    }
+    let new = json!({ "team_id": other, "name": "Helper", "sharing": "team" });
+    let helper = ada.send_json(Method::POST, "/api/agents", &new, 201).await["id"].as_str().unwrap().to_owned();
+    let scopes = ["agents:read", "agents:run", "threads:write", "teams:read", "teams:write"];
+    // Not even of somebody who runs the installation.
+    for owner in [&ada, &admin] {
+        let (text, _) = key(owner, &ops, &scopes).await;
+        let ids = async |path: &str| {
+            let found = body(ask(&app, &text, Method::GET, path, None).await).await;
+            found["data"].as_array().unwrap().iter().map(|found| found["id"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("/api/teams").await, [json!(ops)]);
+        assert!(!ids("/api/agents").await.contains(&json!(helper)));
+        let begun = ask(&app, &text, Method::POST, "/api/threads", Some(json!({ "agent_id": helper }))).await;
+        assert_eq!((begun.status().as_u16(), &body(begun).await["code"]), (400, &json!("agent_unknown")));
+        for (team, status) in [(&ops, 200), (&other, 404)] {
+            let path = format!("/api/teams/{team}");
+            assert_eq!(owner.status(Method::GET, &path).await, 200);
+            assert_eq!(self::status(&app, &text, Method::GET, &path).await, status);
+            let change = json!({ "name": format!("By key of {}", owner.id().await) });
+            assert_eq!(ask(&app, &text, Method::PATCH, &path, Some(change)).await.status(), status);
+        }
+        let me = body(ask(&app, &text, Method::GET, "/auth/me", None).await).await;
+        assert_eq!(me["teams"].as_array().unwrap().len(), 1, "{me}");
     }
 }

@@ -6,6 +6,7 @@
 mod actor;
 mod both_ways;
 mod recipe;
+mod role;
 pub(crate) mod route;
 pub(crate) mod snapshot;
 

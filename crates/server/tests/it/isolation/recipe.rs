@@ -195,6 +195,16 @@ impl Things {
     /// Makes them.
     pub(super) async fn make(app: &TestApp, owner: &Person, route: &Route, provider: &IdentityProvider) -> Self {
         let team = own_team(app, owner).await;
+        if route.path.contains("/identities/{") {
+            let subject = format!("ada, for {}", route.name());
+            provider.introduce(&subject, json!({"name": "ada"}));
+            assert_eq!(owner.add_identity("sso", provider).await.status(), 303);
+        }
+        Self::in_team(owner, owner, team).await
+    }
+
+    /// Makes them in a team, into which somebody invites who may.
+    pub(super) async fn in_team(owner: &Person, inviter: &Person, team: String) -> Self {
         let (_, thread) = owner.post("/api/threads", &json!({"title": "Plans of Ada"})).await;
         let thread = id(&thread).to_owned();
         let run = owner.say(&thread, "Figures of Ada").await;
@@ -203,17 +213,12 @@ impl Things {
         let events = owner.follow(&run).await.rest().await;
         assert_eq!(events.last().unwrap().name, "run.cancelled");
         let messages = owner.get(&format!("/api/threads/{thread}/messages")).await;
-        if route.path.contains("/identities/{") {
-            let subject = format!("ada, for {}", route.name());
-            provider.introduce(&subject, json!({"name": "ada"}));
-            assert_eq!(owner.add_identity("sso", provider).await.status(), 303);
-        }
         let sessions = owner.get("/api/sessions").await;
         let identities = owner.get("/api/identities").await;
         let new = json!({"team_id": team, "name": format!("Helper of Ada {}", &thread[4..])});
         let (_, agent) = owner.post("/api/agents", &new).await;
         let (_, key) = owner.post("/api/api-keys", &json!({"team_id": team, "name": "Key of Ada"})).await;
-        let invitation = invite(owner, &team).await;
+        let invitation = invite(inviter, &team).await;
         let is_other = |session: &&Value| session["current"] == json!(false);
         Self {
             thread,
@@ -228,6 +233,24 @@ impl Things {
             invitation,
             token: "none".to_owned(),
         }
+    }
+
+    /// These, with another agent of the owner's.
+    pub(super) fn with_agent(&self, agent: String) -> Self {
+        Self { agent, ..self.clone() }
+    }
+
+    /// How much of what is the owner's alone is in an answer, whatever role somebody has.
+    pub(super) fn private_in(&self, text: &str, request: &Request) -> usize {
+        let all = [&self.thread, &self.run, &self.message, "Plans of Ada", "Figures of Ada"];
+        let plain = text.replace("<mark>", "").replace("</mark>", "");
+        all.into_iter().filter(|thing| !request.path.contains(*thing) && plain.contains(*thing)).count()
+    }
+
+    /// How much of what the team has is in an answer: its name's id, who is in it, an agent, a key and an invitation.
+    pub(super) fn shared_in(&self, text: &str, request: &Request) -> usize {
+        let all = [&self.team, &self.owner, &self.agent, &self.key, &self.invitation.0];
+        all.into_iter().filter(|thing| !request.path.contains(*thing) && text.contains(*thing)).count()
     }
 
     /// These, with a new token for this door, where tokens count: of the owner, or an invitation, which is nobody's yet.
