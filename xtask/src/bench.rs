@@ -13,6 +13,7 @@ use self::table::Table;
 mod appender;
 mod client;
 mod compile;
+mod organization;
 mod people;
 mod process;
 mod programs;
@@ -26,10 +27,11 @@ mod table;
 /// A part of the measurements, by its name on the command line.
 type Part = (&'static str, fn(&Programs, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("requests", requests::measure),
     ("sessions", sessions::measure),
     ("people", people::measure),
+    ("organization", organization::measure),
     ("streams", streams::measure),
     ("standing", standing::measure),
     ("appender", appender::measure),

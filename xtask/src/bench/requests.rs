@@ -30,7 +30,7 @@ pub(crate) struct Load<'a> {
 pub(crate) struct Round {
     pub(crate) per_second: f64,
     /// Microseconds of the server's processor time for a request.
-    cpu: f64,
+    pub(crate) cpu: f64,
 }
 
 pub(crate) fn measure(programs: &Programs, table: &mut Table) -> Result<()> {
