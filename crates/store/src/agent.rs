@@ -24,15 +24,16 @@ pub(crate) mod sql {
         GET_KEPT = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
             max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents WHERE id = $1 AND organization_id = $2";
         NAME_OF = "SELECT name FROM agents WHERE id = $1 AND organization_id = $2";
-        // Those of one's teams that are shared, those that are shared with all, and one's own.
+        // Those of one's teams that are shared, those that are shared with all, and one's own. SQLite takes what is left of CROSS
+        // JOIN first: a few agents, and not all there are.
         USABLE = "SELECT a.id, a.team_id, a.maker_id, a.slug, a.version, a.name, a.description, a.instructions, a.model, a.max_turns, \
-            a.max_tokens, a.max_seconds, a.sharing, a.remote_api, a.declared, a.created_at, a.updated_at FROM agents a \
-            WHERE a.organization_id = $1 AND a.deleted_at IS NULL AND a.id IN ( \
-            SELECT t.id FROM memberships m JOIN agents t ON t.team_id = m.team_id WHERE m.user_id = $2 \
-            AND m.team_id = COALESCE($3, m.team_id) AND t.deleted_at IS NULL \
-            AND (t.sharing IN ('team', 'organization') OR t.maker_id = $2) \
-            UNION SELECT o.id FROM agents o WHERE o.organization_id = $1 AND o.sharing = 'organization' AND o.deleted_at IS NULL) \
-            AND (a.name, a.id) > ($4, $5) ORDER BY a.name, a.id LIMIT $6";
+            a.max_tokens, a.max_seconds, a.sharing, a.remote_api, a.declared, a.created_at, a.updated_at FROM ( \
+            SELECT t.id FROM memberships m JOIN agents t ON t.team_id = m.team_id WHERE m.user_id = $1 \
+            AND m.team_id = COALESCE($2, m.team_id) AND t.deleted_at IS NULL \
+            AND (t.sharing IN ('team', 'organization') OR t.maker_id = $1) \
+            UNION SELECT o.id FROM agents o WHERE o.organization_id = $3 AND o.sharing = 'organization' AND o.deleted_at IS NULL) found \
+            CROSS JOIN agents a WHERE a.id = found.id AND a.organization_id = $3 AND a.deleted_at IS NULL AND (a.name, a.id) > ($4, $5) \
+            ORDER BY a.name, a.id LIMIT $6";
         FIRST_DECLARED = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
             max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
             WHERE organization_id = $1 AND declared IS NOT NULL AND deleted_at IS NULL ORDER BY declared LIMIT 1";
@@ -197,7 +198,7 @@ pub struct Place {
 pub async fn usable(scope: &Scope, store: &Store, after: Option<Place>, limit: i64) -> Result<Vec<Agent>> {
     let nil = || Place { name: String::new(), id: AgentId::new(uuid::Uuid::nil()) };
     let Place { name, id } = after.unwrap_or_else(nil);
-    let params = params![scope.organization(), scope.owner(), scope.team(), name, id, limit];
+    let params = params![scope.owner(), scope.team(), scope.organization(), name, id, limit];
     store.query(&sql::USABLE, &params, read_row).await
 }
 

@@ -52,8 +52,9 @@ pub(crate) mod sql {
             ON CONFLICT (organization_id, kind, month, subject_id, model) DO UPDATE SET \
             runs = usage_totals.runs + excluded.runs, estimated_runs = usage_totals.estimated_runs + excluded.estimated_runs, \
             output_tokens = usage_totals.output_tokens + excluded.output_tokens";
+        // In these words neither engine takes the primary key for it, and reads what all have used.
         MONTHS = "SELECT month, runs, estimated_runs, input_tokens, output_tokens FROM usage_totals \
-            WHERE kind = 'user' AND subject_id = $1 AND organization_id = $2 AND month < $3 ORDER BY month DESC LIMIT $4";
+            WHERE kind = 'user' AND subject_id = $1 AND (organization_id = $2) IS TRUE AND month < $3 ORDER BY month DESC LIMIT $4";
         OF_TEAM = "SELECT m.user_id, u.name, m.agent_id, CASE WHEN a.sharing <> 'private' THEN a.name END, m.model, m.runs, \
             m.estimated_runs, m.input_tokens, m.output_tokens FROM usage_months m LEFT JOIN users u ON u.id = m.user_id \
             LEFT JOIN agents a ON a.id = m.agent_id WHERE m.team_id = $1 AND m.organization_id = $2 AND m.month = $3 \

@@ -30,34 +30,34 @@ INSERT INTO n WITH RECURSIVE c (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WH
 CREATE TEMP TABLE there AS SELECT id FROM users;
 CREATE TEMP TABLE org AS SELECT id FROM organizations LIMIT 1;
 INSERT INTO users (id, organization_id, name, email, email_key, email_verified, organization_admin, created_at, updated_at)
-  SELECT unhex(printf('01940000000078%018x', i)), (SELECT id FROM org), 'Person ' || i, 'person' || i || '@example.com',
+  SELECT unhex(printf('01940000000078008%015x', i)), (SELECT id FROM org), 'Person ' || i, 'person' || i || '@example.com',
     'person' || i || '@example.com', 1, 0, 1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users;
 INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at)
-  SELECT unhex(printf('01940000000079%018x', i)), (SELECT id FROM org), 'team-' || i, 'Team ' || i,
+  SELECT unhex(printf('01940000000079008%015x', i)), (SELECT id FROM org), 'team-' || i, 'Team ' || i,
     1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users / 100;
 INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at)
-  SELECT unhex(printf('01940000000079%018x', i / 100)), unhex(printf('01940000000078%018x', i)), (SELECT id FROM org),
+  SELECT unhex(printf('01940000000079008%015x', i / 100)), unhex(printf('01940000000078008%015x', i)), (SELECT id FROM org),
     CASE WHEN i % 100 = 0 THEN 'admin' WHEN i % 3 = 0 THEN 'editor' ELSE 'viewer' END, 'person',
     1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users;
 INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at)
-  SELECT unhex(printf('01940000000079%018x', i)), there.id, (SELECT id FROM org), 'admin', 'person',
+  SELECT unhex(printf('01940000000079008%015x', i)), there.id, (SELECT id FROM org), 'admin', 'person',
     1735689600000000, 1735689600000000 FROM n, there WHERE i < 3 AND i < :users / 100;
 INSERT INTO agents (id, organization_id, team_id, maker_id, slug, version, name, description, instructions, sharing, remote_api,
     created_at, updated_at)
-  SELECT unhex(printf('0194000000007a%018x', i)), (SELECT id FROM org), unhex(printf('01940000000079%018x', i / 3)),
-    unhex(printf('01940000000078%018x', i / 3 * 100)), 'agent-' || i % 3, 1, 'Agent ' || i, 'Helps', 'Help.', 'team', 1,
+  SELECT unhex(printf('0194000000007a008%015x', i)), (SELECT id FROM org), unhex(printf('01940000000079008%015x', i / 3)),
+    unhex(printf('01940000000078008%015x', i / 3 * 100)), 'agent-' || (i % 3), 1, 'Agent ' || i, 'Helps', 'Help.', 'team', 1,
     1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users / 100 * 3;
 INSERT INTO api_keys (id, organization_id, user_id, team_id, name, prefix, key_hash, scopes, created_at)
-  SELECT unhex(printf('0194000000007b%018x', i)), (SELECT id FROM org), unhex(printf('01940000000078%018x', i)),
-    unhex(printf('01940000000079%018x', i / 100)), 'script', 'rtn_aaaaaa', randomblob(32), 'threads:read', 1735689600000000 + i
+  SELECT unhex(printf('0194000000007b008%015x', i)), (SELECT id FROM org), unhex(printf('01940000000078008%015x', i)),
+    unhex(printf('01940000000079008%015x', i / 100)), 'script', 'rtn_aaaaaa', randomblob(32), 'threads:read', 1735689600000000 + i
     FROM n WHERE i < :users;
 INSERT INTO invitations (id, organization_id, team_id, role, mailed, token_hash, invited_by, created_at, expires_at)
-  SELECT unhex(printf('0194000000007c%018x', i)), (SELECT id FROM org), unhex(printf('01940000000079%018x', i / 10)), 'viewer', 0,
+  SELECT unhex(printf('0194000000007c008%015x', i)), (SELECT id FROM org), unhex(printf('01940000000079008%015x', i / 10)), 'viewer', 0,
     randomblob(32), NULL, 1735689600000000 + i, 4102444800000000 FROM n WHERE i < :users / 10;
 INSERT INTO usage_months (organization_id, month, user_id, team_id, agent_id, model, runs, estimated_runs, input_tokens,
     output_tokens)
-  SELECT (SELECT id FROM org), CAST(strftime('%Y%m', 'now') AS INTEGER), unhex(printf('01940000000078%018x', i)),
-    unhex(printf('01940000000079%018x', i / 100)), unhex(printf('0194000000007a%018x', i / 100 * 3)), 'bench', 7, 0, 700 + i, 70
+  SELECT (SELECT id FROM org), CAST(strftime('%Y%m', 'now') AS INTEGER), unhex(printf('01940000000078008%015x', i)),
+    unhex(printf('01940000000079008%015x', i / 100)), unhex(printf('0194000000007a008%015x', i / 100 * 3)), 'bench', 7, 0, 700 + i, 70
     FROM n WHERE i < :users;
 INSERT INTO usage_totals SELECT organization_id, 'user', month, user_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens),
     SUM(output_tokens) FROM usage_months GROUP BY 1, 3, 4;
@@ -69,11 +69,11 @@ INSERT INTO usage_totals SELECT organization_id, 'model', month, zeroblob(16), m
     SUM(input_tokens), SUM(output_tokens) FROM usage_months GROUP BY 1, 3, 5;
 INSERT INTO audit_events (organization_id, seq, id, at, actor, actor_id, via, action, target_kind, target_id, user_id, team_id,
     outcome, reason, address, hash)
-  SELECT (SELECT id FROM org), (SELECT seq FROM audit_heads) + 1 + i, unhex(printf('0194000000007d%018x', i)),
-    1735689600000000 + i, 'user', unhex(printf('01940000000078%018x', i % :users)), 'session',
+  SELECT (SELECT id FROM org), (SELECT seq FROM audit_heads) + 1 + i, unhex(printf('0194000000007d008%015x', i)),
+    1735689600000000 + i, 'user', unhex(printf('01940000000078008%015x', i % :users)), 'session',
     CASE i % 4 WHEN 0 THEN 'session.opened' WHEN 1 THEN 'session.ended' WHEN 2 THEN 'agent.changed' ELSE 'access.refused' END,
-    'agent', 'agt_' || printf('%026d', i % 1000), unhex(printf('01940000000078%018x', i % :users)),
-    unhex(printf('01940000000079%018x', i % :users / 100)), CASE i % 4 WHEN 3 THEN 'refused' ELSE 'done' END,
+    'agent', 'agt_' || printf('%026d', i % 1000), unhex(printf('01940000000078008%015x', i % :users)),
+    unhex(printf('01940000000079008%015x', i % :users / 100)), CASE i % 4 WHEN 3 THEN 'refused' ELSE 'done' END,
     CASE i % 4 WHEN 3 THEN 'role_too_low' END, '192.0.2.1', randomblob(32) FROM n;
 UPDATE audit_heads SET seq = seq + 10 * :users;
 ";
@@ -124,7 +124,7 @@ async fn check() -> Result<()> {
         let visit = Visit::new(app.app.clone(), "bench".into(), Caller::default());
         let began = Instant::now();
         let known = visit.authenticate_key(key).await;
-        took.push(began.elapsed().as_nanos() as f64);
+        took.push(began.elapsed().as_secs_f64() * 1e9);
         known?;
     }
     print(took);

@@ -19,8 +19,8 @@ const LOCAL: (&str, &str) = ("AUTH_MODE", "local");
 const EMAIL: &str = "admin@example.com";
 const PASSWORD: &str = "seven geese over the harbour";
 /// The first team that `organization fill` makes, and its second user, as the program writes their ids.
-const TEAM: &str = "team_01jg0000007j00000000000000";
-const USER: &str = "usr_01jg0000007g00000000000001";
+const TEAM: &str = "team_01jg000000f408000000000000";
+const USER: &str = "usr_01jg000000f008000000000001";
 
 /// Each page and each list, as an organization admin asks for them who is an admin of three teams.
 const PATHS: &[&str] = &[

@@ -149,7 +149,7 @@ CREATE INDEX audit_events_at ON audit_events (organization_id, at);
 CREATE INDEX audit_events_actor ON audit_events (actor_id, seq) WHERE actor_id IS NOT NULL;
 CREATE INDEX audit_events_user ON audit_events (user_id, seq) WHERE user_id IS NOT NULL;
 CREATE INDEX audit_events_team ON audit_events (team_id, seq) WHERE team_id IS NOT NULL;
-CREATE INDEX audit_events_action ON audit_events (organization_id, action, seq);
+CREATE INDEX audit_events_action ON audit_events (action, seq);
 CREATE INDEX audit_events_target ON audit_events (target_id, seq) WHERE target_id IS NOT NULL;
 
 -- The last row of each organization, and the last that was let go of: what comes after it is kept, and is never changed.
