@@ -1,7 +1,8 @@
 //! An organization for measurements.
 //!
 //! `organization fill FILE USERS` fills a migrated SQLite database, straight through SQL: so many users, 100 in each team, with
-//! ten events in the audit trail and a month's usage each. Whoever is there already becomes an admin of three of the teams.
+//! ten events in the audit trail and a month's usage each. A page of teams is full also if there are few users. Whoever is there
+//! already becomes an admin of three of the teams.
 //! `organization sign-in ADDRESS EMAIL PASSWORD` prints the cookie of somebody who signs in.
 //! `organization check` prints what it takes to know who a request with an API key is of, in nanoseconds: the median, and the
 //! 99th percentile.
@@ -34,19 +35,19 @@ INSERT INTO users (id, organization_id, name, email, email_key, email_verified, 
     'person' || i || '@example.com', 1, 0, 1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users;
 INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at)
   SELECT unhex(printf('01940000000079008%015x', i)), (SELECT id FROM org), 'team-' || i, 'Team ' || i,
-    1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users / 100;
+    1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :teams;
 INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at)
   SELECT unhex(printf('01940000000079008%015x', i / 100)), unhex(printf('01940000000078008%015x', i)), (SELECT id FROM org),
     CASE WHEN i % 100 = 0 THEN 'admin' WHEN i % 3 = 0 THEN 'editor' ELSE 'viewer' END, 'person',
     1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users;
 INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at)
   SELECT unhex(printf('01940000000079008%015x', i)), there.id, (SELECT id FROM org), 'admin', 'person',
-    1735689600000000, 1735689600000000 FROM n, there WHERE i < 3 AND i < :users / 100;
+    1735689600000000, 1735689600000000 FROM n, there WHERE i < 3;
 INSERT INTO agents (id, organization_id, team_id, maker_id, slug, version, name, description, instructions, sharing, remote_api,
     created_at, updated_at)
   SELECT unhex(printf('0194000000007a008%015x', i)), (SELECT id FROM org), unhex(printf('01940000000079008%015x', i / 3)),
-    unhex(printf('01940000000078008%015x', i / 3 * 100)), 'agent-' || (i % 3), 1, 'Agent ' || i, 'Helps', 'Help.', 'team', 1,
-    1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users / 100 * 3;
+    unhex(printf('01940000000078008%015x', i / 3 * 100 % :users)), 'agent-' || (i % 3), 1, 'Agent ' || i, 'Helps', 'Help.', 'team', 1,
+    1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :teams * 3;
 INSERT INTO api_keys (id, organization_id, user_id, team_id, name, prefix, key_hash, scopes, created_at)
   SELECT unhex(printf('0194000000007b008%015x', i)), (SELECT id FROM org), unhex(printf('01940000000078008%015x', i)),
     unhex(printf('01940000000079008%015x', i / 100)), 'script', 'rtn_aaaaaa', randomblob(32), 'threads:read', 1735689600000000 + i
@@ -59,6 +60,11 @@ INSERT INTO usage_months (organization_id, month, user_id, team_id, agent_id, mo
   SELECT (SELECT id FROM org), CAST(strftime('%Y%m', 'now') AS INTEGER), unhex(printf('01940000000078008%015x', i)),
     unhex(printf('01940000000079008%015x', i / 100)), unhex(printf('0194000000007a008%015x', i / 100 * 3)), 'bench', 7, 0, 700 + i, 70
     FROM n WHERE i < :users;
+INSERT INTO usage_months (organization_id, month, user_id, team_id, agent_id, model, runs, estimated_runs, input_tokens,
+    output_tokens)
+  SELECT (SELECT id FROM org), CAST(strftime('%Y%m', 'now') AS INTEGER), unhex(printf('01940000000078008%015x', i)),
+    unhex(printf('01940000000079008%015x', i)), unhex(printf('0194000000007a008%015x', i * 3)), 'bench', 7, 0, 700 + i, 70
+    FROM n WHERE i BETWEEN 1 AND :teams - 1;
 INSERT INTO usage_totals SELECT organization_id, 'user', month, user_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens),
     SUM(output_tokens) FROM usage_months GROUP BY 1, 3, 4;
 INSERT INTO usage_totals SELECT organization_id, 'team', month, team_id, '', SUM(runs), SUM(estimated_runs), SUM(input_tokens),
@@ -70,7 +76,7 @@ INSERT INTO usage_totals SELECT organization_id, 'model', month, zeroblob(16), m
 INSERT INTO audit_events (organization_id, seq, id, at, actor, actor_id, via, action, target_kind, target_id, user_id, team_id,
     outcome, reason, address, hash)
   SELECT (SELECT id FROM org), (SELECT seq FROM audit_heads) + 1 + i, unhex(printf('0194000000007d008%015x', i)),
-    1735689600000000 + i, 'user', unhex(printf('01940000000078008%015x', i % :users)), 'session',
+    1735689600000000 + i * 30000000, 'user', unhex(printf('01940000000078008%015x', i % :users)), 'session',
     CASE i % 4 WHEN 0 THEN 'session.opened' WHEN 1 THEN 'session.ended' WHEN 2 THEN 'agent.changed' ELSE 'access.refused' END,
     'agent', 'agt_' || printf('%026d', i % 1000), unhex(printf('01940000000078008%015x', i % :users)),
     unhex(printf('01940000000079008%015x', i % :users / 100)), CASE i % 4 WHEN 3 THEN 'refused' ELSE 'done' END,
@@ -91,10 +97,11 @@ async fn main() -> Result<()> {
 }
 
 fn fill(file: &str, users: u32) -> Result<()> {
+    let teams = (users / 100).max(25);
     let mut connection = Connection::open(file)?;
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY;")?;
     let transaction = connection.transaction()?;
-    transaction.execute_batch(&FILL.replace(":users", &users.to_string()))?;
+    transaction.execute_batch(&FILL.replace(":users", &users.to_string()).replace(":teams", &teams.to_string()))?;
     transaction.commit()?;
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?;
     let count: u32 =

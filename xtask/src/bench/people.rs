@@ -26,28 +26,42 @@ pub(crate) fn measure(programs: &Programs, table: &mut Table) -> Result<()> {
     let server = place.start_at(programs, &super::process::free_address()?, &[LOCAL])?;
 
     let mut people = Command::new(programs.example("people"));
-    let rounds = rounds(people.args(["sign-ins", &server.address]))?;
-    let ratios = rounds.iter().map(|round| round[1] / round[0]).collect();
+    let sign_ins: Vec<[f64; 3]> = rounds(people.args(["sign-ins", &server.address]))?;
+    let ratios = sign_ins.iter().map(|round| round[1] / round[0]).collect();
     table.add("50 password sign-ins at once: 99 % of other requests ÷ idle", Target::AtMost(3.0), median(ratios), "");
     for (index, what) in ["while nobody signs in", "while 50 do"].into_iter().enumerate() {
-        let figure = median(rounds.iter().map(|round| round[index]).collect());
+        let figure = median(sign_ins.iter().map(|round| round[index]).collect());
         table.add(&format!("`GET /auth/me` {what}, 99 %"), Target::None, figure, "ms");
     }
-    table.add("these 50 sign-ins", Target::None, median(rounds.iter().map(|round| round[2]).collect()), "ms");
+    table.add("these 50 sign-ins", Target::None, median(sign_ins.iter().map(|round| round[2]).collect()), "ms");
 
     let mut people = Command::new(programs.example("people"));
     people.args(["ends", &server.address]).arg(programs.retinue()).current_dir(place.path()).env(LOCAL.0, LOCAL.1);
-    let rounds = self::rounds(&mut people)?;
     let whats = [
         ("a session is ended here: its stream goes on for, at most", 100.0),
         ("a user is disabled by another process: requests get through for, at most", 1_000.0),
         ("a user is disabled by another process: streams go on for, at most", 1_000.0),
     ];
-    for (index, (what, limit)) in whats.into_iter().enumerate() {
-        let most = rounds.iter().map(|round| round[index]).fold(0.0, f64::max);
-        table.add(what, Target::AtMost(limit), most, "ms");
-    }
+    add_most(table, &whats, &rounds(&mut people)?);
+
+    let mut rights = Command::new(programs.example("rights"));
+    rights.arg(&server.address).arg(programs.retinue()).current_dir(place.path()).env(LOCAL.0, LOCAL.1);
+    let whats = [
+        ("a key is revoked here: its stream goes on for, at most", 100.0),
+        ("a key is revoked by another process: requests get through for, at most", 1_000.0),
+        ("a key is revoked by another process: its stream goes on for, at most", 1_000.0),
+        ("a role is taken away by another process: changes get through for, at most", 1_000.0),
+    ];
+    add_most(table, &whats, &rounds(&mut rights)?);
     Ok(())
+}
+
+/// A row for each, with the longest time of all rounds.
+fn add_most<const N: usize>(table: &mut Table, whats: &[(&str, f64); N], rounds: &[[f64; N]]) {
+    for (index, (what, limit)) in whats.iter().enumerate() {
+        let most = rounds.iter().map(|round| round[index]).fold(0.0, f64::max);
+        table.add(what, Target::AtMost(*limit), most, "ms");
+    }
 }
 
 fn add(programs: &Programs, place: &Path, number: usize) -> Result<()> {
@@ -59,12 +73,12 @@ fn add(programs: &Programs, place: &Path, number: usize) -> Result<()> {
     Ok(())
 }
 
-/// What each round took, three figures in a line.
-fn rounds(command: &mut Command) -> Result<Vec<[f64; 3]>> {
+/// What each round took, some figures in a line.
+fn rounds<const N: usize>(command: &mut Command) -> Result<Vec<[f64; N]>> {
     let said = shell::output(command)?;
-    let figures = |line: &str| -> Result<[f64; 3]> {
+    let figures = |line: &str| -> Result<[f64; N]> {
         let figures: Vec<f64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        figures.try_into().map_err(|_| anyhow::anyhow!("not three figures: {line}"))
+        figures.try_into().map_err(|_| anyhow::anyhow!("not {N} figures: {line}"))
     };
     said.lines().map(figures).collect()
 }
