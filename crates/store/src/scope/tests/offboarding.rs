@@ -277,6 +277,7 @@ async fn how_far_it_is_is_one_organization_s(store: &Store) {
     assert_eq!(save(US, 2, 2).await, None);
     let kept = async |tenant: Tenant| offboarding::get(&tenant, store, BOB).await.unwrap().map(|kept| kept.version);
     assert_eq!((kept(US).await, kept(THEM).await), (Some(2), None));
+    assert_eq!(offboarding::get(&US, store, ADA).await.unwrap(), None);
     assert_eq!(write(store, |batch| user::enable_with(&US, batch, BOB, NOW)).await, None);
     assert_eq!(save(US, 3, 3).await, under_way, "he was let in again");
 }
