@@ -151,6 +151,11 @@ pub(crate) const fn invited(tenant: &Tenant, invitation: &Invitation) -> TeamSco
     TeamScope::granted(tenant, invitation.team_id)
 }
 
+/// What belongs to a team of which somebody who leaves is an admin: for whoever may offboard them.
+pub(crate) const fn of_leaver(tenant: &Tenant, team: TeamId) -> TeamScope {
+    TeamScope::granted(tenant, team)
+}
+
 /// What belongs to a team that a rule names.
 pub(crate) const fn by_rule(tenant: &Tenant, team: TeamId) -> TeamScope {
     TeamScope::granted(tenant, team)
@@ -159,6 +164,11 @@ pub(crate) const fn by_rule(tenant: &Tenant, team: TeamId) -> TeamScope {
 /// What belongs to a team, for whoever has the machine.
 pub(crate) const fn for_operator(tenant: &Tenant, team: &Team) -> TeamScope {
     TeamScope::granted(tenant, team.id)
+}
+
+/// What belongs to the team of an agent, for whoever has the machine.
+pub(crate) const fn of_agent_for_operator(tenant: &Tenant, agent: &Agent) -> TeamScope {
+    TeamScope::granted(tenant, agent.team_id)
 }
 
 /// Nobody but those who run the installation may do this.

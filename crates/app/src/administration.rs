@@ -10,18 +10,26 @@ use retinue_model::error::Kind;
 use retinue_model::id::{Id, Noun};
 use retinue_model::one_time_token::{OneTimeToken, Purpose};
 use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
+use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, Result, UserId};
 use retinue_store::identity::Trusted;
 use retinue_store::session::{self, Revocation};
-use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
+use retinue_store::{Batch, Store, TeamScope, Tenant, credential as credentials, one_time_token, user as users};
 
+mod agent;
+mod api_key;
 mod invitation;
+mod member;
+mod person;
 mod team;
 mod usage;
 
 pub use invitation::Invited;
+pub use person::{Membership, Person};
+pub use team::Heirs;
 
+use crate::access;
 use crate::audit::Note;
 use crate::secret::Token;
 use crate::{Clock, Rng, newcomer};
@@ -37,12 +45,18 @@ pub struct Administration {
     trusted: Trusted,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
+    /// Whether nobody signs in, so that the local user is the only one there is.
+    is_single_user: bool,
 }
 
 impl std::fmt::Debug for Administration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Administration").field("store", &self.store).finish_non_exhaustive()
     }
+}
+
+fn shut_out() -> Error {
+    Error::conflict("user_disabled", "This user is shut out. Let them in first: `retinue user enable`.")
 }
 
 /// Somebody who is to be added.
@@ -71,7 +85,13 @@ impl Administration {
     /// Over an open database; these are believed whose address is whose.
     #[must_use]
     pub fn new(store: Store, trusted: Trusted, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self { store, trusted, clock, rng }
+        Self { store, trusted, clock, rng, is_single_user: false }
+    }
+
+    /// The same where nobody signs in: its user can be named.
+    #[must_use]
+    pub fn in_single_user_mode(self, is_single_user: bool) -> Self {
+        Self { is_single_user, ..self }
     }
 
     /// What whoever has the machine did.
@@ -86,6 +106,10 @@ impl Administration {
 
     fn tenant() -> Tenant {
         Tenant::default_organization()
+    }
+
+    fn team_scope(team: &Team) -> TeamScope {
+        access::for_operator(&Self::tenant(), team)
     }
 
     fn now(&self) -> Timestamp {
@@ -336,10 +360,7 @@ impl Administration {
     /// `user_disabled`; `run_in_progress` while an answer is under way in one of them.
     pub async fn transfer_threads(&self, to: &User) -> Result<i64> {
         if to.disabled_at.is_some() {
-            return Err(Error::conflict(
-                "user_disabled",
-                "This user is shut out. Let them in first: `retinue user enable`.",
-            ));
+            return Err(shut_out());
         }
         let count = users::count_threads(&Self::tenant(), &self.store, LOCAL_USER).await?;
         let mut batch = Batch::default();

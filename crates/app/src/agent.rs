@@ -1,12 +1,13 @@
 //! Agents: who answers. Made and changed by people, or declared in the configuration.
 
+use jiff::Timestamp;
 use retinue_model::agent::{Agent, Description, Instructions, Limits, Sharing};
 use retinue_model::audit::Action as Told;
 use retinue_model::provider::Choice;
-use retinue_model::{AgentId, Error, Name, Result, Slug, TeamId};
-use retinue_store::Batch;
+use retinue_model::{AgentId, Error, Name, Result, Slug, TeamId, UserId};
 use retinue_store::agent as rows;
 use retinue_store::agent::{Place, Version};
+use retinue_store::{Batch, Tenant};
 
 use crate::access;
 use crate::audit::Note;
@@ -76,7 +77,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn apply_to(self, agent: &mut Agent) {
+    pub(crate) fn apply_to(self, agent: &mut Agent) {
         macro_rules! set {
             ($($field:ident),*) => { $(if let Some(value) = self.$field { agent.$field = value.into(); })* };
         }
@@ -168,24 +169,7 @@ pub(crate) async fn usable(ctx: &Context, id: AgentId) -> Result<Agent> {
 /// `not_found` for the team, `role_too_low`, `slug_taken`, `model_unknown`.
 pub async fn create(ctx: &Context, new: NewAgent) -> Result<Agent> {
     let grant = access::require_of_team(ctx, Action::AgentCreate, new.team_id).await?;
-    let (now, name) = (ctx.now(), String::from(new.name));
-    let agent = Agent {
-        id: ctx.new_id(),
-        team_id: new.team_id,
-        maker_id: Some(ctx.principal().user_id()),
-        slug: new.slug.unwrap_or_else(|| Slug::of_name(&name, "agent")),
-        version: 1,
-        name,
-        description: new.description.into(),
-        instructions: new.instructions.into(),
-        model: new.model,
-        limits: new.limits.check()?,
-        sharing: new.sharing,
-        remote_api: new.remote_api,
-        declared: false,
-        created_at: now,
-        updated_at: now,
-    };
+    let agent = make(new, (ctx.new_id(), Some(ctx.principal().user_id())), ctx.now())?;
     check_model(ctx, &agent)?;
     let share = match agent.sharing {
         Sharing::Organization => {
@@ -199,13 +183,40 @@ pub async fn create(ctx: &Context, new: NewAgent) -> Result<Agent> {
         if let Some(share) = share {
             share.hold_with(&ctx, &mut batch);
         }
-        rows::insert_with(&ctx.tenant(), &mut batch, &agent, None);
-        let note = ctx.note(Told::AgentCreated).on("agent", agent.id).of_team(agent.team_id);
-        named(note, &agent).with("sharing", agent.sharing.as_str()).write(&ctx.tenant(), &mut batch);
+        insert_with(&ctx.tenant(), &mut batch, &agent, ctx.note(Told::AgentCreated));
         ctx.store.write(batch).await?;
         Ok(agent)
     })
     .await
+}
+
+/// An agent that is not written down yet.
+pub(crate) fn make(new: NewAgent, (id, maker_id): (AgentId, Option<UserId>), now: Timestamp) -> Result<Agent> {
+    let name = String::from(new.name);
+    Ok(Agent {
+        id,
+        team_id: new.team_id,
+        maker_id,
+        slug: new.slug.unwrap_or_else(|| Slug::of_name(&name, "agent")),
+        version: 1,
+        name,
+        description: new.description.into(),
+        instructions: new.instructions.into(),
+        model: new.model,
+        limits: new.limits.check()?,
+        sharing: new.sharing,
+        remote_api: new.remote_api,
+        declared: false,
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+/// Adds an agent, and what is told of it, when the batch is written.
+pub(crate) fn insert_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, note: Note) {
+    rows::insert_with(tenant, batch, agent, None);
+    let note = note.on("agent", agent.id).of_team(agent.team_id);
+    named(note, agent).with("sharing", agent.sharing.as_str()).write(tenant, batch);
 }
 
 fn check_model(ctx: &Context, agent: &Agent) -> Result<()> {
@@ -218,7 +229,7 @@ fn check_model(ctx: &Context, agent: &Agent) -> Result<()> {
 }
 
 /// It stands in the configuration.
-fn declared() -> Error {
+pub(crate) fn declared() -> Error {
     Error::conflict("agent_declared", "This agent stands in the server's configuration, and is changed there.")
 }
 
@@ -232,10 +243,7 @@ pub async fn change(ctx: &Context, id: AgentId, change: Change) -> Result<Agent>
         return Err(declared());
     }
     if change.version.is_some_and(|version| version != before.version) {
-        return Err(Error::conflict(
-            "agent_changed",
-            "Somebody else changed this agent meanwhile. Look at what it is now, then try again.",
-        ));
+        return Err(rows::changed());
     }
     let mut agent = before.clone();
     change.apply_to(&mut agent);
@@ -250,7 +258,7 @@ pub async fn change(ctx: &Context, id: AgentId, change: Change) -> Result<Agent>
     let share = if touches_all { Some(access::require_of_agent(ctx, Action::AgentShare, id).await?.1) } else { None };
     (agent.version, agent.updated_at) = (before.version + 1, ctx.now());
     ctx.detached(move |ctx| async move {
-        let (mut batch, by) = (Batch::default(), ctx.principal().user_id());
+        let (mut batch, by) = (Batch::default(), Some(ctx.principal().user_id()));
         grant.hold_with(&ctx, &mut batch);
         if let Some(share) = share {
             share.hold_with(&ctx, &mut batch);
@@ -265,7 +273,7 @@ pub async fn change(ctx: &Context, id: AgentId, change: Change) -> Result<Agent>
 }
 
 /// With the names of an agent, unless it is its maker's alone: whoever reads the trail may not know of it.
-fn named(note: Note, agent: &Agent) -> Note {
+pub(crate) fn named(note: Note, agent: &Agent) -> Note {
     match agent.sharing {
         Sharing::Private => note,
         _ => note.with("name", agent.name.clone()).with("slug", agent.slug.as_str()),
@@ -273,7 +281,7 @@ fn named(note: Note, agent: &Agent) -> Note {
 }
 
 /// Which of its fields are others now. What stands in them is in its versions.
-fn changed(before: &Agent, now: &Agent) -> Vec<&'static str> {
+pub(crate) fn changed(before: &Agent, now: &Agent) -> Vec<&'static str> {
     let fields = [
         ("slug", before.slug != now.slug),
         ("name", before.name != now.name),

@@ -10,16 +10,18 @@ use jiff::Timestamp;
 use retinue_model::api_key::{ApiKey, KeyScopes, KeyText};
 use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::error::Kind;
+use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::user::User;
-use retinue_model::{ApiKeyId, Error, Name, Principal, Result, TeamId};
+use retinue_model::{ApiKeyId, Error, Name, Principal, Result, TeamId, UserId};
 use retinue_store::api_key as rows;
 use retinue_store::api_key::Place;
-use retinue_store::{Batch, System, TeamScope};
+use retinue_store::{Batch, System, TeamScope, Tenant};
 
 use crate::access::{self, Thing};
+use crate::audit::Note;
 use crate::key_cache::{KeyHash, KnownKey};
 use crate::policy::Action;
-use crate::{App, Context, Visit, admin, cursor, session, user};
+use crate::{App, Context, Rng, Visit, admin, cursor, session, user};
 
 /// Keys of one user that count, at most.
 const MOST: i64 = 100;
@@ -93,17 +95,29 @@ pub async fn create(ctx: &Context, new: NewKey) -> Result<Made> {
         ));
     }
     let grant = access::require_of_team(ctx, Action::KeyCreate, new.team_id).await?;
-    let now = ctx.now();
+    let made = make(new, (ctx.new_id(), ctx.principal().user_id()), (&*ctx.rng, ctx.now()))?;
+    ctx.detached(move |ctx| async move {
+        let mut batch = Batch::default();
+        grant.hold_with(&ctx, &mut batch);
+        insert_with(&ctx.tenant(), &mut batch, &made, ctx.note(Told::ApiKeyCreated));
+        ctx.store.write(batch).await?;
+        Ok(made)
+    })
+    .await
+}
+
+/// A key of somebody's that is not written down yet.
+pub(crate) fn make(new: NewKey, (id, user_id): (ApiKeyId, UserId), (rng, now): (&dyn Rng, Timestamp)) -> Result<Made> {
     if new.expires_at.is_some_and(|at| at <= now) {
         return Err(Error::invalid("expires_in_the_past", "Choose a time in the future for the key’s end, or none."));
     }
     let mut bits = [0; 32];
-    ctx.rng.fill(&mut bits);
+    rng.fill(&mut bits);
     let text = KeyText::of_bits(bits);
     let key = ApiKey {
-        id: ctx.new_id(),
-        organization_id: ctx.principal().organization_id(),
-        user_id: ctx.principal().user_id(),
+        id,
+        organization_id: DEFAULT_ORGANIZATION,
+        user_id,
         team_id: new.team_id,
         name: new.name.into(),
         prefix: text.shown().to_owned(),
@@ -113,17 +127,16 @@ pub async fn create(ctx: &Context, new: NewKey) -> Result<Made> {
         last_used_at: None,
         revoked_at: None,
     };
-    ctx.detached(move |ctx| async move {
-        let mut batch = Batch::default();
-        grant.hold_with(&ctx, &mut batch);
-        rows::insert_with(&ctx.tenant(), &mut batch, &key, (hash(&text), MOST));
-        let note = ctx.note(Told::ApiKeyCreated).on("api_key", key.id).of_team(key.team_id).about(key.user_id);
-        let note = note.with("name", key.name.clone()).with("scopes", key.scopes.to_string());
-        note.with("expires_at", key.expires_at.map(|at| at.to_string())).write(&ctx.tenant(), &mut batch);
-        ctx.store.write(batch).await?;
-        Ok(Made { key, text })
-    })
-    .await
+    Ok(Made { key, text })
+}
+
+/// Adds a key, and what is told of it, when the batch is written.
+pub(crate) fn insert_with(tenant: &Tenant, batch: &mut Batch, made: &Made, note: Note) {
+    let Made { key, text } = made;
+    rows::insert_with(tenant, batch, key, (hash(text), MOST));
+    let note = note.on("api_key", key.id).of_team(key.team_id).about(key.user_id);
+    let note = note.with("name", key.name.clone()).with("scopes", key.scopes.to_string());
+    note.with("expires_at", key.expires_at.map(|at| at.to_string())).write(tenant, batch);
 }
 
 /// One's own keys.

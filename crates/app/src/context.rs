@@ -10,6 +10,7 @@ use retinue_agent::{Client, Limits};
 use retinue_model::api_key::KeyScopes;
 use retinue_model::id::{Id, Noun};
 use retinue_model::membership::Role;
+use retinue_model::offboarding::Policy;
 use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Error, Principal, TeamId};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub run: Limits,
     /// Budgets of those who have none of their own.
     pub budgets: Defaults,
+    /// What becomes of what is somebody's who leaves.
+    pub offboarding: Policy,
     /// How long a stop waits for runs under way before it interrupts them.
     pub shutdown_grace: Duration,
 }

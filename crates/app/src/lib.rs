@@ -24,6 +24,7 @@ mod mail_proof;
 pub mod membership;
 pub mod message;
 pub mod notice;
+pub mod offboarding;
 pub mod own_credential;
 pub mod password;
 pub mod people;

@@ -57,7 +57,7 @@ fn unknown() -> Error {
 }
 
 /// The user who is meant.
-async fn find(ctx: &Context, named: Named) -> Result<UserId> {
+pub(crate) async fn find(ctx: &Context, named: Named) -> Result<UserId> {
     let (tenant, store) = (ctx.tenant(), &ctx.store);
     let found = match named {
         Named::Id(id) => users::get(&tenant, store, id).await?,

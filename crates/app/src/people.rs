@@ -79,7 +79,7 @@ async fn find(ctx: &Context, id: UserId) -> Result<User> {
 }
 
 /// The configuration declares them.
-fn declared() -> Error {
+pub(crate) fn declared() -> Error {
     Error::conflict(
         "admin_declared",
         "This user runs the installation because `auth.admins` says so. Take the entry out, and start the server again.",
@@ -129,7 +129,10 @@ async fn write(ctx: &Context, before: Seen, (change, grants): (Change, Vec<Grant
         rows::require_other_admin_with(&tenant, &mut batch, id);
     }
     match disabled {
-        Some(true) => shut_out_with(ctx, &mut batch, id),
+        Some(true) => {
+            shut_out_with(ctx.app(), &mut batch, id);
+            ctx.note(Told::UserDisabled).on("user", id).about(id).write(&tenant, &mut batch);
+        }
         Some(false) => {
             rows::enable_with(&tenant, &mut batch, id, now);
             ctx.note(Told::UserEnabled).on("user", id).about(id).write(&tenant, &mut batch);
@@ -148,12 +151,11 @@ async fn write(ctx: &Context, before: Seen, (change, grants): (Change, Vec<Grant
 }
 
 /// Shuts somebody out, and makes every link worthless that they have, when the batch is written.
-fn shut_out_with(ctx: &Context, batch: &mut Batch, id: UserId) {
-    let (tenant, now) = (ctx.tenant(), ctx.now());
+pub(crate) fn shut_out_with(app: &App, batch: &mut Batch, id: UserId) {
+    let (tenant, now) = (app.tenant(), app.now());
     rows::disable_with(&tenant, batch, id, now);
     for purpose in [Purpose::EmailChange, Purpose::PasswordReset, Purpose::MagicLink] {
         tokens::close_of_user_with(&tenant, batch, (purpose, id), (None, now));
     }
-    session::end_all_with(ctx.app(), batch, id, None);
-    ctx.note(Told::UserDisabled).on("user", id).about(id).write(&tenant, batch);
+    session::end_all_with(app, batch, id, None);
 }

@@ -109,6 +109,12 @@ impl Catalog {
         entries
     }
 
+    /// Whether the configuration has a model of this name.
+    #[must_use]
+    pub fn is_declared(&self, name: &str) -> bool {
+        self.declared.iter().any(|entry| entry.model.name == name)
+    }
+
     /// The model of that name, or the default one.
     pub(crate) fn entry(&self, name: Option<&str>) -> Result<Entry> {
         let name = name.or(self.default_model.as_deref());

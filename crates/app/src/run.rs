@@ -51,7 +51,7 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
         let mut thread = idle_thread(&ctx, id).await?;
         let change = Change { title: None, agent_id: new.agent_id, model: new.model };
         let mut batch = Batch::default();
-        thread_rows::touch_with(&ctx.scope(), &mut batch, id, ctx.now());
+        thread_rows::go_on_with(&ctx.scope(), &mut batch, id, ctx.now());
         thread_rows::name_with(&ctx.scope(), &mut batch, id, Title::of_input(&new.input));
         if !change.is_empty() {
             thread_rows::change_with(&ctx.scope(), &mut batch, id, &change, ctx.now());
@@ -93,7 +93,7 @@ pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
         let agent = agent::usable(&ctx, thread.agent_id).await?;
         let planned = Planned::new(&ctx, (&thread, agent), earlier.input_message_id)?;
         let mut batch = Batch::default();
-        thread_rows::touch_with(&ctx.scope(), &mut batch, thread.id, ctx.now());
+        thread_rows::go_on_with(&ctx.scope(), &mut batch, thread.id, ctx.now());
         rows::require_latest_with(&ctx.scope(), &mut batch, &planned.run, id);
         planned.begin(&ctx, batch).await
     })

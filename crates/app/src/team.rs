@@ -1,5 +1,6 @@
 //! Teams: make, rename, delete, and see which there are.
 
+use jiff::Timestamp;
 use retinue_model::audit::Action as Told;
 use retinue_model::budget::Subject;
 use retinue_model::membership::{Membership, Origin, Role};
@@ -7,9 +8,10 @@ use retinue_model::team::{DEFAULT_TEAM, Team};
 use retinue_model::{Error, Name, Result, Slug, TeamId};
 use retinue_store::team as rows;
 use retinue_store::team::Place;
-use retinue_store::{Batch, agent as agents, budget as budgets, membership as memberships};
+use retinue_store::{Batch, TeamScope, Tenant, agent as agents, budget as budgets, membership as memberships};
 
 use crate::access::{self, Grant};
+use crate::audit::Note;
 use crate::policy::Action;
 use crate::{Context, cursor, membership};
 
@@ -147,19 +149,25 @@ pub async fn change(ctx: &Context, id: TeamId, change: Change) -> Result<Seen> {
     ctx.detached(move |ctx| async move {
         let (mut batch, scope) = (Batch::default(), grant.team()?);
         grant.hold_with(&ctx, &mut batch);
-        let mut note = ctx.note(Told::TeamChanged).on("team", id).of_team(id);
-        if let Some(name) = &name {
-            note = note.with("name", name.clone()).with("name_before", before.team.name.clone());
-        }
-        if let Some(slug) = &slug {
-            note = note.with("slug", slug.as_str()).with("slug_before", before.team.slug.as_str());
-        }
+        let note = note_change(ctx.note(Told::TeamChanged), &before.team, (name.as_deref(), slug.as_ref()));
         note.write(&ctx.tenant(), &mut batch);
         rows::change_with(&scope, &mut batch, (name, slug), ctx.now());
         ctx.store.write(batch).await?;
         get(&ctx, id).await
     })
     .await
+}
+
+/// With what of a team is another now.
+pub(crate) fn note_change(note: Note, before: &Team, (name, slug): (Option<&str>, Option<&Slug>)) -> Note {
+    let mut note = note.on("team", before.id).of_team(before.id);
+    if let Some(name) = name {
+        note = note.with("name", name).with("name_before", before.name.clone());
+    }
+    if let Some(slug) = slug {
+        note = note.with("slug", slug.as_str()).with("slug_before", before.slug.as_str());
+    }
+    note
 }
 
 /// What a team has.
@@ -189,10 +197,14 @@ pub async fn contents(ctx: &Context, id: TeamId) -> Result<Contents> {
 pub async fn delete(ctx: &Context, id: TeamId, heirs: Heirs) -> Result<()> {
     let grant = access::require_of_team(ctx, Action::TeamDelete, id).await?;
     if id == DEFAULT_TEAM {
-        return Err(Error::conflict("default_team", "The default team stays: people who come in belong to it."));
+        return Err(default_stays());
     }
     let heir = heir(ctx, id, heirs).await?;
     ctx.detached(move |ctx| async move { remove(&ctx, grant, heir).await }).await
+}
+
+pub(crate) fn default_stays() -> Error {
+    Error::conflict("default_team", "The default team stays: people who come in belong to it.")
 }
 
 /// Who gets the agents, and for which team the conversations count from then on.
@@ -220,19 +232,32 @@ async fn remove(ctx: &Context, grant: Grant, heir: Heir) -> Result<()> {
     let name = get(ctx, team.id()).await?.team.name;
     let mut batch = Batch::default();
     grant.hold_with(ctx, &mut batch);
-    rows::hold_with(&team, &mut batch);
-    match &heir.agents {
-        Some(to) => {
-            to.hold_with(ctx, &mut batch);
-            agents::move_all_with(&team, &mut batch, heir.threads);
-        }
-        None => agents::delete_all_with(&team, &mut batch, heir.threads, now),
+    if let Some(to) = &heir.agents {
+        to.hold_with(ctx, &mut batch);
     }
-    rows::move_threads_with(&team, &mut batch, heir.threads);
-    let note = ctx.note(Told::TeamDeleted).on("team", team.id()).of_team(team.id()).with("name", name);
-    let note = note.with("agents", if heir.agents.is_some() { "moved" } else { "deleted" });
-    note.with("to", heir.threads.to_string()).write(&ctx.tenant(), &mut batch);
-    budgets::clear_with(&ctx.tenant(), &mut batch, Subject::Team(team.id()));
-    rows::delete_with(&team, &mut batch);
+    let note = ctx.note(Told::TeamDeleted).with("name", name);
+    delete_with((&ctx.tenant(), &team), &mut batch, ((heir.agents.is_some(), heir.threads), now), note);
     ctx.store.write_alone(batch).await
+}
+
+/// Deletes a team, and notes it, when the batch is written: what counts for it counts for `to` from then on, which gets its
+/// agents too if they are moved.
+pub(crate) fn delete_with(
+    (tenant, team): (&Tenant, &TeamScope),
+    batch: &mut Batch,
+    ((is_moved, to), now): ((bool, TeamId), Timestamp),
+    note: Note,
+) {
+    rows::hold_with(team, batch);
+    if is_moved {
+        agents::move_all_with(team, batch, to);
+    } else {
+        agents::delete_all_with(team, batch, to, now);
+    }
+    rows::move_threads_with(team, batch, to);
+    let note = note.on("team", team.id()).of_team(team.id());
+    let note = note.with("agents", if is_moved { "moved" } else { "deleted" });
+    note.with("to", to.to_string()).write(tenant, batch);
+    budgets::clear_with(tenant, batch, Subject::Team(team.id()));
+    rows::delete_with(team, batch);
 }

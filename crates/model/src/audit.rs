@@ -108,6 +108,8 @@ words! {
         ApiKeyRevoked "api_key.revoked";
         /// A conversation was deleted by its owner.
         ThreadDeleted "thread.deleted";
+        /// Conversations of somebody who leaves were deleted.
+        ThreadsDeleted "threads.deleted";
         /// Conversations were given to somebody else.
         ThreadsTransferred "threads.transferred";
         /// Somebody may use another number of tokens.

@@ -16,6 +16,7 @@ pub mod invitation;
 pub mod membership;
 pub mod message;
 pub mod name;
+pub mod offboarding;
 pub mod one_time_token;
 pub mod password;
 pub mod principal;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::AccessCommand;
 use crate::config::{Config, Environment};
-use crate::{user, wiring};
+use crate::{operator, wiring};
 
 /// Does it, and says what was found.
 pub(crate) async fn run(config: &Config, environment: &Environment, command: AccessCommand) -> anyhow::Result<String> {
@@ -18,8 +18,8 @@ pub(crate) async fn run(config: &Config, environment: &Environment, command: Acc
         anyhow::anyhow!("An action is one of these: {}.", known.join(", "))
     })?;
     let resource = Resource::parse(&resource)?;
-    let store = user::open_store(config).await?;
-    let found = user::administration(config, store.clone())?.find(&user).await?;
+    let store = operator::open_store(config).await?;
+    let found = operator::administration(config, store.clone())?.find_any(&user).await?;
     let app = wiring::app(config, environment, store, config.server.listen.0)?;
     let explanation = explain::for_operator(&app, found.id, action, resource).await?;
     Ok(if json { as_json(&explanation) } else { as_text(&explanation) })

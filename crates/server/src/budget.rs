@@ -1,24 +1,23 @@
 //! `[budgets]`, and `retinue usage` and `retinue budget …`: what is used, and how much may be, for whoever has the machine.
 //! A server may be running beside it.
 
-use std::fmt::Write as _;
-
 use clap::{Subcommand, ValueEnum};
 use retinue_app::administration::Administration;
 use retinue_app::budget::Defaults;
 use retinue_model::budget::{Budget, MOST_TOKENS, Standing, Subject};
-use retinue_model::usage::{By, Month, Of, Total};
+use retinue_model::usage::{Amount, By, Month, Of, Total};
 use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError};
-use crate::user::{open, said};
+use crate::operator::open;
+use crate::terminal::{self, said};
 
 /// Whose budget.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Kind {
     /// A user's, named by address or id
     User,
-    /// A team's, named by its short name
+    /// A team's, named by its short name or id
     Team,
 }
 
@@ -28,14 +27,14 @@ pub(crate) enum BudgetCommand {
     Show {
         /// Whose budget
         kind: Kind,
-        /// A user's address or id, or a team's short name
+        /// A user's address or id (`local` where nobody signs in), or a team's short name or id
         name: String,
     },
     /// Give somebody a budget of their own
     Set {
         /// Whose budget
         kind: Kind,
-        /// A user's address or id, or a team's short name
+        /// A user's address or id (`local` where nobody signs in), or a team's short name or id
         name: String,
         /// How many tokens, in and out, they may use in a month; or `unlimited`
         #[arg(value_parser = parse_budget)]
@@ -45,7 +44,7 @@ pub(crate) enum BudgetCommand {
     Clear {
         /// Whose budget
         kind: Kind,
-        /// A user's address or id, or a team's short name
+        /// A user's address or id (`local` where nobody signs in), or a team's short name or id
         name: String,
     },
 }
@@ -136,20 +135,13 @@ fn table(totals: &[Total], by: By, month: Month) -> String {
     if totals.is_empty() {
         return format!("Nothing was used in {month} (UTC).\n");
     }
-    let mut text =
-        format!("{:<30}  {:<24}  {:>8}  {:>14}  {:>14}\n", by.as_str(), "name", "runs", "tokens in", "tokens out");
-    for total in totals {
-        let amount = total.amount;
-        let name = total.name.as_deref().unwrap_or("-");
-        let _ = writeln!(
-            text,
-            "{:<30}  {name:<24}  {:>8}  {:>14}  {:>14}",
-            id(total),
-            amount.runs,
-            amount.input_tokens,
-            amount.output_tokens
-        );
-    }
+    let row = |total: &Total| {
+        let Amount { runs, input_tokens, output_tokens, .. } = total.amount;
+        let name = total.name.clone().unwrap_or_else(|| "-".to_owned());
+        [id(total), name, runs.to_string(), input_tokens.to_string(), output_tokens.to_string()]
+    };
+    let rows: Vec<_> = totals.iter().map(row).collect();
+    let mut text = terminal::table([by.as_str(), "name", "runs", "tokens in", "tokens out"], &rows, "");
     if totals.iter().any(|total| total.amount.estimated_runs > 0) {
         text.push_str("Where a model’s server did not say what a run took, its tokens are estimated.\n");
     }
@@ -196,7 +188,7 @@ fn sentence(called: &str, standing: Standing) -> String {
 async fn find(administration: &Administration, kind: Kind, name: &str) -> anyhow::Result<(Subject, String)> {
     Ok(match kind {
         Kind::User => {
-            let user = administration.find(name).await?;
+            let user = administration.find_any(name).await?;
             (Subject::User(user.id), user.name)
         }
         Kind::Team => {

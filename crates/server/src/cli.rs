@@ -6,11 +6,19 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use retinue_model::usage::Month;
 
+use crate::agent::AgentCommand;
+use crate::api_key::ApiKeyCommand;
 use crate::budget::{Apart, BudgetCommand};
 use crate::config::{Config, Environment, Layers};
 use crate::invitation::InvitationCommand;
+use crate::member::MemberCommand;
+use crate::team::TeamCommand;
+use crate::terminal::safe;
 use crate::user::{ThreadCommand, UserCommand};
-use crate::{access, budget, doctor, invitation, key, migrate, reference, serve, show, telemetry, user};
+use crate::{
+    access, agent, api_key, budget, doctor, invitation, key, member, migrate, reference, serve, show, team, telemetry,
+    user,
+};
 
 /// A self-hosted server for people who work with AI agents.
 #[derive(Debug, Parser)]
@@ -49,13 +57,45 @@ enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Add people, shut them out, give them passwords, let them run the installation; also beside a running server
+    /// Add people, shut them out, offboard them, give them passwords, let them run the installation; also beside a running server
     User {
         /// Print JSON
         #[arg(long, global = true)]
         json: bool,
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Teams; also beside a running server
+    Team {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: TeamCommand,
+    },
+    /// Who belongs to a team; also beside a running server
+    Member {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: MemberCommand,
+    },
+    /// Agents; also beside a running server
+    Agent {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: AgentCommand,
+    },
+    /// API keys; also beside a running server
+    ApiKey {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: ApiKeyCommand,
     },
     /// Invitations into teams; also beside a running server
     Invitation {
@@ -191,7 +231,11 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
             finish(block_on(async { Ok(key::rotate(&config, forget).await?) }))
         }
         Command::Migrate { command } => finish(block_on(migrate::run(&config, command))),
-        Command::User { command, json } => finish(block_on(user::run(&config, command, json))),
+        Command::User { command, json } => finish(block_on(user::run(&config, environment, command, json))),
+        Command::Team { command, json } => finish(block_on(team::run(&config, command, json))),
+        Command::Member { command, json } => finish(block_on(member::run(&config, command, json))),
+        Command::Agent { command, json } => finish(block_on(agent::run(&config, environment, command, json))),
+        Command::ApiKey { command, json } => finish(block_on(api_key::run(&config, command, json))),
         Command::Invitation { command, json } => finish(block_on(invitation::run(&config, command, json))),
         Command::Usage { month, by, json } => finish(block_on(budget::usage(&config, by.into(), month, json))),
         Command::Budget { command, json } => finish(block_on(budget::run(&config, command, json))),
@@ -253,12 +297,12 @@ fn finish(result: anyhow::Result<String>) -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "what a command prints is its result")]
 fn print(text: &str) -> ExitCode {
-    print!("{text}");
+    print!("{}", safe(text));
     ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "whoever typed the command reads this")]
 fn complain(text: &str, code: u8) -> ExitCode {
-    eprintln!("{text}");
+    eprintln!("{}", safe(text));
     ExitCode::from(code)
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use retinue_model::Slug;
+use retinue_model::offboarding::Fate;
 use retinue_web::TrustedProxies;
 use serde::Deserialize;
 
@@ -49,6 +50,7 @@ pub struct Config {
     pub remote_api: RemoteApi,
     pub runs: Runs,
     pub budgets: Budgets,
+    pub offboarding: Offboarding,
     pub providers: Providers,
     pub log: Log,
     pub metrics: Metrics,
@@ -86,6 +88,7 @@ sections! {
     RemoteAuth { api_key: ApiKeys, }
     ApiKeys { enabled: bool, }
     Runs { max_concurrent: usize, max_output_bytes: usize, max_seconds: u64, retries: u32, }
+    Offboarding { threads: Fate, agents: Fate, }
     Budgets { user_tokens_per_month: i64, team_tokens_per_month: i64, answer_tokens: u32, }
     Providers {
         default_model: String,

@@ -1,7 +1,5 @@
 //! `retinue invitation …`: who is invited into teams, for whoever has the machine. A server may be running beside it.
 
-use std::fmt::Write as _;
-
 use clap::Subcommand;
 use retinue_app::administration::Invited;
 use retinue_app::invitation::NewInvitation;
@@ -12,13 +10,14 @@ use retinue_model::membership::Role;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::user::{open, said};
+use crate::operator::open;
+use crate::terminal::{said, table};
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum InvitationCommand {
     /// Invite somebody into a team, once, within a week: by mail, or by a link that is printed
     Create {
-        /// The team's short name
+        /// The team's short name or id
         #[arg(long)]
         team: String,
         /// The only address for which it counts, to which the link goes; else it counts for whoever has the link
@@ -33,7 +32,7 @@ pub(crate) enum InvitationCommand {
     },
     /// List the open invitations of a team
     List {
-        /// The team's short name
+        /// The team's short name or id
         #[arg(long)]
         team: String,
     },
@@ -96,13 +95,10 @@ async fn create(
 }
 
 fn listed(invitations: &[Invitation]) -> String {
-    if invitations.is_empty() {
-        return "Nobody is invited into this team at the moment.\n".to_owned();
-    }
-    let mut text = String::new();
-    for one in invitations {
-        let whom = one.address.as_deref().unwrap_or("whoever has the link");
-        let _ = writeln!(text, "{}  {:<6}  {whom:<32}  until {}", one.id, one.role.as_str(), one.expires_at);
-    }
-    text
+    let row = |one: &Invitation| {
+        let whom = one.address.clone().unwrap_or_else(|| "whoever has the link".to_owned());
+        [one.id.to_string(), one.role.as_str().to_owned(), whom, one.expires_at.to_string()]
+    };
+    let rows: Vec<_> = invitations.iter().map(row).collect();
+    table(["id", "role", "for", "until"], &rows, "Nobody is invited into this team at the moment.")
 }

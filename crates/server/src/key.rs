@@ -13,7 +13,7 @@ use retinue_store::migrate;
 
 use crate::config::Config;
 use crate::system::{SystemClock, SystemRng};
-use crate::{user, wiring};
+use crate::{operator, wiring};
 
 /// How often it is looked whether the file changed.
 const WATCH: Duration = Duration::from_millis(500);
@@ -202,7 +202,7 @@ async fn tell(config: &Config, dropped: usize) -> anyhow::Result<()> {
     if migrate::current(&wiring::location(config)).await? == 0 {
         return Ok(());
     }
-    Ok(user::open(config).await?.tell_of_new_key(dropped).await?)
+    Ok(operator::open(config).await?.tell_of_new_key(dropped).await?)
 }
 
 /// Takes other keys when the file changes, for as long as the program runs.

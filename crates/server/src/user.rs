@@ -1,22 +1,23 @@
 //! `retinue user …` and `retinue thread transfer`: people, for whoever has the machine. A server may be running beside it.
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::sync::Arc;
 
 use clap::Subcommand;
-use retinue_app::administration::{Administration, INVITATION_LASTS, NewUser, WayIn};
+use retinue_app::administration::{Administration, INVITATION_LASTS, Membership, NewUser, Person, WayIn};
 use retinue_app::mail::{Letter, Mail, Mailer};
 use retinue_app::notice::Change;
 use retinue_model::credential::PasswordHash;
+use retinue_model::membership::Role;
+use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Email, NewPassword, Password};
-use retinue_store::{Store, migrate};
 use serde_json::{Value, json};
 
-use crate::config::Config;
-use crate::system::{SystemClock, SystemRng};
-use crate::{password_prompt, wiring};
+use crate::config::{Config, Environment};
+use crate::offboarding::{self, Offboard};
+use crate::operator::{called, open};
+use crate::password_prompt;
+use crate::terminal::{facts, said, table};
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum UserCommand {
@@ -59,8 +60,15 @@ pub(crate) enum UserCommand {
         /// Their address or id
         user: String,
     },
-    /// List everybody
+    /// List everybody, with their teams
     List,
+    /// Say what there is to know of somebody
+    Show {
+        /// Their address or id; `local` where nobody signs in
+        user: String,
+    },
+    /// Shut somebody out who leaves, and hand over or delete what is theirs
+    Offboard(Offboard),
     /// Send somebody a link by which they may become a user, once, within a week; print it where no mail is set up
     Invite {
         /// The address they will sign in with
@@ -84,34 +92,7 @@ pub(crate) enum ThreadCommand {
     },
 }
 
-pub(crate) async fn open(config: &Config) -> anyhow::Result<Administration> {
-    administration(config, open_store(config).await?)
-}
-
-/// The people in an open database.
-pub(crate) fn administration(config: &Config, store: Store) -> anyhow::Result<Administration> {
-    let trusted = config.auth.build(config, config.server.listen.0)?.trusted_with_addresses();
-    Ok(Administration::new(store, trusted, Arc::new(SystemClock), Arc::new(SystemRng::new())))
-}
-
-/// The database, beside a server that may be running.
-pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    wiring::make_data_folder(config)?;
-    let location = wiring::location(config);
-    if migrate::current(&location).await? == 0 {
-        migrate::up(&Store::open(&location).await?).await?;
-    }
-    let store = Store::open_beside(&location).await?;
-    migrate::check(&store).await?;
-    Ok(store)
-}
-
-/// What is said for people, or the same as JSON.
-pub(crate) fn said(as_json: bool, for_programs: &Value, for_people: String) -> String {
-    if as_json { format!("{for_programs}\n") } else { for_people }
-}
-
-fn view(user: &User) -> Value {
+pub(crate) fn view(user: &User) -> Value {
     json!({
         "id": user.id,
         "name": user.name,
@@ -123,13 +104,13 @@ fn view(user: &User) -> Value {
     })
 }
 
-fn called(user: &User) -> String {
-    let email = user.email.as_ref().map(|email| format!("{email}, ")).unwrap_or_default();
-    format!("{} ({email}{})", user.name, user.id)
-}
-
 /// Does it, and says what was done.
-pub(crate) async fn run(config: &Config, command: UserCommand, as_json: bool) -> anyhow::Result<String> {
+pub(crate) async fn run(
+    config: &Config,
+    environment: &Environment,
+    command: UserCommand,
+    as_json: bool,
+) -> anyhow::Result<String> {
     match command {
         UserCommand::Add { email, name, admin, no_password } => {
             let email = Email::new(&email)?;
@@ -154,7 +135,9 @@ pub(crate) async fn run(config: &Config, command: UserCommand, as_json: bool) ->
             change(config, (&user, as_json), async |people, user| people.revoke_admin(user, declared).await, done).await
         }
         UserCommand::SetPassword { user } => set_password(config, &user, as_json).await,
-        UserCommand::List => Ok(list(&open(config).await?.list().await?, as_json)),
+        UserCommand::List => Ok(list(&open(config).await?.list_with_teams().await?, as_json)),
+        UserCommand::Show { user } => show(config, &user, as_json).await,
+        UserCommand::Offboard(command) => offboarding::run(config, environment, command, as_json).await,
         UserCommand::Invite { email, no_mail } => invite(config, &Email::new(&email)?, (no_mail, as_json)).await,
     }
 }
@@ -261,20 +244,68 @@ async fn password(config: &Config, email: Option<&Email>) -> anyhow::Result<Pass
     Ok(config.passwords()?.hash(&new).await?)
 }
 
-fn list(users: &[User], as_json: bool) -> String {
-    if as_json {
-        return format!("{}\n", Value::Array(users.iter().map(view).collect()));
-    }
-    if users.is_empty() {
-        return "There are no users yet. Add one: `retinue user add ada@example.com --admin`.\n".to_owned();
-    }
-    let mut text = String::new();
-    for user in users {
+fn list(people: &[(User, Vec<(Team, Role)>)], as_json: bool) -> String {
+    let role = |(team, role): &(Team, Role)| format!("{} ({})", team.slug.as_str(), role.as_str());
+    let row = |(user, teams): &(User, Vec<(Team, Role)>)| {
         let marks = [(user.organization_admin, "administrator"), (user.disabled_at.is_some(), "disabled")];
         let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
-        let email = user.email.as_deref().unwrap_or("-");
-        // Names are people's own words: one line each, whatever they are.
-        let _ = writeln!(text, "{}  {email:<32}  {:<24}  {}", user.id, user.name, marks.join(", "));
-    }
-    text
+        let email = user.email.clone().unwrap_or_else(|| "-".to_owned());
+        let teams: Vec<_> = teams.iter().map(role).collect();
+        [user.id.to_string(), email, user.name.clone(), teams.join(", "), marks.join(", ")]
+    };
+    let rows: Vec<_> = people.iter().map(row).collect();
+    let none = "There are no users yet. Add one: `retinue user add ada@example.com --admin`.";
+    let for_programs = people.iter().map(|(user, teams)| {
+        let mut view = view(user);
+        let team = |(team, role): &(Team, Role)| json!({ "id": team.id, "slug": team.slug, "role": role });
+        view["teams"] = teams.iter().map(team).collect();
+        view
+    });
+    said(as_json, &for_programs.collect(), table(["id", "address", "name", "teams", ""], &rows, none))
+}
+
+/// `retinue user show`
+async fn show(config: &Config, named: &str, as_json: bool) -> anyhow::Result<String> {
+    let people = open(config).await?;
+    let Person { user, identities, memberships, contents } = people.person(people.find_any(named).await?).await?;
+    let mut for_programs = view(&user);
+    for_programs["identities"] = json!(identities);
+    for_programs["contents"] = json!(contents);
+    for_programs["teams"] = memberships
+        .iter()
+        .map(|Membership { team, membership }| {
+            json!({
+                "id": team.id, "slug": team.slug, "name": team.name, "role": membership.role, "origin": membership.origin,
+                "since": membership.created_at,
+            })
+        })
+        .collect();
+    let vouched = if user.email_verified { "" } else { " (nobody vouches for it)" };
+    let count = |count: i64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let mut known = vec![
+        ("id", user.id.to_string()),
+        ("name", user.name.clone()),
+        ("address", user.email.as_ref().map(|email| format!("{email}{vouched}")).unwrap_or_default()),
+        ("since", user.created_at.to_string()),
+        ("disabled", user.disabled_at.map(|at| format!("since {at}")).unwrap_or_default()),
+        ("runs", if user.organization_admin { "the installation".to_owned() } else { String::new() }),
+    ];
+    known
+        .extend(identities.iter().map(|one| ("identity", format!("{}: {}|{}", one.provider, one.issuer, one.subject))));
+    known.extend(memberships.iter().map(|Membership { team, membership }| {
+        let (slug, role, origin) = (team.slug.as_str(), membership.role.as_str(), membership.origin.as_str());
+        ("team", format!("{slug}: {role} ({origin})"))
+    }));
+    known.push((
+        "has",
+        format!(
+            "{}, {}, {}, {}, {}",
+            count(contents.threads, "conversation"),
+            count(contents.private_agents, "private agent"),
+            count(contents.shared_agents, "shared agent"),
+            count(contents.sessions, "session"),
+            count(contents.api_keys, "API key"),
+        ),
+    ));
+    Ok(said(as_json, &for_programs, facts(&known)))
 }

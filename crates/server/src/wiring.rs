@@ -12,6 +12,7 @@ use retinue_app::provider::{Catalog, Entry, Source};
 use retinue_app::{App, Clock as _, Parts, Settings};
 use retinue_model::agent::Declared;
 use retinue_model::error::Kind;
+use retinue_model::offboarding::Policy;
 use retinue_model::provider::{Model, Origin};
 use retinue_model::{Error, Result, Slug};
 use retinue_store::{Location, Store};
@@ -97,6 +98,7 @@ pub(crate) fn app(config: &Config, environment: &Environment, store: Store, addr
                 retries: config.runs.retries,
             },
             budgets: config.budgets().map_err(|error| Error::invalid("invalid_configuration", error.to_string()))?,
+            offboarding: Policy { threads: config.offboarding.threads, agents: config.offboarding.agents },
             shutdown_grace: Duration::from_secs(config.server.shutdown_seconds),
         },
     }))
@@ -106,6 +108,18 @@ pub(crate) fn catalog(config: &Config, environment: &Environment) -> Result<Cata
     let declared = config.models.iter().map(|model| declared(model, environment)).collect::<Result<_>>()?;
     let default_model = Some(config.providers.default_model.clone()).filter(|name| !name.is_empty());
     Ok(Catalog::new(agents(config)?, declared, sources(config)?, Some(echo(config)), default_model))
+}
+
+/// Whether there may be a model of this name: one that is declared, or that a server lists.
+pub(crate) fn check_model(config: &Config, environment: &Environment, name: &str) -> Result<()> {
+    let is_listed_elsewhere = !sources(config)?.is_empty();
+    if is_listed_elsewhere || name == "echo" || catalog(config, environment)?.is_declared(name) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "model_unknown",
+        format!("There is no model “{name}”: add it as [[models]] to the configuration, or set OPENAI_BASE_URL."),
+    ))
 }
 
 fn agents(config: &Config) -> Result<Vec<Declared>> {

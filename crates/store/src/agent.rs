@@ -44,6 +44,12 @@ pub(crate) mod sql {
             max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
             WHERE team_id = $1 AND organization_id = $2 AND deleted_at IS NULL AND sharing IN ('team', 'organization') \
             ORDER BY name, id LIMIT 1000";
+        ALL_OF_TEAM = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
+            WHERE team_id = $1 AND organization_id = $2 AND deleted_at IS NULL AND id > $3 ORDER BY id LIMIT $4";
+        BY_SLUG = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
+            WHERE team_id = $1 AND slug = $2 AND organization_id = $3 AND deleted_at IS NULL";
         COUNT_OF_TEAM = "SELECT COUNT(*) FROM agents WHERE team_id = $1 AND organization_id = $2 AND deleted_at IS NULL";
         // Nobody else has changed it since it was read; or else this is the same change once more.
         CHANGE = "UPDATE agents SET slug = $1, version = $2, name = $3, description = $4, instructions = $5, model = $6, \
@@ -101,6 +107,15 @@ fn read_row(row: &Row<'_>) -> Result<Agent> {
 #[must_use]
 pub fn missing() -> Error {
     Error::not_found("agent")
+}
+
+/// Somebody else was quicker.
+#[must_use]
+pub fn changed() -> Error {
+    Error::conflict(
+        "agent_changed",
+        "Somebody else changed this agent meanwhile. Look at what it is now, then try again.",
+    )
 }
 
 fn limits(limits: Limits) -> [Value<'static>; 3] {
@@ -226,6 +241,23 @@ pub async fn of_team(team: &TeamScope, store: &Store) -> Result<Vec<Agent>> {
     store.query(&sql::OF_TEAM, &params![team.id(), team.organization()], read_row).await
 }
 
+/// All agents of a team, shared or not, after one of them. For whoever has the machine.
+///
+/// # Errors
+/// What the engine says.
+pub async fn all_of_team(team: &TeamScope, store: &Store, after: Option<AgentId>, limit: i64) -> Result<Vec<Agent>> {
+    let after = after.unwrap_or(AgentId::new(uuid::Uuid::nil()));
+    store.query(&sql::ALL_OF_TEAM, &params![team.id(), team.organization(), after, limit], read_row).await
+}
+
+/// The agent of a team with this short name, shared or not.
+///
+/// # Errors
+/// What the engine says.
+pub async fn by_slug(team: &TeamScope, store: &Store, slug: &Slug) -> Result<Option<Agent>> {
+    store.query_one(&sql::BY_SLUG, &params![team.id(), slug.as_str(), team.organization()], read_row).await
+}
+
 /// How many agents a team has, shared or not.
 ///
 /// # Errors
@@ -237,13 +269,7 @@ pub async fn count_of_team(team: &TeamScope, store: &Store) -> Result<i64> {
 
 /// Makes an agent what it is from its new version on, when the batch is written. Requires that nobody changed it since it was
 /// read: `agent_changed`.
-pub fn change_with(team: &TeamScope, batch: &mut Batch, agent: &Agent, by: UserId) {
-    let changed = || {
-        Error::conflict(
-            "agent_changed",
-            "Somebody else changed this agent meanwhile. Look at what it is now, then try again.",
-        )
-    };
+pub fn change_with(team: &TeamScope, batch: &mut Batch, agent: &Agent, by: Option<UserId>) {
     let [turns, tokens, seconds] = limits(agent.limits);
     batch.require(
         &sql::CHANGE,
@@ -266,7 +292,7 @@ pub fn change_with(team: &TeamScope, batch: &mut Batch, agent: &Agent, by: UserI
         ],
         changed,
     );
-    insert_version_with(&team.tenant(), batch, agent, Some(by));
+    insert_version_with(&team.tenant(), batch, agent, by);
 }
 
 /// Makes an agent what the configuration says at this place of it, when the batch is written.

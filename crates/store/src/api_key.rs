@@ -131,6 +131,19 @@ pub async fn list(scope: &Scope, store: &Store, after: Place, limit: i64) -> Res
     store.query(&sql::LIST, &params, read_row).await
 }
 
+/// A user's keys, the newest first, after a place. For whoever has the machine.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_user(
+    tenant: &Tenant,
+    store: &Store,
+    user: UserId,
+    (after, limit): (Place, i64),
+) -> Result<Vec<ApiKey>> {
+    store.query(&sql::LIST, &params![user, tenant.id(), after.created_at, after.id, limit], read_row).await
+}
+
 /// The keys that act in a team, the newest first, after a place.
 ///
 /// # Errors

@@ -34,6 +34,7 @@ pub mod logout_token;
 pub mod membership;
 pub mod message;
 pub mod migrate;
+pub mod offboarding;
 pub mod one_time_token;
 pub mod refresh;
 pub mod run;
@@ -137,7 +138,7 @@ impl Store {
     }
 
     /// Opens the database without the lock, beside a server that may be running: to look, or to write a short batch that
-    /// touches no run. What that server keeps in memory must hear of it: see [`session::revoke_with`].
+    /// touches no run under way, unless it deletes it. What that server keeps in memory must hear of it: see [`session::revoke_with`].
     ///
     /// # Errors
     /// Those of [`Store::open`] but for `database_in_use`.
@@ -331,6 +332,7 @@ pub fn statements() -> Vec<&'static Statement> {
         api_key::sql::ALL,
         usage::sql::ALL,
         budget::sql::ALL,
+        offboarding::sql::ALL,
     ]
     .concat()
 }

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use retinue_model::membership::{Evidence, Membership, Role};
+use retinue_model::team::Team;
 use retinue_model::{Error, Result, TeamId, UserId};
 
 use crate::batch::Batch;
 use crate::row::{Columns, Row};
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Store, TeamScope, Tenant};
+use crate::{Store, TeamScope, Tenant, team};
 
 pub mod by_rule;
 
@@ -28,6 +29,9 @@ pub(crate) mod sql {
             ORDER BY m.created_at, m.user_id LIMIT $5";
         OF_USER = "SELECT team_id, user_id, role, origin, rule_provider, rule_group, evidence_at, created_at, updated_at \
             FROM memberships WHERE user_id = $1 AND organization_id = $2 ORDER BY team_id LIMIT 1000";
+        OF_USERS = "SELECT m.user_id, t.id, t.slug, t.name, t.created_at, t.updated_at, m.role FROM users u \
+            JOIN memberships m ON m.user_id = u.id JOIN teams t ON t.id = m.team_id WHERE u.organization_id = $1 \
+            AND (u.created_at, u.id) >= ($2, $3) AND (u.created_at, u.id) <= ($4, $5) ORDER BY u.created_at, u.id, m.team_id";
         CHANGE = "UPDATE memberships SET role = $1, origin = 'person', rule_provider = NULL, rule_group = NULL, \
             evidence_at = NULL, updated_at = $2 WHERE team_id = $3 AND user_id = $4 AND organization_id = $5";
         // Never to a lower role, nor from a person's word to another one of the same. The same once more changes nothing.
@@ -185,6 +189,22 @@ pub async fn of_user(tenant: &Tenant, store: &Store, user: UserId) -> Result<Vec
     store.query(&sql::OF_USER, &params![user, tenant.id()], read_row).await
 }
 
+/// To which teams those users belong who came from the one to the other of two places of the list of users.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_users(
+    tenant: &Tenant,
+    store: &Store,
+    (first, last): ((Timestamp, UserId), (Timestamp, UserId)),
+) -> Result<Vec<(UserId, Team, Role)>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok((columns.take()?, team::read(&mut columns)?, columns.take::<String>()?.parse()?))
+    };
+    store.query(&sql::OF_USERS, &params![tenant.id(), first.0, first.1, last.0, last.1], read).await
+}
+
 /// Gives a member another role, when the batch is written: that is a person's word then, whatever it was before. Requires
 /// that they belong to the team: `not_found`.
 pub fn change_with(team: &TeamScope, batch: &mut Batch, user: UserId, (role, now): (Role, Timestamp)) {
@@ -202,7 +222,7 @@ pub fn keep_admin_with(team: &TeamScope, batch: &mut Batch, user: UserId) {
     let last = || {
         Error::conflict("last_admin", "This is the only admin of the team. Make somebody else an admin of it first.")
     };
-    super::team::hold_with(team, batch);
+    team::hold_with(team, batch);
     batch.require(&sql::KEEP_ADMIN, params![team.id(), team.organization(), user], last);
 }
 

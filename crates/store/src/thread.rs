@@ -11,12 +11,14 @@ use crate::batch::Batch;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Scope, Store, Tenant};
+use crate::{Scope, Store, Tenant, user};
 
 pub(crate) mod sql {
     super::statements! {
+        // Nobody who is shut out begins one. The same once more changes nothing.
         INSERT = "INSERT INTO threads (id, organization_id, owner_user_id, team_id, title, agent_id, model, created_at, updated_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
+            SELECT $1, $2, u.id, $3, $4, $5, $6, $7, $8 FROM users u WHERE u.id = $9 AND u.disabled_at IS NULL \
+            ON CONFLICT (id) DO UPDATE SET id = excluded.id";
         GET = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads WHERE id = $1 AND owner_user_id = $2";
         OWNER_OF = "SELECT owner_user_id FROM threads WHERE id = $1 AND organization_id = $2";
         LIST_FIRST = "SELECT id, team_id, title, agent_id, model, created_at, updated_at FROM threads \
@@ -28,6 +30,8 @@ pub(crate) mod sql {
             WHERE id = $6 AND owner_user_id = $7";
         NAME = "UPDATE threads SET title = $1 WHERE id = $2 AND owner_user_id = $3 AND title IS NULL";
         TOUCH = "UPDATE threads SET updated_at = $1 WHERE id = $2 AND owner_user_id = $3";
+        GO_ON = "UPDATE threads SET updated_at = $1 WHERE id = $2 AND owner_user_id = $3 \
+            AND EXISTS (SELECT 1 FROM users u WHERE u.id = $3 AND u.disabled_at IS NULL)";
         DELETE = "DELETE FROM threads WHERE id = $1 AND owner_user_id = $2";
         COUNT_MESSAGES = "SELECT COUNT(*) FROM messages m JOIN threads t ON t.id = m.thread_id \
             WHERE t.id = $1 AND t.owner_user_id = $2";
@@ -65,21 +69,22 @@ fn missing() -> Error {
     Error::not_found("conversation")
 }
 
-/// Adds a thread, when the batch is written.
+/// Adds a thread, when the batch is written. Requires that its owner may come in: `user_disabled`.
 pub fn insert_with(scope: &Scope, batch: &mut Batch, thread: &Thread) {
-    batch.write(
+    batch.require(
         &sql::INSERT,
         params![
             thread.id,
             scope.organization(),
-            scope.owner(),
             thread.team_id,
             thread.title.clone(),
             thread.agent_id,
             thread.model.clone(),
             thread.created_at,
-            thread.updated_at
+            thread.updated_at,
+            scope.owner()
         ],
+        user::disabled,
     );
 }
 
@@ -124,6 +129,12 @@ pub fn change_with(scope: &Scope, batch: &mut Batch, id: ThreadId, change: &Chan
 /// Names a thread that nobody has named, when the batch is written.
 pub fn name_with(scope: &Scope, batch: &mut Batch, id: ThreadId, title: Title) {
     batch.write(&sql::NAME, params![String::from(title), id, scope.owner()]);
+}
+
+/// Notes that somebody goes on with a thread, when the batch is written. Requires that there is one, and that its owner may come
+/// in: `not_found`.
+pub fn go_on_with(scope: &Scope, batch: &mut Batch, id: ThreadId, now: Timestamp) {
+    batch.require(&sql::GO_ON, params![now, id, scope.owner()], missing);
 }
 
 /// Notes that something happened in a thread, when the batch is written. Requires that there is one: `not_found`.

@@ -91,7 +91,17 @@ pub fn settle_with(pen: &Pen, batch: &mut Batch, taken: Taken, now: Timestamp) {
 /// Counts what is under way in a conversation, when the batch is written. To come before the conversation is deleted in the
 /// same batch.
 pub fn settle_thread_with(scope: &Scope, batch: &mut Batch, thread: ThreadId, now: Timestamp) {
-    let (owner, month) = (scope.owner(), Month::of(now).number());
+    settle_thread_of_with(&scope.tenant(), batch, (scope.owner(), thread), now);
+}
+
+/// The same of somebody who leaves.
+pub(crate) fn settle_thread_of_with(
+    _: &Tenant,
+    batch: &mut Batch,
+    (owner, thread): (UserId, ThreadId),
+    now: Timestamp,
+) {
+    let month = Month::of(now).number();
     batch.write(&sql::ADD_GONE, params![month, thread, owner]);
     batch.write(&sql::ADD_GONE_TOTALS, params![month, Uuid::nil(), thread, owner]);
 }

@@ -246,9 +246,14 @@ fn under_way() -> Error {
 /// begins, and no conversation.
 pub fn require_idle_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
     // In this order: of conversations that begin meanwhile none must be missed.
-    batch.write(&sql::HOLD_OWNER, params![id, tenant.id()]);
+    hold_owner_with(tenant, batch, id);
     batch.write(&sql::HOLD_THREADS, params![id, tenant.id()]);
     batch.require(&sql::REQUIRE_IDLE, params![id, tenant.id()], under_way);
+}
+
+/// Lets no conversation of a user begin until the batch is written, and waits for those that are about to.
+pub(crate) fn hold_owner_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    batch.write(&sql::HOLD_OWNER, params![id, tenant.id()]);
 }
 
 /// Gives all conversations of one user to another, when the batch is written.

@@ -79,6 +79,12 @@ impl Database {
         &self.location
     }
 
+    /// Whether it is on a server, and no file.
+    #[must_use]
+    pub const fn is_on_a_server(&self) -> bool {
+        matches!(self.location, Location::Postgres { .. })
+    }
+
     /// Where it is without the line.
     #[must_use]
     pub fn direct(&self) -> Location {

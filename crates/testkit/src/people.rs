@@ -56,6 +56,20 @@ impl TestApp {
         database: Database,
         change: impl Fn(&mut Auth) + Send + Sync + 'static,
     ) -> (Self, [IdentityProvider; N]) {
+        Self::at_providers(database, Options::default(), change).await
+    }
+
+    /// Starts with a provider at which people sign in, and with other settings.
+    pub async fn with_provider_and_options(database: Database, options: Options) -> (Self, IdentityProvider) {
+        let (app, [provider]) = Self::at_providers(database, options, |_| {}).await;
+        (app, provider)
+    }
+
+    async fn at_providers<const N: usize>(
+        database: Database,
+        options: Options,
+        change: impl Fn(&mut Auth) + Send + Sync + 'static,
+    ) -> (Self, [IdentityProvider; N]) {
         let clock = Arc::new(FakeClock::default());
         let mut providers = Vec::new();
         for _ in 0..N {
@@ -67,7 +81,7 @@ impl TestApp {
             change(&mut auth);
             auth
         };
-        let options = Options { auth: Some(Arc::new(make)), clock: Some(clock), ..Options::default() };
+        let options = Options { auth: Some(Arc::new(make)), clock: Some(clock), ..options };
         (Self::start_with(database, options).await, providers.try_into().unwrap())
     }
 

@@ -14,6 +14,7 @@ use retinue_app::provider::{Catalog, Entry};
 use retinue_app::{App, Auth, Clock, Parts, Settings, agent, run, session_watch};
 use retinue_model::Slug;
 use retinue_model::agent::Declared;
+use retinue_model::offboarding::Policy;
 use retinue_model::provider::{Model, Origin};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::{Hosts, TrustedProxies};
@@ -34,6 +35,8 @@ pub struct Options {
     pub limits: Limits,
     /// Budgets of those who have none of their own.
     pub budgets: Defaults,
+    /// What becomes of what is somebody's who leaves.
+    pub offboarding: Policy,
     /// How many tokens the model takes.
     pub context_tokens: u32,
     /// How people are let in; nobody signs in if none.
@@ -50,6 +53,7 @@ impl Default for Options {
             max_concurrent_runs: 100,
             limits: Limits::default(),
             budgets: Defaults::default(),
+            offboarding: Policy::default(),
             context_tokens: 32_768,
             auth: None,
             clock: None,
@@ -262,6 +266,7 @@ impl Blueprint {
                 max_concurrent_runs: options.max_concurrent_runs,
                 run: options.limits,
                 budgets: options.budgets,
+                offboarding: options.offboarding,
                 shutdown_grace: Duration::from_millis(200),
             },
         });

@@ -14,6 +14,7 @@ pub(crate) mod link;
 pub(crate) mod list;
 pub(crate) mod member;
 pub(crate) mod message;
+pub(crate) mod offboarding;
 pub(crate) mod provider;
 pub(crate) mod register;
 pub(crate) mod run;

@@ -13,6 +13,7 @@ pub(crate) mod gate_form;
 pub(crate) mod home;
 pub(crate) mod invitation;
 pub(crate) mod link;
+pub(crate) mod offboarding;
 pub(crate) mod rail;
 pub(crate) mod set_up;
 pub(crate) mod sign_in;

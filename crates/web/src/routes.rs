@@ -45,6 +45,7 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::access::explain)) // /api/access/explain
         .routes(routes!(api::user::list)) // /api/users
         .routes(routes!(api::user::get, api::user::change)) // /api/users/{id}
+        .routes(routes!(api::offboarding::plan, api::offboarding::offboard)) // /api/users/{id}/offboard
         .routes(routes!(api::provider::list)) // /api/models
         .routes(routes!(api::session::list)) // /api/sessions
         .routes(routes!(api::session::end)) // /api/sessions/{id}
@@ -107,6 +108,7 @@ fn pages() -> Router<SignedIn> {
         .route("/admin", get(page::admin::list))
         .route("/admin/access", get(page::access::show))
         .route("/admin/users/{id}", post(page::admin::change))
+        .route("/admin/users/{id}/offboard", get(page::offboarding::ask).post(page::offboarding::offboard))
         .route("/account", get(page::account::show))
         .route("/account/name", post(page::account::rename))
         .route("/account/password", post(page::account_password::change))

@@ -4,7 +4,7 @@ use retinue_model::audit::Action as Told;
 use retinue_model::invitation::Invitation;
 use retinue_model::team::Team;
 use retinue_model::{Email, InvitationId, Result};
-use retinue_store::{Batch, TeamScope, invitation as rows};
+use retinue_store::{Batch, invitation as rows};
 
 use super::Administration;
 use crate::access;
@@ -30,10 +30,6 @@ impl std::fmt::Debug for Invited {
 }
 
 impl Administration {
-    fn team_scope(team: &Team) -> TeamScope {
-        access::for_operator(&Self::tenant(), team)
-    }
-
     /// Invites somebody into a team; `mailed` says that the link goes to the address by mail, and to nobody else.
     ///
     /// # Errors

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use retinue_agent::{Client, Limits, Timeouts};
+use retinue_model::offboarding::Policy;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::session::{Method, Session};
 use retinue_model::user::User;
@@ -42,6 +43,7 @@ async fn app_in(mode: Mode) -> (TempDir, App) {
             max_concurrent_runs: 1,
             run: Limits::default(),
             budgets: Defaults::default(),
+            offboarding: Policy::default(),
             shutdown_grace: Duration::ZERO,
         },
         auth: Auth { mode, ..Auth::single_user("http://localhost".to_owned()) },

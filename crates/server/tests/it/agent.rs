@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
 
+mod typed;
+
 with_people_on_both_engines! {
     each_change_makes_a_version,
     of_two_changes_at_once_one_is_made,

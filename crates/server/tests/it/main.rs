@@ -32,6 +32,7 @@ mod list;
 mod local;
 mod message;
 mod notice;
+mod offboarding;
 mod openapi;
 mod out_meanwhile;
 mod page;

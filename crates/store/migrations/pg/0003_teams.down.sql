@@ -1,6 +1,7 @@
 -- Every conversation stays whose it was; teams, and what belongs to them, go.
 ALTER TABLE runs DROP COLUMN api_key_id, DROP COLUMN agent_version;
 ALTER TABLE threads DROP COLUMN team_id;
+DROP TABLE offboardings;
 DROP TABLE reservations;
 DROP TABLE budgets;
 DROP TABLE usage_totals;

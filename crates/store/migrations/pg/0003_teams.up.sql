@@ -229,6 +229,17 @@ CREATE TABLE reservations (
 );
 CREATE INDEX reservations_run ON reservations (run_id);
 
+-- How far somebody's offboarding is: a JSON object, which becomes its report. `version` counts what was written, and `batch`
+-- tells the same once more from what somebody else writes meanwhile.
+CREATE TABLE offboardings (
+  user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  organization_id uuid NOT NULL REFERENCES organizations (id),
+  version bigint NOT NULL,
+  batch uuid NOT NULL,
+  report text NOT NULL,
+  updated_at timestamptz NOT NULL
+);
+
 INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at) VALUES
   ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'default', 'Default', now(), now());
 -- Its admins are the local user and whoever was made an administrator; others may use what is there.

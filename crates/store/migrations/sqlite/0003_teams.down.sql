@@ -32,6 +32,7 @@ CREATE TRIGGER threads_search_update AFTER UPDATE OF title ON threads WHEN old.t
   INSERT INTO thread_search (rowid, title) VALUES (new.number, new.title);
 END;
 
+DROP TABLE offboardings;
 DROP TABLE reservations;
 DROP TABLE budgets;
 DROP TABLE usage_totals;

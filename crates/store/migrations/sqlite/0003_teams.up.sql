@@ -224,6 +224,17 @@ CREATE TABLE reservations (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reservations_run ON reservations (run_id);
 
+-- How far somebody's offboarding is: a JSON object, which becomes its report. `version` counts what was written, and `batch`
+-- tells the same once more from what somebody else writes meanwhile.
+CREATE TABLE offboardings (
+  user_id BLOB NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  organization_id BLOB NOT NULL REFERENCES organizations (id),
+  version INTEGER NOT NULL,
+  batch BLOB NOT NULL,
+  report TEXT NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at) VALUES
   (x'00000000000000000000000000000001', x'00000000000000000000000000000001', 'default', 'Default', unixepoch() * 1000000, unixepoch() * 1000000);
 -- Its admins are the local user and whoever was made an administrator; others may use what is there.

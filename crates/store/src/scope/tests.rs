@@ -2,6 +2,7 @@
 //! of the store asked on behalf of somebody whom it does not concern.
 
 mod credential;
+mod offboarding;
 mod owner;
 mod people;
 mod session;

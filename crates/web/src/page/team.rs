@@ -193,7 +193,7 @@ struct MemberForm {
     role: String,
 }
 
-fn named(text: &str) -> Result<Named> {
+pub(super) fn named(text: &str) -> Result<Named> {
     let text = text.trim();
     if text.starts_with("usr_") { text.parse().map(Named::Id) } else { Email::new(text).map(Named::Email) }
 }

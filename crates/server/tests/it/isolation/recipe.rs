@@ -71,6 +71,9 @@ fn content(route: &Route, things: &Things) -> Content {
         ("POST", "/account/name") => form("name=ada"),
         ("PATCH", "/api/users/{id}") => Json(json!({"disabled": false})),
         ("POST", "/admin/users/{id}") => form("act=enable"),
+        // By which nobody leaves: whoever does gets nothing themselves.
+        ("POST", "/api/users/{id}/offboard") => Json(json!({"teams_to": things.owner})),
+        ("POST", "/admin/users/{id}/offboard") => form(&format!("threads=keep&agents=keep&teams_to={}", things.owner)),
         ("POST", "/teams" | "/teams/{id}/name") => form("name=Changed"),
         ("POST", "/teams/{id}/members") => form("user=admin%40example.com&role=viewer"),
         ("POST", "/teams/{id}/members/{user_id}/role") => form("role=admin"),
@@ -128,6 +131,8 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
         "month",
         "user",
         "resource",
+        "threads",
+        "teams_to",
     ];
     for name in &route.query {
         assert!(

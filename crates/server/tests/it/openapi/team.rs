@@ -135,7 +135,10 @@ fn about_what_was_done(ops: &str, own: &str) -> Vec<Question> {
         asked_with(&get, "/api/access/explain", &format!("?user={own}&action=team.read&resource={ops}"), 403),
         asked_with(&get, "/api/access/explain", &format!("?user={own}&action=team.eat"), 400),
         ask(get.clone(), "/api/users", "", None, 403),
-        ask(get, "/api/users/{id}", own, None, 403),
+        ask(get.clone(), "/api/users/{id}", own, None, 403),
+        ask(get.clone(), "/api/users/{id}/offboard", own, None, 403),
+        ask(Method::POST, "/api/users/{id}/offboard", own, Some(json!({})), 403),
+        ask(Method::POST, "/api/users/{id}/offboard", own, Some(json!({ "threads": "burn" })), 400),
         ask(patch, "/api/users/{id}", own, Some(json!({ "disabled": true })), 403),
     ]
 }

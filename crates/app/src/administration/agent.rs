@@ -1,0 +1,125 @@
+//! Agents, for whoever has the machine. What an agent that is its maker's alone is told, they see no more of than anybody.
+
+use retinue_model::agent::{Agent, Sharing};
+use retinue_model::audit::Action as Told;
+use retinue_model::error::Kind;
+use retinue_model::team::Team;
+use retinue_model::{Error, Result, Slug};
+use retinue_store::agent as rows;
+use retinue_store::{Batch, TeamScope};
+
+use super::{Administration, PAGE};
+use crate::access;
+use crate::agent::{self, Change, NewAgent};
+
+/// Only its maker may do that.
+fn private() -> Error {
+    Error::conflict(
+        "agent_private",
+        "This agent is its maker’s alone: only they see and change what it is. It can be deleted, and `retinue user offboard` says what becomes of it when they leave.",
+    )
+}
+
+impl Administration {
+    fn scope_of(agent: &Agent) -> TeamScope {
+        access::of_agent_for_operator(&Self::tenant(), agent)
+    }
+
+    /// The agents of a team, those that are their makers' alone too.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn agents(&self, team: &Team) -> Result<Vec<Agent>> {
+        let mut all: Vec<Agent> = Vec::new();
+        loop {
+            let after = all.last().map(|last| last.id);
+            let page = rows::all_of_team(&Self::team_scope(team), &self.store, after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    /// The agent of this id, or of this name: its team's short name, `/`, and its own.
+    ///
+    /// # Errors
+    /// `not_found`, `invalid_slug`.
+    pub async fn find_agent(&self, named: &str) -> Result<Agent> {
+        let found = match (named.parse(), named.split_once('/')) {
+            (Ok(id), _) => rows::get(&Self::tenant(), &self.store, id).await?,
+            (Err(_), Some((team, slug))) => {
+                let team = self.find_team(team).await?;
+                rows::by_slug(&Self::team_scope(&team), &self.store, &Slug::new(slug)?).await?
+            }
+            (Err(_), None) => None,
+        };
+        found.ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                "not_found",
+                "There is no such agent. `retinue agent list` shows them: name one by its id, or by its team and its short name, such as default/assistant.",
+            )
+        })
+    }
+
+    /// Makes an agent that nobody made, so that it is shared.
+    ///
+    /// # Errors
+    /// `agent_without_maker`, `slug_taken`, `invalid_limits`.
+    pub async fn create_agent(&self, new: NewAgent) -> Result<Agent> {
+        let agent = agent::make(new, (self.new_id(), None), self.now())?;
+        if agent.sharing == Sharing::Private {
+            return Err(Error::invalid(
+                "agent_without_maker",
+                "Nobody could use a private agent that nobody made. Share it with `team` or `organization`.",
+            ));
+        }
+        let mut batch = Batch::default();
+        agent::insert_with(&Self::tenant(), &mut batch, &agent, self.note(Told::AgentCreated));
+        self.store.write(batch).await?;
+        Ok(agent)
+    }
+
+    /// Changes an agent that is shared. Runs that are under way go on with what it was.
+    ///
+    /// # Errors
+    /// `agent_declared`, `agent_private`, `agent_without_maker`, `agent_changed`, `slug_taken`, `invalid_limits`.
+    pub async fn change_agent(&self, before: &Agent, change: Change) -> Result<Agent> {
+        if before.declared {
+            return Err(agent::declared());
+        }
+        if before.sharing == Sharing::Private || change.sharing == Some(Sharing::Private) {
+            return Err(private());
+        }
+        let mut agent = before.clone();
+        change.apply_to(&mut agent);
+        agent.limits.check()?;
+        if agent == *before {
+            return Ok(agent);
+        }
+        (agent.version, agent.updated_at) = (before.version + 1, self.now());
+        let mut batch = Batch::default();
+        rows::change_with(&Self::scope_of(before), &mut batch, &agent, None);
+        let note = self.note(Told::AgentChanged).on("agent", agent.id).of_team(agent.team_id);
+        let note = note.with("version", agent.version).with("changed", agent::changed(before, &agent));
+        note.write(&Self::tenant(), &mut batch);
+        self.store.write(batch).await?;
+        Ok(agent)
+    }
+
+    /// Deletes an agent. Conversations that it took part in stay, and go on with another one.
+    ///
+    /// # Errors
+    /// `agent_declared`, `not_found`.
+    pub async fn delete_agent(&self, agent: &Agent) -> Result<()> {
+        if agent.declared {
+            return Err(agent::declared());
+        }
+        let mut batch = Batch::default();
+        rows::delete_with(&Self::scope_of(agent), &mut batch, agent.id, self.now());
+        let note = self.note(Told::AgentDeleted).on("agent", agent.id).of_team(agent.team_id);
+        agent::named(note, agent).write(&Self::tenant(), &mut batch);
+        self.store.write(batch).await
+    }
+}

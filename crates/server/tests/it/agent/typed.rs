@@ -1,0 +1,154 @@
+//! `retinue agent …` and `retinue api-key …`, as they are typed, beside a running server.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use retinue_testkit::{Database, Person, on_both_databases, until};
+use serde_json::json;
+
+use crate::team::typed::{told, typed};
+use crate::user::Typed;
+
+on_both_databases! {
+    agents_are_made_and_changed_beside_a_running_server,
+    keys_are_made_for_somebody_and_revoked_beside_a_running_server,
+}
+
+const PASSWORD: &str = "correct horse battery staple";
+
+async fn agents_are_made_and_changed_beside_a_running_server(database: Database) {
+    let typed = typed(&database);
+    typed.said(&["user", "add", "ada@example.com", "--admin"], PASSWORD);
+    let server = typed.serve("local").await;
+    let ada = Person::at(format!("http://{}", server.address()));
+    assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+    let told_by_a_file = typed.folder.path().join("instructions.txt");
+    std::fs::write(&told_by_a_file, "Review.\u{1b}[2J\u{9b}31m\n").unwrap();
+    let create = ["agent", "create", "Reviewer", "--team", "default", "--max-tokens", "500", "--model", "echo"];
+    let file = ["--instructions-file", told_by_a_file.to_str().unwrap()];
+    let made = typed.json(&[&create[..], &file].concat(), "");
+    assert_eq!(
+        (&made["sharing"], &made["limits"]["tokens"], &made["maker_id"]),
+        (&json!("team"), &json!(500), &json!(null))
+    );
+    let id = made["id"].as_str().unwrap().to_owned();
+    assert_eq!(ada.get(&format!("/api/agents/{id}")).await["instructions"], "Review.\u{1b}[2J\u{9b}31m\n");
+    let shown = typed.said(&["agent", "show", "default/reviewer"], "");
+    assert!(shown.contains("500 tokens") && shown.contains("Review.\\u001b[2J\\u009b31m"), "{shown}");
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{9b}'), "no terminal obeys it");
+    assert_eq!(typed.json(&["agent", "show", &id], "")["instructions"], "Review.\u{1b}[2J\u{9b}31m\n");
+
+    let set = ["agent", "set", "default/reviewer", "--sharing", "organization", "--remote-api", "true"];
+    let said = typed.said(&[&set[..], &["--max-tokens", "0", "--max-turns", "3"]].concat(), "");
+    assert!(said.contains("is changed: version 2"), "{said}");
+    let now = ada.get(&format!("/api/agents/{id}")).await;
+    assert_eq!((&now["sharing"], &now["remote_api"]), (&json!("organization"), &json!(true)));
+    assert_eq!(now["limits"], json!({ "turns": 3, "tokens": null, "seconds": null }));
+    assert!(typed.said(&set, "").contains("is that already"), "nothing was changed");
+
+    // What is its maker's alone stays so.
+    let team = ada.get("/api/teams").await["data"][0]["id"].clone();
+    let diary = json!({ "team_id": team, "name": "Diary", "instructions": "Whisper.", "sharing": "private" });
+    let private = ada.send_json(Method::POST, "/api/agents", &diary, 201).await["id"].as_str().unwrap().to_owned();
+    let listed = typed.said(&["agent", "list"], "");
+    assert!(listed.contains("Reviewer") && listed.contains(&private) && !listed.contains("Diary"), "{listed}");
+    for shown in [typed.said(&["agent", "show", &private], ""), typed.json(&["agent", "list"], "").to_string()] {
+        assert!(shown.contains(&private) && !shown.contains("Whisper") && !shown.contains("Diary"), "{shown}");
+    }
+    for (wrong, word) in [
+        (&["agent", "set", &private, "--sharing", "team"][..], "maker’s alone"),
+        (&["agent", "set", "default/reviewer", "--sharing", "private"], "maker’s alone"),
+        (&["agent", "set", "default/assistant", "--description", "x"], "server's configuration"),
+        (&["agent", "delete", "default/assistant"], "server's configuration"),
+        (&["agent", "show", "default/nobody"], "retinue agent list"),
+        (&["agent", "show", "nobody"], "retinue agent list"),
+        (&["agent", "create", "X", "--team", "default", "--sharing", "private"], "nobody made"),
+        (&["agent", "create", "X", "--team", "default", "--max-turns", "9999"], "limit"),
+        (&["agent", "create", "X", "--team", "default", "--instructions-file", "none"], "can't be read"),
+        (&["agent", "create", "Reviewer", "--team", "default"], "short name"),
+    ] {
+        let complaint = typed.complaint(wrong, "");
+        assert!(complaint.contains(word), "{wrong:?}: {complaint}");
+    }
+    typed.said(&["agent", "delete", "default/reviewer"], "");
+    typed.said(&["agent", "delete", &private], "");
+    assert_eq!(ada.status(Method::GET, &format!("/api/agents/{id}")).await, 404);
+    let told = told(&ada).await;
+    assert!(
+        told.starts_with(&["agent.deleted", "agent.deleted", "agent.changed", "agent.created"].map(str::to_owned)),
+        "{told:?}"
+    );
+    assert!(server.stop().await.success());
+}
+
+async fn keys_are_made_for_somebody_and_revoked_beside_a_running_server(database: Database) {
+    let typed = typed(&database);
+    typed.said(&["user", "add", "ada@example.com", "--admin"], PASSWORD);
+    let server = typed.serve("local").await;
+    let ada = Person::at(format!("http://{}", server.address()));
+    assert_eq!(ada.sign_in_with("ada@example.com", PASSWORD).await.status(), 303);
+    let create =
+        ["api-key", "create", "ci", "--user", "ada@example.com", "--team", "default", "--scope", "threads:read"];
+    let made = typed.json(&create, "");
+    let (id, key) = (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned());
+    assert_eq!((&made["scopes"], &made["expires_at"]), (&json!(["threads:read"]), &json!(null)));
+    let by_key = async |method: Method| {
+        let program = Person::at(format!("http://{}", server.address()));
+        let request = program.request(method, "/api/threads").header("authorization", format!("Bearer {key}"));
+        program.send(request.json(&json!({}))).await.status().as_u16()
+    };
+    assert_eq!((by_key(Method::GET).await, by_key(Method::POST).await), (200, 403));
+    let said = typed.said(&[&create[..], &["--days", "30"]].concat(), "");
+    assert!(said.contains("is not shown again") && said.contains("rtn_"), "{said}");
+    for whose in [["--user", "ada@example.com"], ["--team", "default"]] {
+        let list = [&["api-key", "list"][..], &whose].concat();
+        let listed = typed.said(&list, "");
+        assert!(listed.contains(&id) && !listed.contains(&key), "{listed}");
+        assert_eq!(typed.json(&list, "").as_array().unwrap().len(), 2);
+    }
+    assert!(typed.said(&["api-key", "revoke", &id], "").contains("does not count any more"));
+    until("the server hears of it", Duration::from_secs(20), async || (by_key(Method::GET).await == 401).then_some(()))
+        .await;
+    assert!(typed.json(&["api-key", "revoke", &id], "")["revoked_at"].is_string(), "as well once more");
+    typed.said(&["team", "create", "Ops"], "");
+    for (wrong, word) in [
+        (&["api-key", "revoke", "key_00000000000000000000000009"][..], "no such"),
+        (&["api-key", "revoke", "none"], "id"),
+        (&["api-key", "create", "x", "--user", "ada@example.com", "--team", "ops"], "retinue member add"),
+        (&["api-key", "create", "x", "--user", "eve@example.com", "--team", "ops"], "retinue user list"),
+    ] {
+        let complaint = typed.complaint(wrong, "");
+        assert!(complaint.to_lowercase().contains(word), "{wrong:?}: {complaint}");
+    }
+    let told = told(&ada).await;
+    assert!(
+        told.starts_with(&["team.created", "api_key.revoked", "api_key.created", "api_key.created"].map(str::to_owned)),
+        "{told:?}"
+    );
+    let off = "[auth]\nmode = \"local\"\n[remote_api.auth.api_key]\nenabled = false\n";
+    std::fs::write(typed.folder.path().join("retinue.toml"), off).unwrap();
+    assert!(
+        typed.complaint(&create, "").contains("remote_api.auth.api_key.enabled"),
+        "where they are off, none is made"
+    );
+    assert!(server.stop().await.success());
+}
+
+/// Where nobody signs in there is one user, who can be named.
+#[test]
+fn the_local_user_is_named_where_nobody_signs_in() {
+    let typed = Typed::on(None);
+    let said = typed.said(&["budget", "set", "user", "local", "1000"], "");
+    assert!(said.contains("may use 1000 tokens"), "{said}");
+    let id = typed.json(&["user", "show", "local"], "")["id"].as_str().unwrap().to_owned();
+    assert_eq!(typed.json(&["budget", "show", "user", &id], "")["tokens_per_month"], 1000);
+    let made = typed.json(&["api-key", "create", "ci", "--user", "local", "--team", "default"], "");
+    assert_eq!(made["user_id"], json!(id));
+    for wrong in [&["user", "disable", "local"][..], &["user", "disable", &id], &["user", "offboard", "local"]] {
+        assert!(!typed.complaint(wrong, "").is_empty(), "{wrong:?}");
+    }
+    std::fs::write(typed.folder.path().join("retinue.toml"), "[auth]\nmode = \"local\"\n").unwrap();
+    for wrong in [&["budget", "set", "user", "local", "5"][..], &["budget", "show", "user", &id]] {
+        assert!(!typed.complaint(wrong, "").is_empty(), "{wrong:?}");
+    }
+}
