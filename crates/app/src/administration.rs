@@ -16,6 +16,7 @@ use retinue_store::identity::Trusted;
 use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, Tenant, credential as credentials, one_time_token, user as users};
 
+mod audit;
 mod invitation;
 mod team;
 mod usage;

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use retinue_agent::{Client, Limits};
 use retinue_model::api_key::KeyScopes;
 use retinue_model::id::{Id, Noun};
@@ -46,6 +46,8 @@ pub struct Settings {
     pub run: Limits,
     /// Budgets of those who have none of their own.
     pub budgets: Defaults,
+    /// How long the audit trail is kept; without end if none.
+    pub audit_lasts: Option<SignedDuration>,
     /// How long a stop waits for runs under way before it interrupts them.
     pub shutdown_grace: Duration,
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use retinue_model::usage::Month;
 
+use crate::audit::{self, AuditCommand};
 use crate::budget::{Apart, BudgetCommand};
 use crate::config::{Config, Environment, Layers};
 use crate::invitation::InvitationCommand;
@@ -97,6 +98,14 @@ enum Command {
     Access {
         #[command(subcommand)]
         command: AccessCommand,
+    },
+    /// The audit trail: who did what; also beside a running server
+    Audit {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Print the OpenAPI document
     Openapi,
@@ -196,6 +205,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         Command::Usage { month, by, json } => finish(block_on(budget::usage(&config, by.into(), month, json))),
         Command::Budget { command, json } => finish(block_on(budget::run(&config, command, json))),
         Command::Access { command } => finish(block_on(access::run(&config, environment, command))),
+        Command::Audit { command, json } => finish(block_on(audit::run(&config, command, json))),
         Command::Thread { command, json } => finish(block_on(user::run_thread(&config, command, json))),
     }
 }
@@ -231,7 +241,7 @@ fn finish(result: anyhow::Result<String>) -> ExitCode {
     match result {
         Ok(text) => print(&text),
         // Not what went wrong, but what was asked for.
-        Err(error) if error.is::<doctor::Unwell>() => {
+        Err(error) if error.is::<doctor::Unwell>() || error.is::<audit::NotWhole>() => {
             print(&format!("{error}\n"));
             ExitCode::FAILURE
         }

@@ -97,6 +97,7 @@ pub(crate) fn app(config: &Config, environment: &Environment, store: Store, addr
                 retries: config.runs.retries,
             },
             budgets: config.budgets().map_err(|error| Error::invalid("invalid_configuration", error.to_string()))?,
+            audit_lasts: config.audit_lasts(),
             shutdown_grace: Duration::from_secs(config.server.shutdown_seconds),
         },
     }))

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
 use retinue_app::budget::Defaults;
@@ -34,6 +35,8 @@ pub struct Options {
     pub limits: Limits,
     /// Budgets of those who have none of their own.
     pub budgets: Defaults,
+    /// How long the audit trail is kept; without end if none.
+    pub audit_lasts: Option<SignedDuration>,
     /// How many tokens the model takes.
     pub context_tokens: u32,
     /// How people are let in; nobody signs in if none.
@@ -50,6 +53,7 @@ impl Default for Options {
             max_concurrent_runs: 100,
             limits: Limits::default(),
             budgets: Defaults::default(),
+            audit_lasts: None,
             context_tokens: 32_768,
             auth: None,
             clock: None,
@@ -262,6 +266,7 @@ impl Blueprint {
                 max_concurrent_runs: options.max_concurrent_runs,
                 run: options.limits,
                 budgets: options.budgets,
+                audit_lasts: options.audit_lasts,
                 shutdown_grace: Duration::from_millis(200),
             },
         });

@@ -42,6 +42,7 @@ async fn app_in(mode: Mode) -> (TempDir, App) {
             max_concurrent_runs: 1,
             run: Limits::default(),
             budgets: Defaults::default(),
+            audit_lasts: None,
             shutdown_grace: Duration::ZERO,
         },
         auth: Auth { mode, ..Auth::single_user("http://localhost".to_owned()) },
