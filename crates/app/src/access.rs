@@ -8,7 +8,9 @@ use retinue_model::invitation::Invitation;
 use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{AgentId, Error, Result, TeamId, UserId};
-use retinue_store::{Batch, TeamScope, Tenant, agent as agents, membership as memberships, user as users};
+use retinue_store::{
+    Batch, TeamScope, Tenant, agent as agents, membership as memberships, team as teams, user as users,
+};
 
 use crate::policy::{self, Action, Decision, Facts, Who};
 use crate::{App, Context, admin};
@@ -203,7 +205,13 @@ pub(crate) async fn require_of_organization(ctx: &Context, action: Action) -> Re
 
 /// The same for a team.
 pub(crate) async fn require_of_team(ctx: &Context, action: Action, team: TeamId) -> Result<Grant> {
-    require(ctx, action, Thing::team(team), retinue_store::team::missing).await
+    let found = require(ctx, action, Thing::team(team), teams::missing).await;
+    // Whoever belongs to it knows that it is there. Whoever runs the installation may see all, and so also what is not.
+    let belongs = matches!(&found, Ok(grant) if grant.by != Who::OrganizationAdmin);
+    if !belongs && teams::get(&ctx.tenant(), &ctx.store, team).await?.is_none() {
+        return Err(teams::missing());
+    }
+    found
 }
 
 /// The same for an agent, which comes with it.

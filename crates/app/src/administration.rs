@@ -19,6 +19,7 @@ use retinue_store::{Batch, Store, TeamScope, Tenant, credential as credentials, 
 
 mod agent;
 mod api_key;
+mod audit;
 mod invitation;
 mod member;
 mod person;

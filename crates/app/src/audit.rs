@@ -91,11 +91,16 @@ impl Note {
     }
 
     /// Adds it to what is written.
-    pub(crate) fn write(mut self, tenant: &Tenant, batch: &mut Batch) {
+    pub(crate) fn write(self, tenant: &Tenant, batch: &mut Batch) {
+        rows::record_with(tenant, batch, self.into_event());
+    }
+
+    /// What it says, for what writes it down by itself.
+    pub(crate) fn into_event(mut self) -> AuditEvent {
         if !self.details.is_empty() {
             self.event.details = Some(Value::Object(self.details).to_string());
         }
-        rows::record_with(tenant, batch, self.event);
+        self.event
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use retinue_agent::{Client, Limits};
 use retinue_model::api_key::KeyScopes;
 use retinue_model::id::{Id, Noun};
@@ -49,6 +49,8 @@ pub struct Settings {
     pub budgets: Defaults,
     /// What becomes of what is somebody's who leaves.
     pub offboarding: Policy,
+    /// How long the audit trail is kept; without end if none.
+    pub audit_lasts: Option<SignedDuration>,
     /// How long a stop waits for runs under way before it interrupts them.
     pub shutdown_grace: Duration,
 }

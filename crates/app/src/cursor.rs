@@ -159,10 +159,7 @@ pub(crate) fn of_agent(place: &agent::Place) -> String {
 pub(crate) fn to_agent(text: &str) -> Result<agent::Place> {
     let bytes = open_any("agents", text)?;
     let (id, name) = bytes.split_at_checked(16).ok_or_else(invalid)?;
-    Ok(agent::Place {
-        name: String::from_utf8(name.to_vec()).map_err(|_| invalid())?,
-        id: AgentId::new(Uuid::from_slice(id).map_err(|_| invalid())?),
-    })
+    Ok(agent::Place { name: words(name)?, id: AgentId::new(uuid(id)?) })
 }
 
 /// How many rows tell whether there are more than `limit`.
@@ -268,5 +265,15 @@ mod tests {
         assert_eq!(to_position(thread, &position).unwrap(), 3);
         assert_eq!(to_position(other, &position).unwrap_err().code(), "invalid_cursor");
         assert_eq!(to_thread(&position).unwrap_err().code(), "invalid_cursor");
+    }
+
+    /// The checksum keeps nobody from making one.
+    #[test]
+    fn no_cursor_has_text_that_a_database_does_not_take() {
+        let forged = |name: &[u8]| seal("agents", [Uuid::from_u128(7).as_bytes(), name].concat());
+        assert_eq!(to_agent(&forged("Zoë".as_bytes())).unwrap().name, "Zoë");
+        for name in [&b"a\0b"[..], b"\xff"] {
+            assert_eq!(to_agent(&forged(name)).unwrap_err().code(), "invalid_cursor");
+        }
     }
 }

@@ -66,6 +66,7 @@ mod recorder;
 mod refresh;
 mod refused;
 pub mod registration;
+pub mod retention;
 #[cfg(test)]
 mod scratch;
 mod session_cache;

@@ -67,7 +67,7 @@ pub(crate) async fn find(ctx: &Context, named: Named) -> Result<UserId> {
 }
 
 /// The only one who signs in with an address, or of whom somebody trusted says that it is theirs.
-async fn by_address(ctx: &Context, email: &Email) -> Result<Option<User>> {
+pub(crate) async fn by_address(ctx: &Context, email: &Email) -> Result<Option<User>> {
     let (tenant, store) = (ctx.tenant(), &ctx.store);
     let mut found = users::by_vouched_email(&tenant, store, &email.key(), &ctx.auth.trusted_with_addresses()).await?;
     if let Some(way_in) = credentials::by_address(&tenant, store, email).await? {

@@ -5,14 +5,20 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use retinue_model::audit::{Action, Outcome, Recorded};
-use retinue_model::{Error, Result, TeamId, UserId};
-use retinue_store::audit as rows;
+use retinue_model::audit::{Action, AuditEvent, Outcome, Recorded, Target};
+use retinue_model::{Email, Error, Result, TeamId, UserId};
 use retinue_store::audit::{By, Filter};
-use retinue_store::user as users;
+use retinue_store::{Store, Tenant};
+use retinue_store::{audit as rows, team as teams, user as users};
 
+use crate::access::Grant;
 use crate::policy::Action as Want;
-use crate::{Context, access, cursor};
+use crate::{Context, access, cursor, membership};
+
+mod export;
+
+pub(crate) use export::PART;
+pub use export::{Export, export};
 
 /// Which events.
 #[derive(Clone, Debug, Default)]
@@ -46,18 +52,22 @@ pub struct Page {
 
 impl Wanted {
     /// What is asked of the table. One of the conditions is what it goes along; only action, outcome and times can stand
-    /// beside it.
-    fn filter(&self) -> Result<Filter> {
-        let by = [self.team.map(By::Team), self.actor.map(By::Actor), self.target.clone().map(By::Target)];
-        let mut by = by.into_iter().flatten();
-        let first = by.next();
-        if by.next().is_some() || first.is_some() && self.mine {
-            return Err(Error::invalid(
-                "invalid_query",
-                "Ask for one of `team_id`, `actor`, `target` and `mine`; `action`, `outcome`, `since` and `until` can stand beside it.",
-            ));
-        }
-        let by = first.or(self.action.filter(|_| !self.mine).map(By::Action)).unwrap_or(By::Everything);
+    /// beside it, and a team beside a user.
+    pub(crate) fn filter(&self) -> Result<Filter> {
+        let by = match (self.mine, self.team, self.actor, &self.target) {
+            (true, None, None, None) => By::Everything,
+            (false, Some(team), None, None) => By::Team(team),
+            (false, None, Some(user), None) => By::Actor(user),
+            (false, Some(team), Some(user), None) => By::ActorInTeam(user, team),
+            (false, None, None, Some(id)) => By::Target(id.clone()),
+            (false, None, None, None) => self.action.map_or(By::Everything, By::Action),
+            _ => {
+                return Err(Error::invalid(
+                    "invalid_query",
+                    "Ask for one of `team_id`, `actor`, `target` and `mine`, or for `actor` with `team_id`; `action`, `outcome`, `since` and `until` can stand beside it.",
+                ));
+            }
+        };
         let all = Filter::default();
         Ok(Filter {
             action: self.action,
@@ -66,6 +76,25 @@ impl Wanted {
             until: self.until.unwrap_or(all.until),
             by,
         })
+    }
+
+    /// Requires that whoever asks may read it at this moment. What concerns oneself everybody may.
+    async fn require(&self, ctx: &Context) -> Result<Option<Grant>> {
+        match (self.mine, self.team) {
+            (true, _) => Ok(None),
+            (false, Some(team)) => access::require_of_team(ctx, Want::AuditReadOfTeam, team).await.map(Some),
+            (false, None) => access::require_of_organization(ctx, Want::AuditRead).await.map(Some),
+        }
+    }
+
+    /// Some of the events, for whoever may read them at this moment.
+    async fn read(&self, ctx: &Context, filter: &Filter, place: (i64, i64)) -> Result<Vec<Recorded>> {
+        self.require(ctx).await?;
+        if self.mine {
+            rows::of_oneself(&ctx.scope(), &ctx.store, filter, place).await
+        } else {
+            rows::list(&ctx.tenant(), &ctx.store, filter, place).await
+        }
     }
 }
 
@@ -76,36 +105,90 @@ impl Wanted {
 pub async fn list(ctx: &Context, wanted: &Wanted, cursor: Option<&str>, limit: usize) -> Result<Page> {
     let filter = wanted.filter()?;
     let before = cursor.map_or(Ok(i64::MAX), cursor::to_event)?;
-    let place = (before, cursor::one_more(limit));
-    let mut events = if wanted.mine {
-        rows::of_oneself(&ctx.scope(), &ctx.store, &filter, place).await?
-    } else {
-        match wanted.team {
-            Some(team) => drop(access::require_of_team(ctx, Want::AuditReadOfTeam, team).await?),
-            None => drop(access::require_of_organization(ctx, Want::AuditRead).await?),
-        }
-        rows::list(&ctx.tenant(), &ctx.store, &filter, place).await?
-    };
+    let mut events = wanted.read(ctx, &filter, (before, cursor::one_more(limit))).await?;
     let has_more = events.len() > limit;
     events.truncate(limit);
     let next_cursor = events.last().filter(|_| has_more).map(|last| cursor::of_event(last.seq));
     Ok(Page { events, next_cursor })
 }
 
-/// What those are called whom some events name, for whoever may read the events. Who is gone has no name any more.
+/// Who is meant by an id, or by an address that is known to be theirs, for whoever may see what others did.
 ///
 /// # Errors
-/// What keeps the table from being read.
-pub async fn names(ctx: &Context, events: &[Recorded]) -> Result<HashMap<UserId, String>> {
-    let concerned = events.iter().flat_map(|recorded| [recorded.event.actor.user_id(), recorded.event.user_id]);
-    let ids: HashSet<UserId> = concerned.flatten().collect();
-    let mut names = HashMap::new();
-    for id in ids {
-        if let Some(user) = users::get(&ctx.tenant(), &ctx.store, id).await? {
-            names.insert(id, user.name);
+/// `forbidden`, `not_found`, `role_too_low`, `invalid_query`, `user_unknown`.
+pub async fn actor(ctx: &Context, wanted: &Wanted, named: &str) -> Result<UserId> {
+    if wanted.mine {
+        let said = "What others did is not among what concerns you. Choose a team, or everything.";
+        return Err(Error::invalid("invalid_query", said));
+    }
+    wanted.require(ctx).await?;
+    let unknown = || Error::invalid("user_unknown", "Nobody here is known by this. Give an id, or a whole address.");
+    if let Ok(id) = named.parse() {
+        return Ok(id);
+    }
+    let email = Email::new(named).map_err(|_| unknown())?;
+    membership::by_address(ctx, &email).await?.map(|user| user.id).ok_or_else(unknown)
+}
+
+/// What users and teams are called that some events name. Who is gone has no name any more.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    users: HashMap<UserId, String>,
+    teams: HashMap<TeamId, String>,
+}
+
+impl Names {
+    /// What a user is called.
+    #[must_use]
+    pub fn of_user(&self, id: UserId) -> Option<&str> {
+        self.users.get(&id).map(String::as_str)
+    }
+
+    /// What a team is called.
+    #[must_use]
+    pub fn of_team(&self, id: TeamId) -> Option<&str> {
+        self.teams.get(&id).map(String::as_str)
+    }
+
+    /// What is called so that something was done to, if it is a user or a team.
+    #[must_use]
+    pub fn of_target(&self, target: &Target) -> Option<&str> {
+        match &*target.kind {
+            "user" => self.of_user(target.id.parse().ok()?),
+            "team" => self.of_team(target.id.parse().ok()?),
+            _ => None,
         }
     }
-    Ok(names)
+
+    /// Of those that some events name, for whoever may read the events.
+    pub(crate) async fn of_events(tenant: &Tenant, store: &Store, events: &[Recorded]) -> Result<Self> {
+        let events = || events.iter().map(|recorded| &recorded.event);
+        let target = |kind: &'static str| {
+            move |event: &AuditEvent| {
+                event.target.as_ref().filter(|target| target.kind == kind).map(|target| target.id.clone())
+            }
+        };
+        let concerned = events().flat_map(|event| {
+            [event.actor.user_id(), event.user_id, target("user")(event).and_then(|id| id.parse().ok())]
+        });
+        let users: HashSet<UserId> = concerned.flatten().collect();
+        let concerned =
+            events().flat_map(|event| [event.team_id, target("team")(event).and_then(|id| id.parse().ok())]);
+        let teams: HashSet<TeamId> = concerned.flatten().collect();
+        let (users, teams) = (Vec::from_iter(users), Vec::from_iter(teams));
+        Ok(Self {
+            users: users::names(tenant, store, &users).await?.into_iter().collect(),
+            teams: teams::names(tenant, store, &teams).await?.into_iter().collect(),
+        })
+    }
+}
+
+/// What those are called whom some events name, for whoever may read the events.
+///
+/// # Errors
+/// What keeps the tables from being read.
+pub async fn names(ctx: &Context, events: &[Recorded]) -> Result<Names> {
+    Names::of_events(&ctx.tenant(), &ctx.store, events).await
 }
 
 /// Bytes in hexadecimal.

@@ -1,11 +1,12 @@
 //! An audit event: who did what to what, when, from where, with which outcome.
 
+use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::id::{AuditEventId, TeamId, UserId};
+use crate::id::{AuditEventId, OrganizationId, TeamId, UserId};
 use crate::words::schema_of_words;
 
 macro_rules! words {
@@ -173,14 +174,14 @@ impl Actor {
     /// As it is stored.
     ///
     /// # Errors
-    /// If there is no such kind.
+    /// If there is no such kind, or a user's id beside what is none.
     pub fn read(kind: &str, user: Option<UserId>) -> Result<Self> {
         match (kind, user) {
             ("user", Some(id)) => Ok(Self::User(id)),
-            ("operator", _) => Ok(Self::Operator),
-            ("system", _) => Ok(Self::System),
-            ("provider", _) => Ok(Self::Provider),
-            ("stranger", _) => Ok(Self::Stranger),
+            ("operator", None) => Ok(Self::Operator),
+            ("system", None) => Ok(Self::System),
+            ("provider", None) => Ok(Self::Provider),
+            ("stranger", None) => Ok(Self::Stranger),
             _ => Err(Error::internal(format!("unknown actor {kind:?} in the database"))),
         }
     }
@@ -239,9 +240,75 @@ pub struct Recorded {
     pub hash: Vec<u8>,
 }
 
+/// The end of an organization's trail, for whoever notes it elsewhere: its hash says something of everything before it.
+///
+/// Text form: the organization, the number and the hash in hexadecimal, with colons between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose trail.
+    pub organization: OrganizationId,
+    /// The number of the newest event.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: Vec<u8>,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:", self.organization, self.seq)?;
+        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Head {
+    type Err = Error;
+
+    /// # Errors
+    /// `invalid_head`
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = || {
+            Error::invalid("invalid_head", "This is not the head of a trail. One looks like org_01h…:1234:9f86d081….")
+        };
+        let (organization, rest) = text.trim().split_once(':').ok_or_else(invalid)?;
+        let (seq, hash) = rest.split_once(':').ok_or_else(invalid)?;
+        let digits: Option<Vec<u8>> =
+            hash.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+        let digits = digits.filter(|digits| digits.len() == 64).ok_or_else(invalid)?;
+        Ok(Self {
+            organization: organization.parse().map_err(|_| invalid())?,
+            seq: seq.parse().ok().filter(|seq| *seq >= 0).ok_or_else(invalid)?,
+            hash: digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    #[test]
+    fn a_head_is_read_as_it_is_written() {
+        let head = Head {
+            organization: OrganizationId::new(Uuid::from_u128(1)),
+            seq: 17,
+            hash: (0..=255).step_by(8).collect(),
+        };
+        let text = head.to_string();
+        assert_eq!(text.parse::<Head>().unwrap(), head);
+        assert_eq!(
+            format!(" {text}\n").to_uppercase().replace("ORG", "org").parse::<Head>().ok(),
+            None,
+            "ids are lower-case"
+        );
+        assert_eq!(format!(" {text}\n").parse::<Head>().unwrap(), head);
+        for bad in
+            ["", "17", &text[1..], &text[..text.len() - 1], &text.replace(":17:", ":-1:"), &text.replace(":17:", "::")]
+        {
+            assert_eq!(bad.parse::<Head>().unwrap_err().code(), "invalid_head", "{bad}");
+        }
+    }
 
     #[test]
     fn names_are_read_as_they_are_written_and_none_stands_twice() {

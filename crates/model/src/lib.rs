@@ -31,7 +31,7 @@ pub mod thread;
 pub mod time;
 pub mod usage;
 pub mod user;
-mod visible;
+pub mod visible;
 mod words;
 
 pub use email::Email;

@@ -8,6 +8,7 @@ use retinue_model::usage::Month;
 
 use crate::agent::AgentCommand;
 use crate::api_key::ApiKeyCommand;
+use crate::audit::{self, AuditCommand};
 use crate::budget::{Apart, BudgetCommand};
 use crate::config::{Config, Environment, Layers};
 use crate::invitation::InvitationCommand;
@@ -138,6 +139,14 @@ enum Command {
         #[command(subcommand)]
         command: AccessCommand,
     },
+    /// The audit trail: who did what; also beside a running server
+    Audit {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
@@ -240,6 +249,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         Command::Usage { month, by, json } => finish(block_on(budget::usage(&config, by.into(), month, json))),
         Command::Budget { command, json } => finish(block_on(budget::run(&config, command, json))),
         Command::Access { command } => finish(block_on(access::run(&config, environment, command))),
+        Command::Audit { command, json } => finish(block_on(audit::run(&config, command, json))),
         Command::Thread { command, json } => finish(block_on(user::run_thread(&config, command, json))),
     }
 }
@@ -275,7 +285,7 @@ fn finish(result: anyhow::Result<String>) -> ExitCode {
     match result {
         Ok(text) => print(&text),
         // Not what went wrong, but what was asked for.
-        Err(error) if error.is::<doctor::Unwell>() => {
+        Err(error) if error.is::<doctor::Unwell>() || error.is::<audit::NotWhole>() => {
             print(&format!("{error}\n"));
             ExitCode::FAILURE
         }

@@ -51,6 +51,7 @@ pub struct Config {
     pub runs: Runs,
     pub budgets: Budgets,
     pub offboarding: Offboarding,
+    pub audit: Audit,
     pub providers: Providers,
     pub log: Log,
     pub metrics: Metrics,
@@ -90,6 +91,7 @@ sections! {
     Runs { max_concurrent: usize, max_output_bytes: usize, max_seconds: u64, retries: u32, }
     Offboarding { threads: Fate, agents: Fate, }
     Budgets { user_tokens_per_month: i64, team_tokens_per_month: i64, answer_tokens: u32, }
+    Audit { retention_days: u32, }
     Providers {
         default_model: String,
         openai_base_url: String,
@@ -205,6 +207,7 @@ impl Config {
         self.auth.check(self)?;
         self.check_bounds()?;
         self.budgets()?;
+        self.check_audit()?;
         self.check_database()?;
         self.check_log()?;
         self.check_providers()?;

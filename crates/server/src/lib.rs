@@ -1,6 +1,7 @@
 //! The program: configuration, wiring, command line, logs, start and stop. Holds no rule and no query.
 
 mod access;
+mod audit;
 pub mod auth;
 pub mod cli;
 pub mod config;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use retinue_app::password::kept;
-use retinue_app::{App, agent, group_rule, provider, run, session_watch, set_up, sign_in};
+use retinue_app::{App, agent, group_rule, provider, retention, run, session_watch, set_up, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
@@ -66,6 +66,7 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
         say(&greeting::set_up(&link));
     }
     tokio::spawn(provider::keep_asking(app.clone()));
+    tokio::spawn(retention::keep(app.clone()));
     if !config.auth.is_single_user() {
         tokio::spawn(session_watch::keep_watch(app.clone()));
         tokio::spawn(key::keep_watch(config.clone(), app.clone()));

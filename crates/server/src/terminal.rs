@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use retinue_model::visible::is_unseen;
 use serde_json::Value;
 
 /// What is said for people, or the same as JSON.
@@ -61,8 +62,7 @@ pub(crate) fn safe(text: &str) -> String {
 }
 
 fn is_obeyed(c: char) -> bool {
-    c.is_control() && c != '\n'
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    c != '\n' && is_unseen(c) || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ pub(crate) fn app(config: &Config, environment: &Environment, store: Store, addr
             },
             budgets: config.budgets().map_err(|error| Error::invalid("invalid_configuration", error.to_string()))?,
             offboarding: Policy { threads: config.offboarding.threads, agents: config.offboarding.agents },
+            audit_lasts: config.audit_lasts(),
             shutdown_grace: Duration::from_secs(config.server.shutdown_seconds),
         },
     }))

@@ -6,6 +6,7 @@
 mod chain;
 mod list;
 mod place;
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,8 @@ pub use chain::{Broken, Verified, verify};
 pub(crate) use list::sql as list_sql;
 pub use list::{By, Filter, list, of_oneself};
 pub(crate) use place::{on_postgres, on_sqlite};
+pub(crate) use retention::sql as retention_sql;
+pub use retention::{LetGo, delete_with, has_left, let_go_with, oldest};
 
 pub(crate) mod sql {
     super::statements! {
@@ -37,10 +40,7 @@ pub(crate) mod sql {
         AFTER = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events WHERE organization_id = $1 AND seq > $2 \
             ORDER BY seq LIMIT $3";
-        LAST_BEFORE = "SELECT seq, hash FROM audit_events WHERE organization_id = $1 AND at < $2 ORDER BY at DESC LIMIT 1";
-        LET_GO = "UPDATE audit_heads SET forgotten_seq = $1, forgotten_hash = $2 \
-            WHERE organization_id = $3 AND forgotten_seq <= $1 AND seq >= $1";
-        FORGET = "DELETE FROM audit_events WHERE organization_id = $1 AND seq <= $2";
+        ORGANIZATIONS = "SELECT id FROM organizations ORDER BY id";
     }
 }
 
@@ -96,7 +96,11 @@ fn read_event(columns: &mut Columns<'_>) -> Result<AuditEvent> {
         via,
         via_id,
         action,
-        target: kind.zip(target).map(|(kind, id)| Target { kind, id }),
+        target: match (kind, target) {
+            (Some(kind), Some(id)) => Some(Target { kind, id }),
+            (None, None) => None,
+            _ => return Err(Error::internal("half a target in the database")),
+        },
         user_id: columns.take()?,
         team_id: columns.take()?,
         outcome: columns.take::<String>()?.parse()?,
@@ -115,28 +119,10 @@ pub async fn after(tenant: &Tenant, store: &Store, seq: i64, limit: i64) -> Resu
     store.query_long(&sql::AFTER, params![tenant.id(), seq, limit].into(), read).await
 }
 
-/// The number and hash of the newest event from before a time, if it is still kept.
+/// Each organization: all of them have a trail.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn last_before(
-    system: &System,
-    store: &Store,
-    tenant: &Tenant,
-    at: Timestamp,
-) -> Result<Option<(i64, Vec<u8>)>> {
-    let _ = system;
-    let read = |row: &Row<'_>| {
-        let mut columns = row.columns();
-        Ok((columns.take()?, columns.take()?))
-    };
-    store.query_one(&sql::LAST_BEFORE, &params![tenant.id(), at], read).await
-}
-
-/// Lets go of the trail's beginning, up to and with the event of this number, when the batch is written. Its hash is kept,
-/// so that what follows can still be verified.
-pub fn forget_with(_: &System, batch: &mut Batch, tenant: &Tenant, (seq, hash): (i64, Vec<u8>)) {
-    let moved = || Error::conflict("audit_moved", "The audit trail changed meanwhile. Try again.");
-    batch.require(&sql::LET_GO, params![seq, hash, tenant.id()], moved);
-    batch.write(&sql::FORGET, params![tenant.id(), seq]);
+pub async fn organizations(_: &System, store: &Store) -> Result<Vec<Tenant>> {
+    store.query(&sql::ORGANIZATIONS, &[], |row| row.columns().take().map(Tenant::of_row)).await
 }

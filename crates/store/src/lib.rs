@@ -324,6 +324,7 @@ pub fn statements() -> Vec<&'static Statement> {
         one_time_token::sql::ALL,
         audit::sql::ALL,
         audit::list_sql::ALL,
+        audit::retention_sql::ALL,
         team::sql::ALL,
         membership::sql::ALL,
         membership::by_rule::sql::ALL,

@@ -61,8 +61,8 @@ impl Tenant {
         Self(DEFAULT_ORGANIZATION)
     }
 
-    #[cfg(test)]
-    pub(crate) const fn of_organization(id: OrganizationId) -> Self {
+    /// Of an organization that was found among all.
+    pub(crate) const fn of_row(id: OrganizationId) -> Self {
         Self(id)
     }
 

@@ -22,6 +22,9 @@ pub(crate) mod sql {
         OF_USER = "SELECT t.id, t.slug, t.name, t.created_at, t.updated_at, m.role FROM memberships m JOIN teams t ON t.id = m.team_id \
             WHERE m.user_id = $1 AND m.organization_id = $2 AND m.team_id > $3 \
             AND m.team_id = COALESCE($4, m.team_id) ORDER BY m.team_id LIMIT $5";
+        NAMES = sqlite "SELECT id, name FROM teams WHERE organization_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2))"
+            postgres "SELECT id, name FROM teams WHERE organization_id = $1 AND id IN \
+            (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json)))";
         CHANGE = "UPDATE teams SET name = COALESCE($1, name), slug = COALESCE($2, slug), updated_at = $3 \
             WHERE id = $4 AND organization_id = $5";
         HOLD = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2";
@@ -80,6 +83,18 @@ pub async fn get(tenant: &Tenant, store: &Store, id: TeamId) -> Result<Option<Te
 /// What the engine says.
 pub async fn by_slug(tenant: &Tenant, store: &Store, slug: &Slug) -> Result<Option<Team>> {
     store.query_one(&sql::BY_SLUG, &params![slug.as_str(), tenant.id()], read_row).await
+}
+
+/// What these are called, of those that are still here. For whoever may know of them.
+///
+/// # Errors
+/// What the engine says.
+pub async fn names(tenant: &Tenant, store: &Store, ids: &[TeamId]) -> Result<Vec<(TeamId, String)>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok((columns.take()?, columns.take()?))
+    };
+    store.query(&sql::NAMES, &params![tenant.id(), crate::value::id_list(ids)], read).await
 }
 
 /// A place in a list of teams: what comes after it is younger.

@@ -26,6 +26,9 @@ pub(crate) mod sql {
             ORDER BY u.created_at, u.id LIMIT 2";
         LIST = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE organization_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4";
+        NAMES = sqlite "SELECT id, name FROM users WHERE organization_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2))"
+            postgres "SELECT id, name FROM users WHERE organization_id = $1 AND id IN \
+            (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json)))";
         RENAME = "UPDATE users SET name = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
         DESCRIBE = "UPDATE users SET name = $1, email = $2, email_key = $3, email_verified = $4, updated_at = $5 \
             WHERE id = $6 AND organization_id = $7";
@@ -163,6 +166,18 @@ pub async fn by_vouched_email(tenant: &Tenant, store: &Store, email_key: &str, b
 pub async fn list(tenant: &Tenant, store: &Store, after: Option<(Timestamp, UserId)>, limit: i64) -> Result<Vec<User>> {
     let (time, id) = after.unwrap_or((Timestamp::UNIX_EPOCH, UserId::new(uuid::Uuid::nil())));
     store.query(&sql::LIST, &params![tenant.id(), time, id, limit], read_row).await
+}
+
+/// What these are called, of those who are still here.
+///
+/// # Errors
+/// What the engine says.
+pub async fn names(tenant: &Tenant, store: &Store, ids: &[UserId]) -> Result<Vec<(UserId, String)>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok((columns.take()?, columns.take()?))
+    };
+    store.query(&sql::NAMES, &params![tenant.id(), crate::value::id_list(ids)], read).await
 }
 
 /// Gives somebody another name, when the batch is written. Requires that there is such a user: `not_found`.

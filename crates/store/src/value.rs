@@ -134,6 +134,12 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
     }
 }
 
+/// Several ids as one parameter: a list in JSON, which both engines take apart.
+pub(crate) fn id_list<N: Noun>(ids: &[Id<N>]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.uuid().simple())).collect();
+    format!("[{}]", ids.join(","))
+}
+
 /// `params![a, b]`: an array of values.
 macro_rules! params {
     ($($value:expr),* $(,)?) => { [$($crate::value::Value::from($value)),*] };

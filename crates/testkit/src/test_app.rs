@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use retinue_agent::{Backend, Endpoint, Limits, Timeouts};
 use retinue_app::budget::Defaults;
@@ -37,6 +38,8 @@ pub struct Options {
     pub budgets: Defaults,
     /// What becomes of what is somebody's who leaves.
     pub offboarding: Policy,
+    /// How long the audit trail is kept; without end if none.
+    pub audit_lasts: Option<SignedDuration>,
     /// How many tokens the model takes.
     pub context_tokens: u32,
     /// How people are let in; nobody signs in if none.
@@ -54,6 +57,7 @@ impl Default for Options {
             limits: Limits::default(),
             budgets: Defaults::default(),
             offboarding: Policy::default(),
+            audit_lasts: None,
             context_tokens: 32_768,
             auth: None,
             clock: None,
@@ -267,6 +271,7 @@ impl Blueprint {
                 run: options.limits,
                 budgets: options.budgets,
                 offboarding: options.offboarding,
+                audit_lasts: options.audit_lasts,
                 shutdown_grace: Duration::from_millis(200),
             },
         });

@@ -14,6 +14,7 @@ mod field;
 mod guard;
 mod hosts;
 mod json;
+mod json_lines;
 mod kept;
 mod markdown;
 mod openapi;
@@ -26,6 +27,7 @@ mod sse;
 mod timings;
 mod when;
 
+pub use api::audit::line as audit_line;
 pub use hosts::Hosts;
 pub use openapi::document as openapi;
 pub use proxy::TrustedProxies;

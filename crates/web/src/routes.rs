@@ -37,6 +37,7 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::api_key::list, api::api_key::create)) // /api/api-keys
         .routes(routes!(api::api_key::revoke)) // /api/api-keys/{id}
         .routes(routes!(api::audit::list)) // /api/audit
+        .routes(routes!(api::audit::export)) // /api/audit/export
         .routes(routes!(api::usage::own)) // /api/usage
         .routes(routes!(api::usage::of_organization)) // /api/usage/organization
         .routes(routes!(api::usage::of_team)) // /api/teams/{id}/usage

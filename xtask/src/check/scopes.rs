@@ -32,10 +32,12 @@ const MAKERS: &[(&str, &[&str])] = &[
     (
         "System::in_background(",
         &[
+            "crates/app/src/administration/audit.rs",
             "crates/app/src/api_key.rs",
             "crates/app/src/key.rs",
             "crates/app/src/password/kept.rs",
             "crates/app/src/session.rs",
+            "crates/app/src/retention.rs",
             "crates/app/src/session_watch.rs",
         ],
     ),

@@ -75,10 +75,11 @@ impl Valid {
     ) {
         let (tenant, now, invitation) = (visit.tenant(), visit.now(), &self.found.invitation);
         let one = Use { id: invitation.id, by: user, key: visit.new_uuid(), at: now };
-        rows::spend_with(&tenant, batch, one, &visit.auth.trusted_with_addresses());
+        // In the order in which whoever deletes the team takes them: neither waits for the other then.
         if let Some(grant) = &self.grant {
             grant.hold_in(&tenant, batch);
         }
+        rows::spend_with(&tenant, batch, one, &visit.auth.trusted_with_addresses());
         memberships::join_with(&access::invited(&tenant, invitation), batch, user, (invitation.role, now));
         let (team, role) = (invitation.team_id, invitation.role.as_str());
         let accepted = note(Told::InvitationAccepted).on("invitation", invitation.id).of_team(team).about(user);

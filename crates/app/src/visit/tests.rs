@@ -44,6 +44,7 @@ async fn app_in(mode: Mode) -> (TempDir, App) {
             run: Limits::default(),
             budgets: Defaults::default(),
             offboarding: Policy::default(),
+            audit_lasts: None,
             shutdown_grace: Duration::ZERO,
         },
         auth: Auth { mode, ..Auth::single_user("http://localhost".to_owned()) },

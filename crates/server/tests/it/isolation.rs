@@ -139,8 +139,10 @@ async fn ask(cast: &Cast, actor: Actor, request: &Request, things: &Things) -> G
     Got { cell, status, seen }
 }
 
+/// As a whole, or line by line.
 fn is_json(text: &str) -> bool {
-    serde_json::from_str::<Value>(text).is_ok()
+    let is_one = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+    is_one(text) || !text.is_empty() && text.lines().all(is_one)
 }
 
 async fn nothing_of_another_is_reached_through_a_parent_of_ones_own(app: TestApp, provider: IdentityProvider) {

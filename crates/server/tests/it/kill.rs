@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+mod changes;
+
 const KILLS: u32 = 200;
 const CLIENTS: usize = 4;
 /// What the model says, over and over; every answer is a beginning of it.

@@ -54,6 +54,8 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
         ("", &[("RETINUE_LISTEN", "8080")], &["server.listen", "such as 127.0.0.1:8080"]),
         ("", &[("DATABASE_URL", "sqlite://x")], &["database.url", "postgres://"]),
         ("", &[("OPENAI_BASE_URL", "localhost:8000")], &["providers.openai_base_url", "http"]),
+        ("[audit]\nretention_days = 36501\n", &[], &["audit.retention_days", "36500"]),
+        ("", &[("RETINUE__AUDIT__RETENTION_DAYS", "-1")], &["audit.retention_days"]),
         ("[database]\nstatement_seconds = 0\n", &[], &["database.statement_seconds", "at least 1"]),
         ("[database]\nstatement_seconds = 601\n", &[], &["database.statement_seconds", "at most 600"]),
         ("", &[("RETINUE__LOG__FILTER", "x=y=z")], &["log.filter"]),

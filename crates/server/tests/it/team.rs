@@ -14,6 +14,7 @@ with_people_on_both_engines! {
     a_team_is_deleted_and_nobody_loses_a_conversation,
     what_a_deleted_team_had_goes_only_where_one_is_admin,
     nothing_else_can_be_set_in_a_team,
+    a_team_that_is_not_there_has_no_lists_for_anybody,
 }
 
 /// Who runs the installation, and two others.
@@ -178,5 +179,26 @@ mod alone {
         assert_eq!(me["teams"][0]["role"], "admin");
         let made = app.send(Method::POST, "/api/teams", &json!({ "name": "Second" }), 201).await;
         assert_eq!(made["role"], "admin");
+    }
+}
+
+/// Also for whoever runs the installation, who may see every team there is.
+async fn a_team_that_is_not_there_has_no_lists_for_anybody(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    let lists = ["members", "invitations", "api-keys", "usage", "budget"];
+    for list in lists {
+        assert_eq!(admin.status(Method::GET, &format!("/api/teams/{ops}/{list}")).await, 200, "{list}");
+    }
+    assert_eq!(admin.status(Method::GET, &format!("/api/audit?team_id={ops}")).await, 200);
+    assert_eq!(admin.status(Method::DELETE, &format!("/api/teams/{ops}?agents=delete")).await, 204);
+    for person in [&admin, &ada] {
+        for list in lists {
+            let path = format!("/api/teams/{ops}/{list}");
+            assert_eq!(person.status(Method::GET, &path).await, 404, "{list}");
+        }
+        assert_eq!(person.status(Method::GET, &format!("/api/audit?team_id={ops}")).await, 404);
+        let new = json!({ "team_id": ops, "name": "Key" });
+        assert_eq!(person.send_json(Method::POST, "/api/api-keys", &new, 404).await["code"], "not_found");
     }
 }

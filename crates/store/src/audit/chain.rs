@@ -4,7 +4,8 @@
 //! Whoever can write to the database can also write a whole chain anew. Against that helps a hash that was noted elsewhere:
 //! the newest one says something of everything before it.
 
-use retinue_model::audit::Recorded;
+use jiff::Timestamp;
+use retinue_model::audit::{Action, Head, Recorded};
 use retinue_model::{OrganizationId, Result};
 use sha2::{Digest as _, Sha256};
 
@@ -52,14 +53,28 @@ pub(super) fn hash(before: &[u8], organization: OrganizationId, recorded: &Recor
 /// Where the trail is not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// Events are missing before this number.
-    Missing(i64),
-    /// The event of this number, or one before it, is not what was written.
-    Changed(i64),
-    /// The newest events are missing: there were so many.
-    CutOff(i64),
-    /// The hash of this number is not the one that was noted.
+    /// What says where the trail ends is gone.
+    NoHead,
+    /// The events from the one number to the other are not there.
+    Removed(i64, i64),
+    /// The event of this number is not what was written.
+    Altered(i64),
+    /// What was written as the event of this number has the other one.
+    Moved(i64, i64),
+    /// The newest events are not there, from the one number to the other.
+    CutOff(i64, i64),
+    /// The newest event's hash is not the one that was kept beside the trail.
+    HeadDiffers(i64),
+    /// There is an event of this number, after the newest one that was written.
+    Added(i64),
+    /// The beginning up to this number is not there, and nothing tells that it was let go of.
+    NotTold(i64),
+    /// The hash of this number is not the one that was noted elsewhere.
     NotAsNoted(i64),
+    /// The trail ends with this number, before the one that was noted elsewhere.
+    EndsBeforeNoted(i64),
+    /// What was noted elsewhere was let go of, with everything up to this number: there is nothing to compare it with.
+    NotedIsGone(i64),
 }
 
 /// What was found.
@@ -67,11 +82,15 @@ pub enum Broken {
 pub struct Verified {
     /// How many events were looked at.
     pub events: i64,
-    /// The number of the last one.
-    pub seq: i64,
-    /// Its hash: noted elsewhere, it says later whether anything before it was changed.
-    pub hash: Vec<u8>,
-    /// The first that is not what was written, if there is one.
+    /// The number of the last one, and its hash: noted elsewhere, they say later whether anything before was changed.
+    pub head: Head,
+    /// The last of those that were let go of; 0 if none were.
+    pub let_go: i64,
+    /// When the first one was that is there.
+    pub from: Option<Timestamp>,
+    /// When the last one was that was looked at.
+    pub until: Option<Timestamp>,
+    /// The first place that is not what was written, if there is one.
     pub broken: Option<Broken>,
 }
 
@@ -95,47 +114,146 @@ async fn ends(tenant: &Tenant, store: &Store) -> Result<Option<Ends>> {
     store.query_one(&sql::ENDS, &params![tenant.id()], read).await
 }
 
-/// Looks through the trail from its beginning, and up to the first event that is not what was written. `noted` is a number
-/// and a hash that somebody kept elsewhere.
+/// A row as it is: what can't be read as an event was not written as one.
+type Found = (i64, Option<Recorded>);
+
+async fn rows(tenant: &Tenant, store: &Store, (after, limit): (i64, i64)) -> Result<Vec<Found>> {
+    let read = |row: &Row<'_>| Ok((row.columns().take()?, super::read(row).ok()));
+    store.query_long(&sql::AFTER, params![tenant.id(), after, limit].into(), read).await
+}
+
+/// Looks through the trail from its beginning, and up to the first place that is not what was written. `noted` is where the
+/// trail ended once, as somebody kept it elsewhere; one of another organization is passed over.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn verify(tenant: &Tenant, store: &Store, noted: Option<(i64, Vec<u8>)>) -> Result<Verified> {
-    // What is written meanwhile comes after what this says.
-    let Some(ends) = ends(tenant, store).await? else {
-        return Ok(Verified { events: 0, seq: 0, hash: Vec::new(), broken: Some(Broken::CutOff(0)) });
+pub async fn verify(tenant: &Tenant, store: &Store, noted: Option<&Head>) -> Result<Verified> {
+    let noted = noted.filter(|noted| noted.organization == tenant.id());
+    let mut ends = self::ends(tenant, store).await?;
+    loop {
+        let begun_at = ends.as_ref().map(|ends| ends.forgotten_seq);
+        let verified = from_its_beginning(tenant, store, (ends, noted)).await?;
+        if verified.broken.is_none() {
+            return Ok(verified);
+        }
+        // What was not found may have been let go of meanwhile. That happens once a day.
+        ends = self::ends(tenant, store).await?;
+        if ends.as_ref().map(|ends| ends.forgotten_seq) == begun_at {
+            return Ok(verified);
+        }
+    }
+}
+
+async fn from_its_beginning(
+    tenant: &Tenant,
+    store: &Store,
+    (ends, noted): (Option<Ends>, Option<&Head>),
+) -> Result<Verified> {
+    let (seq, hash) = ends.as_ref().map(|ends| (ends.forgotten_seq, ends.forgotten_hash.clone())).unwrap_or_default();
+    let head = Head { organization: tenant.id(), seq, hash };
+    let verified = Verified { events: 0, head, let_go: seq, from: None, until: None, broken: None };
+    let mut walk = Walk { tenant, store, noted, verified, told: 0 };
+    walk.verified.broken = match ends {
+        Some(ends) => walk.go_through(ends).await?,
+        None => Some(Broken::NoHead),
     };
-    let mut at = Verified { events: 0, seq: ends.forgotten_seq, hash: ends.forgotten_hash.clone(), broken: None };
-    let differs = |at: &Verified| noted.as_ref().is_some_and(|(seq, hash)| *seq == at.seq && *hash != at.hash);
-    if differs(&at) {
-        return Ok(Verified { broken: Some(Broken::NotAsNoted(at.seq)), ..at });
-    }
-    while at.seq < ends.seq {
-        let page = super::after(tenant, store, at.seq, PAGE).await?;
-        if page.is_empty() {
-            return Ok(Verified { broken: Some(Broken::CutOff(ends.seq)), ..at });
+    Ok(walk.verified)
+}
+
+/// On the way through a trail.
+struct Walk<'a> {
+    tenant: &'a Tenant,
+    store: &'a Store,
+    noted: Option<&'a Head>,
+    verified: Verified,
+    /// Up to where an event tells that the beginning was let go of.
+    told: i64,
+}
+
+impl Walk<'_> {
+    /// What is written meanwhile comes after what this says.
+    async fn go_through(&mut self, ends: Ends) -> Result<Option<Broken>> {
+        if let Some(broken) = self.begin() {
+            return Ok(Some(broken));
         }
-        for recorded in page {
-            let broken = if recorded.seq != at.seq + 1 {
-                Some(Broken::Missing(recorded.seq))
-            } else if hash(&at.hash, tenant.id(), &recorded) != recorded.hash {
-                Some(Broken::Changed(recorded.seq))
-            } else {
-                None
+        while self.verified.head.seq < ends.seq {
+            let page = rows(self.tenant, self.store, (self.verified.head.seq, PAGE)).await?;
+            let newest = (self.verified.head.seq + 1, ends.seq);
+            if page.is_empty() {
+                return Ok(Some(Broken::CutOff(newest.0, newest.1)));
+            }
+            if let Some(broken) = self.pass_page(&page, ends.seq) {
+                return Ok(Some(broken));
+            }
+        }
+        if self.verified.head.hash != ends.hash {
+            return Ok(Some(Broken::HeadDiffers(ends.seq)));
+        }
+        self.end().await
+    }
+
+    fn begin(&self) -> Option<Broken> {
+        let Verified { head, let_go, .. } = &self.verified;
+        match self.noted {
+            Some(noted) if noted.seq < *let_go => Some(Broken::NotedIsGone(*let_go)),
+            Some(noted) if noted.seq == *let_go && noted.hash != head.hash => Some(Broken::NotAsNoted(*let_go)),
+            _ => None,
+        }
+    }
+
+    fn pass_page(&mut self, page: &[Found], last: i64) -> Option<Broken> {
+        for (at, (seq, found)) in page.iter().enumerate().take_while(|(_, (seq, _))| *seq <= last) {
+            let next = self.verified.head.seq + 1;
+            if *seq != next {
+                return Some(Broken::Removed(next, seq - 1));
+            }
+            let Some(recorded) = found.as_ref().filter(|recorded| self.fits(recorded)) else {
+                let moved = page[at + 1..].iter().filter_map(|(_, other)| other.as_ref());
+                let moved = moved.map(|other| (other.seq, Recorded { seq: next, ..other.clone() }));
+                let found = moved.into_iter().find(|(_, other)| self.fits(other));
+                return Some(found.map_or(Broken::Altered(next), |(place, _)| Broken::Moved(next, place)));
             };
-            if broken.is_some() {
-                return Ok(Verified { broken, ..at });
-            }
-            at = Verified { events: at.events + 1, seq: recorded.seq, hash: recorded.hash, broken: None };
-            if differs(&at) {
-                return Ok(Verified { broken: Some(Broken::NotAsNoted(at.seq)), ..at });
-            }
-            if at.seq == ends.seq && at.hash != ends.hash {
-                return Ok(Verified { broken: Some(Broken::Changed(at.seq)), ..at });
+            self.pass(recorded);
+            if self.noted.is_some_and(|noted| noted.seq == *seq && noted.hash != recorded.hash) {
+                return Some(Broken::NotAsNoted(*seq));
             }
         }
+        // More may be there than the end says; then what is missing is before those.
+        let next = self.verified.head.seq + 1;
+        let beyond = page.iter().map(|(seq, _)| *seq).find(|seq| *seq > last);
+        beyond.filter(|_| next <= last).map(|_| Broken::CutOff(next, last))
     }
-    let beyond = noted.is_some_and(|(seq, _)| seq > at.seq);
-    let broken = beyond.then_some(Broken::CutOff(ends.seq));
-    Ok(Verified { broken, ..at })
+
+    /// Whether an event is what was written after the one before.
+    fn fits(&self, recorded: &Recorded) -> bool {
+        hash(&self.verified.head.hash, self.tenant.id(), recorded) == recorded.hash
+    }
+
+    fn pass(&mut self, recorded: &Recorded) {
+        let Recorded { seq, event, hash } = recorded;
+        let verified = &mut self.verified;
+        verified.events += 1;
+        (verified.head.seq, verified.head.hash) = (*seq, hash.clone());
+        (verified.from, verified.until) = (verified.from.or(Some(event.at)), Some(event.at));
+        if event.action == Action::AuditForgotten {
+            let through = event.target.as_ref().and_then(|target| target.id.parse().ok());
+            self.told = self.told.max(through.unwrap_or(0));
+        }
+    }
+
+    /// What only the whole of it tells.
+    async fn end(&self) -> Result<Option<Broken>> {
+        let Verified { head, let_go, .. } = &self.verified;
+        if *let_go > self.told {
+            return Ok(Some(Broken::NotTold(*let_go)));
+        }
+        if self.noted.is_some_and(|noted| noted.seq > head.seq) {
+            return Ok(Some(Broken::EndsBeforeNoted(head.seq)));
+        }
+        // Whoever wrote one meanwhile said so with it.
+        let added = rows(self.tenant, self.store, (head.seq, 1)).await?.first().map(|(seq, _)| *seq);
+        let Some(added) = added else { return Ok(None) };
+        let ends = ends(self.tenant, self.store).await?;
+        Ok(Some(Broken::Added(added)).filter(|_| ends.is_none_or(|ends| ends.seq < added)))
+    }
 }

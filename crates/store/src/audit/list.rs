@@ -29,6 +29,10 @@ pub(crate) mod sql {
             reason, details, request_id, address, hash FROM audit_events \
             WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
             AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND team_id = $7 ORDER BY seq DESC LIMIT $8";
+        OF_ACTOR_IN_TEAM = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
+            reason, details, request_id, address, hash FROM audit_events \
+            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
+            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND actor_id = $7 AND team_id = $8 ORDER BY seq DESC LIMIT $9";
         OF_TARGET = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
             WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
@@ -59,6 +63,8 @@ pub enum By {
     Target(String),
     /// What is a team's business.
     Team(TeamId),
+    /// What somebody did of that.
+    ActorInTeam(UserId, TeamId),
 }
 
 /// What is asked for.
@@ -89,13 +95,14 @@ impl Filter {
         params![tenant.id(), before, self.since, self.until, action, outcome].into()
     }
 
-    fn statement(&self) -> (&'static Statement, Option<Value<'static>>) {
+    fn statement(&self) -> (&'static Statement, Vec<Value<'static>>) {
         match &self.by {
-            By::Everything => (&sql::ALL_OF, None),
-            By::Action(action) => (&sql::OF_ACTION, Some(action.as_str().into())),
-            By::Actor(id) => (&sql::OF_ACTOR, Some((*id).into())),
-            By::Target(id) => (&sql::OF_TARGET, Some(id.clone().into())),
-            By::Team(id) => (&sql::OF_TEAM, Some((*id).into())),
+            By::Everything => (&sql::ALL_OF, Vec::new()),
+            By::Action(action) => (&sql::OF_ACTION, params![action.as_str()].into()),
+            By::Actor(id) => (&sql::OF_ACTOR, params![*id].into()),
+            By::Target(id) => (&sql::OF_TARGET, params![id.clone()].into()),
+            By::Team(id) => (&sql::OF_TEAM, params![*id].into()),
+            By::ActorInTeam(user, team) => (&sql::OF_ACTOR_IN_TEAM, params![*user, *team].into()),
         }
     }
 }

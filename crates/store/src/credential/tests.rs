@@ -77,7 +77,7 @@ async fn lives(store: &Store) {
 /// Another organization finds nobody and changes nothing.
 async fn stays_in_its_organization(store: &Store) {
     let mine = credential(LOCAL_USER, "ada@example.com", Some("$one"));
-    let them = Tenant::of_organization(OrganizationId::new(Uuid::from_u128(2)));
+    let them = Tenant::of_row(OrganizationId::new(Uuid::from_u128(2)));
     assert_eq!(write(store, |batch| set_password_with(&them, batch, &mine)).await, Some("not_found"));
     assert_eq!(write(store, |batch| set_password_with(&US, batch, &mine)).await, None);
     assert_eq!(

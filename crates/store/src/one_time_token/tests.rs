@@ -6,7 +6,7 @@ use super::*;
 use crate::scratch::on_both;
 
 const US: Tenant = Tenant::default_organization();
-const THEM: Tenant = Tenant::of_organization(OrganizationId::new(Uuid::from_u128(2)));
+const THEM: Tenant = Tenant::of_row(OrganizationId::new(Uuid::from_u128(2)));
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()

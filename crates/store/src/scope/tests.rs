@@ -22,7 +22,7 @@ const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const LATER: Timestamp = Timestamp::constant(1_800_000_060, 0);
 
 const US: Tenant = Tenant::default_organization();
-const THEM: Tenant = Tenant::of_organization(OrganizationId::new(Uuid::from_u128(2)));
+const THEM: Tenant = Tenant::of_row(OrganizationId::new(Uuid::from_u128(2)));
 
 /// Whose things they are, somebody of the same organization, and somebody of another one.
 const ADA: UserId = LOCAL_USER;

@@ -1,7 +1,13 @@
 //! `/api/audit`: who did what.
 
+use std::pin::Pin;
+
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::future::{self, Either};
+use futures_util::stream;
 use jiff::Timestamp;
-use retinue_app::trail::{self, Wanted};
+use retinue_app::trail::{self, Export, Wanted};
 use retinue_model::audit::{Action, Outcome, Recorded};
 use retinue_model::{AuditEventId, Error, Result, TeamId, UserId};
 use serde::{Deserialize, Serialize};
@@ -11,63 +17,80 @@ use utoipa::{IntoParams, ToSchema};
 use super::list::{self, List};
 use crate::extract::{Keyed, Params, scope};
 use crate::json::Json;
+use crate::json_lines;
 use crate::problem::{Answer, InRequest, Problem};
 
-/// Which events.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListEvents {
-    /// How many at most: 1 to 200, otherwise 20.
-    #[param(minimum = 1, maximum = 200, default = 20)]
-    limit: Option<usize>,
-    /// Where the list goes on: the `next_cursor` of the answer before.
-    cursor: Option<String>,
-    /// Only what you did, and what was done to you. Everybody may ask for that.
-    #[serde(default)]
-    #[param(default = false)]
-    mine: bool,
-    /// Only what is a team's business; for its admins.
-    #[param(value_type = Option<TeamId>)]
-    team_id: Option<String>,
-    /// Only what this user did.
-    #[param(value_type = Option<UserId>)]
-    actor: Option<String>,
-    /// Only what was done to the thing of this id.
-    target: Option<String>,
-    /// Only what is of this kind.
-    #[param(value_type = Option<Action>)]
-    action: Option<String>,
-    /// Only what went so.
-    #[param(value_type = Option<Outcome>)]
-    outcome: Option<String>,
-    /// Not before this.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<String>,
-    /// Before this.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<String>,
+macro_rules! events {
+    ($(#[$doc:meta])* $name:ident { $($(#[$more:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize, IntoParams)]
+        #[serde(deny_unknown_fields)]
+        #[into_params(parameter_in = Query)]
+        pub(crate) struct $name {
+            $($(#[$more])* $field: $kind,)*
+            /// Only what you did, and what was done to you. Everybody may ask for that.
+            #[serde(default)]
+            #[param(default = false)]
+            mine: bool,
+            /// Only what is a team's business; for its admins.
+            #[param(value_type = Option<TeamId>)]
+            team_id: Option<String>,
+            /// Only what this user did.
+            #[param(value_type = Option<UserId>)]
+            actor: Option<String>,
+            /// Only what was done to the thing of this id.
+            target: Option<String>,
+            /// Only what is of this kind.
+            #[param(value_type = Option<Action>)]
+            action: Option<String>,
+            /// Only what went so.
+            #[param(value_type = Option<Outcome>)]
+            outcome: Option<String>,
+            /// Not before this.
+            #[param(value_type = Option<String>, format = DateTime)]
+            since: Option<String>,
+            /// Before this.
+            #[param(value_type = Option<String>, format = DateTime)]
+            until: Option<String>,
+        }
+
+        impl $name {
+            fn check(&self) -> Result<Wanted> {
+                let unknown = |what: &str| Error::invalid("invalid_query", format!("There is no such {what}."));
+                Ok(Wanted {
+                    team: self.team_id.as_deref().map(str::parse).transpose()?,
+                    mine: self.mine,
+                    actor: self.actor.as_deref().map(str::parse).transpose()?,
+                    target: self.target.clone(),
+                    action: self.action.as_deref().map(str::parse).transpose().map_err(|_| unknown("action"))?,
+                    outcome: self.outcome.as_deref().map(str::parse).transpose().map_err(|_| unknown("outcome"))?,
+                    since: time(self.since.as_ref())?,
+                    until: time(self.until.as_ref())?,
+                })
+            }
+        }
+    };
+}
+
+events! {
+    /// Which events.
+    ListEvents {
+        /// How many at most: 1 to 200, otherwise 20.
+        #[param(minimum = 1, maximum = 200, default = 20)]
+        limit: Option<usize>,
+        /// Where the list goes on: the `next_cursor` of the answer before.
+        cursor: Option<String>,
+    }
+}
+
+events! {
+    /// Which events.
+    ExportEvents {}
 }
 
 fn time(text: Option<&String>) -> Result<Option<Timestamp>> {
     let invalid = |_| Error::invalid("invalid_time", "A time is written like 2027-01-31T12:00:00Z.");
     text.map(|text| text.parse().map_err(invalid)).transpose()
-}
-
-impl ListEvents {
-    fn check(&self) -> Result<Wanted> {
-        let unknown = |what: &str| Error::invalid("invalid_query", format!("There is no such {what}."));
-        Ok(Wanted {
-            team: self.team_id.as_deref().map(str::parse).transpose()?,
-            mine: self.mine,
-            actor: self.actor.as_deref().map(str::parse).transpose()?,
-            target: self.target.clone(),
-            action: self.action.as_deref().map(str::parse).transpose().map_err(|_| unknown("action"))?,
-            outcome: self.outcome.as_deref().map(str::parse).transpose().map_err(|_| unknown("outcome"))?,
-            since: time(self.since.as_ref())?,
-            until: time(self.until.as_ref())?,
-        })
-    }
 }
 
 /// Who did it.
@@ -172,4 +195,56 @@ pub(crate) async fn list(
     let wanted = query.check().in_request(&ctx)?;
     let page = trail::list(&ctx, &wanted, query.cursor.as_deref(), limit).await.in_request(&ctx)?;
     Ok(Json(List { data: page.events.into_iter().map(AuditItem::from).collect(), next_cursor: page.next_cursor }))
+}
+
+/// An event as it stands on a line of an export.
+///
+/// # Errors
+/// If it can't be written.
+pub fn line(recorded: Recorded) -> Result<String> {
+    json_lines::line(&AuditItem::from(recorded))
+}
+
+/// The same as a file, the newest first: each line is an object as the list has it, and ends with a line feed. It is told in
+/// the trail. If it breaks off, as when the session ends or the right to it, the connection closes before the body's end.
+#[utoipa::path(get, path = "/api/audit/export", tag = "audit", params(ExportEvents), responses(
+    (status = 200, content_type = "application/x-ndjson", body = String),
+    (status = 400, body = Problem, description = "`invalid_query`, `invalid_id`, `invalid_time`"),
+    (status = 403, body = Problem, description = "`forbidden`, `role_too_low`"),
+    (status = 404, body = Problem, description = "`not_found`: you do not see that team"),
+))]
+pub(crate) async fn export(
+    Keyed(ctx, _): Keyed<scope::AuditRead>,
+    Params(query): Params<ExportEvents>,
+) -> Answer<Response> {
+    let wanted = query.check().in_request(&ctx)?;
+    let export = trail::export(&ctx, wanted).await.in_request(&ctx)?;
+    let out = Out { ended: Box::pin(export.ended()), export, is_over: false };
+    let lines = stream::unfold(out, |mut out| async move { out.next().await.map(|lines| (lines, out)) });
+    json_lines::file("retinue-audit", ctx.now(), lines).in_request(&ctx)
+}
+
+/// An export on its way to whoever reads it.
+struct Out {
+    export: Export,
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_over: bool,
+}
+
+impl Out {
+    async fn next(&mut self) -> Option<Result<Bytes>> {
+        if self.is_over {
+            return None;
+        }
+        let part = match future::select(&mut self.ended, Box::pin(self.export.next())).await {
+            Either::Left(_) => Err(Error::internal("the session of whoever reads it has ended")),
+            Either::Right((part, _)) => part,
+        };
+        let lines = part.transpose()?.and_then(|part| part.into_iter().map(line).collect::<Result<String>>());
+        if let Err(error) = &lines {
+            tracing::warn!(?error, "can_fail(audit): an export broke off");
+            self.is_over = true;
+        }
+        Some(lines.map(Bytes::from))
+    }
 }

@@ -42,6 +42,9 @@ pub(super) async fn fill(app: &TestApp) -> Sample {
     let failed = failed(app).await;
     let stopped = stopped(app).await;
     let (streaming, live) = streaming(app).await;
+    for name in ["Code review", "<b>=cmd()</b>", &"Donaudampfschifffahrt".repeat(9), "فريق"] {
+        app.send(Method::POST, "/api/teams", &json!({ "name": name }), 201).await;
+    }
     let pages = vec![
         ("home", "/".to_owned()),
         ("search", "/?q=price".to_owned()),
@@ -52,6 +55,8 @@ pub(super) async fn fill(app: &TestApp) -> Sample {
         ("thread-streaming", format!("/threads/{streaming}")),
         ("delete", format!("/threads/{thread}/delete")),
         ("agents", "/agents".to_owned()),
+        ("audit", "/audit".to_owned()),
+        ("audit-nothing", "/audit?outcome=refused&action=team.created".to_owned()),
         ("error", "/nothing".to_owned()),
     ];
     Sample { pages, _live: live }

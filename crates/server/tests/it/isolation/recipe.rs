@@ -144,7 +144,7 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
     }
     match (route.method.as_str(), route.path.as_str()) {
         ("GET", "/api/access/explain") => &["?user={owner}&action=team.read&resource={team}"],
-        ("GET", "/api/audit") => &["", "?mine=true", "?team_id={team}"],
+        ("GET", "/api/audit" | "/api/audit/export") => &["", "?mine=true", "?team_id={team}"],
         ("GET", "/api/usage/organization") => &["", "?by=agent"],
         ("DELETE", "/api/teams/{id}") => &["?agents=delete"],
         ("GET", "/invitations/accept") => &["", "?token={invitation}"],

@@ -1,10 +1,31 @@
 //! What the trail tells from some moment on.
 
+use jiff::Timestamp;
 use retinue_model::audit::{Action, Actor, AuditEvent, Outcome};
 use retinue_store::{Store, Tenant, audit};
 use retinue_testkit::{Person, TestApp};
 
 const US: Tenant = Tenant::default_organization();
+
+/// An event of which nothing else is known.
+pub(super) fn plain(number: usize, at: Timestamp, (actor, via): (Actor, &str), action: Action) -> AuditEvent {
+    AuditEvent {
+        id: format!("aud_{number:026}").parse().unwrap(),
+        at,
+        actor,
+        via: via.to_owned(),
+        via_id: None,
+        action,
+        target: None,
+        user_id: None,
+        team_id: None,
+        outcome: Outcome::Done,
+        reason: None,
+        details: None,
+        request_id: None,
+        address: None,
+    }
+}
 
 /// Who looks at it.
 pub(super) struct Watch {
@@ -62,7 +83,7 @@ impl Watch {
     /// That the whole trail is as it was written.
     pub(super) async fn is_whole(&self) {
         let verified = audit::verify(&US, &self.store, None).await.unwrap();
-        assert_eq!((verified.broken, verified.seq), (None, self.seen));
+        assert_eq!((verified.broken, verified.head.seq), (None, self.seen));
     }
 }
 
