@@ -119,6 +119,37 @@ fn refused(seen: &Seen, now: Timestamp) -> Error {
     Error::too_many("budget_spent", detail, left)
 }
 
+/// What is to be said to whoever is about to write in a conversation that counts for a team: that a budget is spent, or that
+/// less than a tenth of it is left.
+///
+/// # Errors
+/// What keeps the tables from being read.
+pub async fn warning(ctx: &Context, team: TeamId) -> Result<Option<String>> {
+    let mut nearly = None;
+    for (subject, _) in bounds(ctx, team).await? {
+        let seen = read(ctx, subject).await?;
+        let Some((left, tokens)) = seen.standing.left().zip(seen.standing.tokens) else { continue };
+        if left == 0 {
+            return Ok(Some(refused(&seen, ctx.now()).detail().to_owned()));
+        }
+        if left < tokens / 10 {
+            nearly = nearly.or(Some(nearly_spent(&seen, left)));
+        }
+    }
+    Ok(nearly)
+}
+
+fn nearly_spent(seen: &Seen, left: i64) -> String {
+    let renews = seen.month.end().strftime("%Y-%m-%d");
+    match seen.subject {
+        Subject::User(_) => format!("{left} tokens are left of your budget. It begins anew on {renews} (UTC)."),
+        // Whoever uses its agent need not belong to it.
+        Subject::Team(_) => format!(
+            "Less than a tenth is left of the budget of the team that this conversation counts for. It begins anew on {renews} (UTC)."
+        ),
+    }
+}
+
 /// How a budget stands, for those who run the installation or the team.
 ///
 /// # Errors
@@ -130,6 +161,12 @@ pub async fn get(ctx: &Context, subject: Subject) -> Result<Seen> {
     };
     require_known(ctx, subject).await?;
     read(ctx, subject).await
+}
+
+/// What counts for all of a kind.
+#[must_use]
+pub fn default_of(ctx: &Context, subject: Subject) -> Budget {
+    ctx.settings.budgets.of(subject)
 }
 
 pub(crate) async fn read(ctx: &Context, subject: Subject) -> Result<Seen> {

@@ -5,6 +5,7 @@ use retinue_testkit::{IdentityProvider, Person, TestApp, on_both_engines, with_p
 use serde_json::{Value, json};
 
 mod member;
+mod undo;
 
 with_people_on_both_engines! {
     an_organization_admin_makes_teams_and_nobody_else,
