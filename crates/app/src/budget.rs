@@ -119,35 +119,38 @@ fn refused(seen: &Seen, now: Timestamp) -> Error {
     Error::too_many("budget_spent", detail, left)
 }
 
-/// What is to be said to whoever is about to write in a conversation that counts for a team: that a budget is spent, or that
-/// less than a tenth of it is left.
+/// What whoever is about to write should know of what they may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// Nothing is begun at the moment, for this reason.
+    Spent(String),
+    /// Less than a tenth of a budget is left.
+    Little {
+        /// How many tokens, if it is theirs. Whoever uses a team's agent need not belong to the team.
+        left: Option<i64>,
+        /// When it begins anew.
+        renews_at: Timestamp,
+    },
+}
+
+/// What is to be said to whoever is about to write in a conversation that counts for a team; nothing if there is enough.
 ///
 /// # Errors
 /// What keeps the tables from being read.
-pub async fn warning(ctx: &Context, team: TeamId) -> Result<Option<String>> {
-    let mut nearly = None;
+pub async fn warning(ctx: &Context, team: TeamId) -> Result<Option<Warning>> {
+    let mut little = None;
     for (subject, _) in bounds(ctx, team).await? {
         let seen = read(ctx, subject).await?;
         let Some((left, tokens)) = seen.standing.left().zip(seen.standing.tokens) else { continue };
         if left == 0 {
-            return Ok(Some(refused(&seen, ctx.now()).detail().to_owned()));
+            return Ok(Some(Warning::Spent(refused(&seen, ctx.now()).detail().to_owned())));
         }
         if left < tokens / 10 {
-            nearly = nearly.or(Some(nearly_spent(&seen, left)));
+            let own = matches!(subject, Subject::User(_)).then_some(left);
+            little = little.or(Some(Warning::Little { left: own, renews_at: seen.renews_at() }));
         }
     }
-    Ok(nearly)
-}
-
-fn nearly_spent(seen: &Seen, left: i64) -> String {
-    let renews = seen.month.end().strftime("%Y-%m-%d");
-    match seen.subject {
-        Subject::User(_) => format!("{left} tokens are left of your budget. It begins anew on {renews} (UTC)."),
-        // Whoever uses its agent need not belong to it.
-        Subject::Team(_) => format!(
-            "Less than a tenth is left of the budget of the team that this conversation counts for. It begins anew on {renews} (UTC)."
-        ),
-    }
+    Ok(little)
 }
 
 /// How a budget stands, for those who run the installation or the team.

@@ -94,6 +94,7 @@ fn pages() -> Router<SignedIn> {
         .route("/agents/new", get(page::agent_edit::ask))
         .route("/agents/{id}", get(page::agent_edit::show).post(page::agent_edit::save))
         .route("/agents/{id}/delete", post(page::agent_edit::delete))
+        .route("/agents/{id}/restore", post(page::agent_edit::restore))
         .route("/teams", get(page::teams::list).post(page::teams::create))
         .route("/teams/{id}", get(page::team::show))
         .route("/teams/{id}/name", post(page::team::rename))

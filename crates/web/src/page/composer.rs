@@ -1,12 +1,16 @@
 //! Where a person writes, and chooses who answers.
 
-use retinue_app::{Context, agent, budget, provider};
+use retinue_app::budget::{self, Warning};
+use retinue_app::{Context, agent, provider};
 use retinue_model::agent::Agent;
 use retinue_model::provider::Choice as ModelChoice;
 use retinue_model::text::{Input, MAX_INPUT_CHARS};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Error, Result, RunId};
 use serde::Deserialize;
+
+use super::usage::count;
+use crate::when::When;
 
 /// The composer.
 pub(crate) struct Composer {
@@ -72,7 +76,7 @@ impl Composer {
         let offered = agent::offered(ctx).await?;
         let team = thread.map(|thread| thread.team_id).or_else(|| Some(offered.first()?.team_id));
         let warning = match team {
-            Some(team) => budget::warning(ctx, team).await?,
+            Some(team) => budget::warning(ctx, team).await?.map(warned),
             None => None,
         };
         Ok(Self {
@@ -105,6 +109,22 @@ impl Composer {
         keep(&mut self.agents, form.agent_id);
         keep(&mut self.models, form.model);
         self
+    }
+}
+
+fn warned(warning: Warning) -> String {
+    match warning {
+        Warning::Spent(why) => why,
+        Warning::Little { left, renews_at } => {
+            let renews = When::new(renews_at, renews_at).exact;
+            let what = match left {
+                Some(left) => format!("{} tokens are left of your budget.", count(left)),
+                None => {
+                    "Less than a tenth is left of the budget of the team that this conversation counts for.".to_owned()
+                }
+            };
+            format!("{what} It begins anew on {renews}.")
+        }
     }
 }
 

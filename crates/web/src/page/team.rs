@@ -224,7 +224,7 @@ pub(super) async fn render(
     html(status, &page)
 }
 
-pub(super) fn back(id: TeamId) -> Response {
+fn back(id: TeamId) -> Response {
     Redirect::to(&format!("/teams/{id}")).into_response()
 }
 

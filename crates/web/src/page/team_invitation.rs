@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::{SignedDuration, Timestamp};
 use retinue_app::Context;
 use retinue_app::invitation::{self, Made, NewInvitation};
@@ -13,7 +13,7 @@ use retinue_model::membership::Role;
 use retinue_model::{Email, Error, InvitationId, Result, TeamId, UserId};
 use serde::Deserialize;
 
-use super::team::{Part, Said, again, back, not_done, render};
+use super::team::{Part, Said, again, not_done, render};
 use super::{OnPage, Page};
 use crate::extract::{Ctx, Param, form};
 use crate::field::Wrong;
@@ -48,6 +48,7 @@ pub(super) struct MadeView {
     pub(super) link: String,
     /// For whom alone it counts, where a mail to them was not sent.
     pub(super) address: Option<String>,
+    pub(super) by_mail: bool,
 }
 
 /// What stands in the form.
@@ -111,6 +112,11 @@ pub(super) async fn load(ctx: &Context, team: TeamId) -> Result<Option<Invitatio
     }))
 }
 
+/// Back to who is invited.
+fn to_list(id: TeamId) -> Response {
+    Redirect::to(&format!("/teams/{id}#invitations")).into_response()
+}
+
 /// `POST /teams/{id}/invitations`: where no mail goes out, the answer has the link, and no other ever has.
 pub(crate) async fn create(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Request) -> Page {
     let typed: InviteForm = form(request).await.on_page(&ctx)?;
@@ -130,15 +136,16 @@ pub(crate) async fn create(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Req
 }
 
 async fn shown(ctx: &Context, id: TeamId, Made { invitation, link }: Made) -> Result<Response> {
-    let Some(link) = link else { return Ok(back(id)) };
-    let said = Said::of_invitation(MadeView { link, address: invitation.address });
+    let Some(link) = link else { return Ok(to_list(id)) };
+    let said =
+        Said::of_invitation(MadeView { link, address: invitation.address, by_mail: ctx.app().auth().sends_links() });
     render(ctx, StatusCode::CREATED, (id, Part::default()), said).await
 }
 
 /// `POST /teams/{id}/invitations/{invitation_id}/revoke`
 pub(crate) async fn revoke(Ctx(ctx): Ctx, Param((id, invitation)): Param<(TeamId, InvitationId)>) -> Page {
     match invitation::revoke(&ctx, id, invitation).await {
-        Ok(()) => Ok(back(id)),
+        Ok(()) => Ok(to_list(id)),
         Err(error) => not_done(&ctx, id, &error).await,
     }
 }

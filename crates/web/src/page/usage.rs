@@ -68,6 +68,13 @@ struct Shown {
     next_cursor: Option<String>,
 }
 
+impl Shown {
+    /// Whether some of it was not counted by the model's server.
+    fn is_estimated(&self) -> bool {
+        self.rows.iter().any(|row| row.counts.is_estimated)
+    }
+}
+
 struct RowView {
     /// Of whom, by what; the first one may lead somewhere.
     names: Vec<String>,

@@ -31,7 +31,7 @@ async fn an_address_gets_a_mail_and_the_page_no_link(database: Database) {
     let (app, admin, ops) = start(database, Registration::Closed, Some(post.port())).await;
     let (place, form) = (format!("/teams/{ops}"), [("email", "ada@example.com"), ("role", "viewer"), ("days", "1")]);
     let made = admin.submit(&format!("{place}/invitations"), &form).await;
-    assert_eq!(location(&made), place);
+    assert_eq!(location(&made), format!("{place}#invitations"));
     let (_, secret) = link(&app, &invitation(&post).await);
     let listed = page(&admin, &place).await;
     assert!(listed.contains("ada@example.com") && listed.contains("by mail") && !listed.contains(&secret), "{listed}");

@@ -49,6 +49,7 @@ fn content(route: &Route, things: &Things) -> Content {
             | "/account/sessions/end-others"
             | "/account/take-over"
             | "/agents/{id}/delete"
+            | "/agents/{id}/restore"
             | "/api-keys/{id}/revoke"
             | "/teams/{id}/members/{user_id}/remove"
             | "/teams/{id}/invitations/{invitation_id}/revoke",

@@ -132,7 +132,7 @@ async fn whoever_writes_is_told_what_is_left(app: TestApp, provider: IdentityPro
     grace.follow(&run).await.rest().await;
     for path in [place.as_str(), "/"] {
         let shown = page(&grace, path).await;
-        assert!(shown.contains("50 tokens are left of your budget") && shown.contains("2026-12-01"), "{shown}");
+        assert!(shown.contains("50 tokens are left of your budget") && shown.contains("1 December 2026"), "{shown}");
     }
     assert!(!page(&ada, "/").await.contains("class=\"hint warning\""));
     assert!(page(&grace, "/usage").await.contains("50 of 1,000 tokens are left, 950 are used"));
