@@ -1,5 +1,5 @@
-// A real identity provider for the tests, with two people, Ada and Grace, who agree to everything. Takes what the test wants as
-// JSON in its one argument, prints its issuer, and ends with its standard input.
+// A real identity provider for the tests, with three people, Ada, Grace and Hedy, who agree to everything. Takes what the test
+// wants as JSON in its one argument, prints its issuer, and ends with its standard input.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -13,6 +13,7 @@ const { redirect_uris, post_logout_redirect_uris, backchannel_logout_uri, secret
 const people = new Map([
   ['ada', { name: 'Ada Lovelace', email: 'ada@example.com', email_verified: true }],
   ['grace', { name: 'Grace Hopper', email: 'grace@example.com', email_verified: true }],
+  ['hedy', { name: 'Hedy Lamarr', email: 'hedy@example.com', email_verified: true }],
 ]);
 
 const jwk = (type, options, more) => ({

@@ -15,8 +15,10 @@ use crate::policy::Action;
 use crate::{Context, cursor};
 
 mod declared;
+mod undo;
 
 pub use declared::{declare, default_assistant, id_of_slug};
+pub use undo::{deleted_lately, restore};
 
 /// Agents that somebody may choose between.
 const MOST_OFFERED: i64 = 200;

@@ -119,6 +119,40 @@ fn refused(seen: &Seen, now: Timestamp) -> Error {
     Error::too_many("budget_spent", detail, left)
 }
 
+/// What whoever is about to write should know of what they may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// Nothing is begun at the moment, for this reason.
+    Spent(String),
+    /// Less than a tenth of a budget is left.
+    Little {
+        /// How many tokens, if it is theirs. Whoever uses a team's agent need not belong to the team.
+        left: Option<i64>,
+        /// When it begins anew.
+        renews_at: Timestamp,
+    },
+}
+
+/// What is to be said to whoever is about to write in a conversation that counts for a team; nothing if there is enough.
+///
+/// # Errors
+/// What keeps the tables from being read.
+pub async fn warning(ctx: &Context, team: TeamId) -> Result<Option<Warning>> {
+    let mut little = None;
+    for (subject, _) in bounds(ctx, team).await? {
+        let seen = read(ctx, subject).await?;
+        let Some((left, tokens)) = seen.standing.left().zip(seen.standing.tokens) else { continue };
+        if left == 0 {
+            return Ok(Some(Warning::Spent(refused(&seen, ctx.now()).detail().to_owned())));
+        }
+        if left < tokens / 10 {
+            let own = matches!(subject, Subject::User(_)).then_some(left);
+            little = little.or(Some(Warning::Little { left: own, renews_at: seen.renews_at() }));
+        }
+    }
+    Ok(little)
+}
+
 /// How a budget stands, for those who run the installation or the team.
 ///
 /// # Errors
@@ -130,6 +164,12 @@ pub async fn get(ctx: &Context, subject: Subject) -> Result<Seen> {
     };
     require_known(ctx, subject).await?;
     read(ctx, subject).await
+}
+
+/// What counts for all of a kind.
+#[must_use]
+pub fn default_of(ctx: &Context, subject: Subject) -> Budget {
+    ctx.settings.budgets.of(subject)
 }
 
 pub(crate) async fn read(ctx: &Context, subject: Subject) -> Result<Seen> {

@@ -3,11 +3,13 @@
 //! An invitation counts for as long as whoever made it may invite: it is their word, and no more than that. One that is for
 //! an address counts for whoever has shown that the address is theirs. What becomes of a link: see [`accept`].
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use retinue_model::audit::Action as Told;
 use retinue_model::invitation::Invitation;
 use retinue_model::membership::Role;
-use retinue_model::{Email, Error, InvitationId, Result, TeamId};
+use retinue_model::{Email, Error, InvitationId, Result, TeamId, UserId};
 use retinue_store::Batch;
 use retinue_store::invitation as rows;
 use retinue_store::invitation::Place;
@@ -17,12 +19,13 @@ use crate::access::{self, Grant};
 use crate::mail::{Letter, Mail, Mailer};
 use crate::policy::Action;
 use crate::secret::Token;
-use crate::user::me;
+use crate::user::{me, names_of};
 use crate::{Context, cursor};
 
 mod accept;
 mod register;
 
+pub(crate) use accept::place_in_mail;
 pub use accept::{Offer, accept, look};
 pub use register::{Joining, look_to_register, register};
 
@@ -183,6 +186,14 @@ pub async fn list(ctx: &Context, team: TeamId, cursor: Option<&str>, limit: usiz
     let place = |last: &Invitation| Place { created_at: last.created_at, id: last.id };
     let next_cursor = invitations.last().filter(|_| has_more).map(|last| cursor::of_invitation(team, place(last)));
     Ok(Page { invitations, next_cursor })
+}
+
+/// What those are called who made some invitations of a team, for whoever may read the invitations.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn inviters(ctx: &Context, invitations: &[Invitation]) -> Result<HashMap<UserId, String>> {
+    names_of(ctx, invitations.iter().filter_map(|invitation| invitation.invited_by)).await
 }
 
 /// Takes an invitation of a team back, at once.

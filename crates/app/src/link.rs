@@ -19,6 +19,7 @@ use retinue_store::credential::{self as credentials, Found};
 use retinue_store::{Batch, one_time_token as rows, user as users};
 
 use crate::credential::log;
+use crate::invitation::place_in_mail;
 use crate::local::Registration;
 use crate::mail::Letter;
 pub use crate::mail_proof::Proof;
@@ -61,10 +62,10 @@ impl Issued {
         format!("{}{path}?token={}", visit.auth.public_url, self.token.expose())
     }
 
-    /// A link that leads on to where somebody was, as far as a mail may say that.
-    fn link_back(&self, visit: &Visit, path: &str, return_to: &ReturnTo) -> String {
-        let (link, place) = (self.link(visit, path), return_to.in_mail());
-        if place == ReturnTo::default() { link } else { format!("{link}&return_to={place}") }
+    /// A link that leads on to a place, as a mail may name it.
+    fn link_back(&self, visit: &Visit, path: &str, place: &ReturnTo) -> String {
+        let link = self.link(visit, path);
+        if *place == ReturnTo::default() { link } else { format!("{link}&return_to={place}") }
     }
 }
 
@@ -119,8 +120,8 @@ async fn ask(visit: &Visit, purpose: Purpose, email: &Email) -> Result<(Issued, 
     }
 }
 
-fn sign_in_letter(visit: &Visit, issued: Issued, return_to: &ReturnTo) -> Letter {
-    let link = issued.link_back(visit, "/auth/magic-link/verify", return_to);
+fn sign_in_letter(visit: &Visit, issued: Issued, place: &ReturnTo) -> Letter {
+    let link = issued.link_back(visit, "/auth/magic-link/verify", place);
     Letter::MagicLink { link, code: issued.code, good_for: GOOD_FOR }
 }
 
@@ -129,10 +130,10 @@ fn sign_in_letter(visit: &Visit, issued: Issued, return_to: &ReturnTo) -> Letter
 /// # Errors
 /// `links_disabled`, `too_many_attempts`, `mail_too_busy`; never for what is known of the address.
 pub async fn ask_to_sign_in(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
-    let mailer = visit.mailer()?;
+    let (mailer, place) = (visit.mailer()?, place_in_mail(visit, return_to).await);
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
-        visit.send(mailer, found.credential.address, sign_in_letter(visit, issued, return_to));
+        visit.send(mailer, found.credential.address, sign_in_letter(visit, issued, &place));
     }
     Ok(())
 }
@@ -142,10 +143,10 @@ pub async fn ask_to_sign_in(visit: &Visit, email: &Email, return_to: &ReturnTo) 
 /// # Errors
 /// Those of [`ask_to_sign_in`].
 pub async fn ask_to_reset(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
-    let mailer = visit.mailer()?;
+    let (mailer, place) = (visit.mailer()?, place_in_mail(visit, return_to).await);
     let (issued, found) = ask(visit, Purpose::PasswordReset, email).await?;
     if let Some(found) = found.filter(|found| found.disabled_at.is_none()) {
-        let link = issued.link_back(visit, "/auth/password-reset/verify", return_to);
+        let link = issued.link_back(visit, "/auth/password-reset/verify", &place);
         visit.send(mailer, found.credential.address, Letter::PasswordReset { link, good_for: GOOD_FOR });
     }
     Ok(())
@@ -157,10 +158,10 @@ pub async fn ask_to_reset(visit: &Visit, email: &Email, return_to: &ReturnTo) ->
 /// `registration_closed`, or those of [`ask_to_sign_in`].
 pub async fn ask_to_register(visit: &Visit, email: &Email, return_to: &ReturnTo) -> Result<()> {
     registration::may_register(visit)?;
-    let mailer = visit.mailer()?;
+    let (mailer, place) = (visit.mailer()?, place_in_mail(visit, return_to).await);
     let (issued, found) = ask(visit, Purpose::MagicLink, email).await?;
     let letter = match found {
-        None => sign_in_letter(visit, issued, return_to),
+        None => sign_in_letter(visit, issued, &place),
         Some(_) => Letter::AlreadyRegistered { link: format!("{}/sign-in", visit.auth.public_url) },
     };
     visit.send(mailer, email.clone(), letter);

@@ -10,10 +10,14 @@ use retinue_store::membership::{Member, Place};
 use retinue_store::{credential as credentials, user as users};
 
 use crate::access::{self, Grant};
+use crate::audit::Note;
 use crate::policy::Action;
 use crate::{Context, cursor, session};
 
+mod undo;
+
 pub use retinue_store::membership::Member as TeamMember;
+pub use undo::{Undoable, undoable};
 
 /// Some members of a list, and where it goes on.
 #[derive(Clone, Debug)]
@@ -128,11 +132,16 @@ pub async fn change(ctx: &Context, team: TeamId, user: UserId, role: Role) -> Re
         grant.hold_with(&ctx, &mut batch);
         rows::change_with(&scope, &mut batch, user, (role, ctx.now()));
         let note = ctx.note(Told::MembershipChanged).on("team", team).of_team(team).about(user);
-        note.with("role", role.as_str()).with("role_before", before.role.as_str()).write(&ctx.tenant(), &mut batch);
+        with_before(note.with("role", role.as_str()), &before).write(&ctx.tenant(), &mut batch);
         tell_of(&ctx, batch, user).await?;
         member(&ctx, team, user).await
     })
     .await
+}
+
+/// With what somebody was before, and where that came from: what it takes to take a change back.
+fn with_before(note: Note, before: &Membership) -> Note {
+    note.with("role_before", before.role.as_str()).with("origin_before", before.origin.as_str())
 }
 
 /// Takes somebody out of a team; whoever asks may leave it.
@@ -153,7 +162,7 @@ async fn take_out(ctx: &Context, grant: Grant, before: &Membership) -> Result<()
     grant.hold_with(ctx, &mut batch);
     rows::remove_with(&team, &mut batch, user);
     let note = ctx.note(Told::MembershipRemoved).on("team", team.id()).of_team(team.id()).about(user);
-    note.with("role_before", before.role.as_str()).write(&ctx.tenant(), &mut batch);
+    with_before(note, before).write(&ctx.tenant(), &mut batch);
     tell_of(ctx, batch, user).await
 }
 

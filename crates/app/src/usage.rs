@@ -1,7 +1,7 @@
 //! What was used: one's own for everybody, a team's for those who run it, all for those who run the installation.
 
 use retinue_model::budget::Subject;
-use retinue_model::usage::{Amount, By, Entry, Month, Of, Total};
+use retinue_model::usage::{Amount, By, Entry, Month, Of, Part, Total};
 use retinue_model::{Result, TeamId};
 use retinue_store::usage as rows;
 use retinue_store::{budget as budgets, usage::Place};
@@ -43,6 +43,14 @@ async fn own_budgets(ctx: &Context) -> Result<Vec<Seen>> {
     }
     all.retain(|seen| seen.standing.tokens.is_some());
     Ok(all)
+}
+
+/// What whoever asks used in a month by each agent and model, the most first; as many as `limit`.
+///
+/// # Errors
+/// What keeps the tables from being read.
+pub async fn parts(ctx: &Context, month: Month, limit: usize) -> Result<Vec<Part>> {
+    rows::of_owner(&ctx.scope(), &ctx.store, month, cursor::one_more(limit) - 1).await
 }
 
 /// What was used in a month, told apart.

@@ -1,11 +1,13 @@
 //! Who one is, and what was here before people signed in.
 
+use std::collections::{HashMap, HashSet};
+
 use retinue_model::audit::Action as Told;
 use retinue_model::membership::Role;
 use retinue_model::principal::LOCAL_USER;
 use retinue_model::team::Team;
 use retinue_model::user::User;
-use retinue_model::{Name, Principal, Result};
+use retinue_model::{Name, Principal, Result, UserId};
 use retinue_store::{Batch, team as teams, user as rows};
 
 use crate::{App, Context, admin, session};
@@ -20,6 +22,17 @@ pub async fn me(ctx: &Context) -> Result<User> {
     }
     let found = rows::get(&ctx.tenant(), &ctx.store, ctx.principal().user_id()).await?;
     found.ok_or_else(rows::missing)
+}
+
+/// What users are called, by id; who is gone has no name any more. For those who may know of them.
+pub(crate) async fn names_of(ctx: &Context, ids: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, String>> {
+    let mut names = HashMap::new();
+    for id in ids.into_iter().collect::<HashSet<_>>() {
+        if let Some(user) = rows::get(&ctx.tenant(), &ctx.store, id).await? {
+            names.insert(id, user.name);
+        }
+    }
+    Ok(names)
 }
 
 /// The most teams that are shown where somebody is.

@@ -103,6 +103,8 @@ words! {
         AgentChanged "agent.changed";
         /// An agent was deleted.
         AgentDeleted "agent.deleted";
+        /// That an agent was deleted was taken back.
+        AgentRestored "agent.restored";
         /// An API key was made.
         ApiKeyCreated "api_key.created";
         /// An API key was revoked.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::id;
 
+/// The page of an invitation, up to its token.
+const INVITATION: &str = "/invitations/accept?token=";
+
 /// The longest that is remembered, in bytes.
 const MAX_LEN: usize = 512;
 
@@ -29,6 +32,12 @@ impl ReturnTo {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The token of an invitation into a team, if it is that invitation's page.
+    #[must_use]
+    pub fn invitation(&self) -> Option<&str> {
+        self.0.strip_prefix(INVITATION).filter(|token| !token.contains(['&', '#']))
     }
 
     /// As it may stand in a mail, which strangers can have sent to anybody: a page by its name, with an id at most. There is
@@ -147,8 +156,19 @@ mod tests {
             "/threads/thr_01h455vb4pex5vsknk084sn02q/delete",
             "/threads//",
             "/auth/email-change/verify?token=x",
+            "/invitations/accept?token=x",
         ] {
             assert_eq!(ReturnTo::new(other).in_mail().as_str(), "/", "{other}");
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_known_by_its_page() {
+        assert_eq!(ReturnTo::new("/invitations/accept?token=abc").invitation(), Some("abc"));
+        for other in
+            ["/invitations/accept", "/invitations/accept?token=a&b=c", "/invitations/accept?token=a#b", "/?token=a"]
+        {
+            assert_eq!(ReturnTo::new(other).invitation(), None, "{other}");
         }
     }
 

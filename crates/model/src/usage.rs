@@ -67,6 +67,27 @@ impl Month {
         if is_written_so && (1..=12).contains(&month) { Ok(Self { year, month }) } else { Err(invalid()) }
     }
 
+    /// Such as "November 2026".
+    #[must_use]
+    pub fn in_words(self) -> String {
+        const NAMES: [&str; 12] = [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ];
+        let name = usize::try_from(self.month - 1).ok().and_then(|index| NAMES.get(index)).copied().unwrap_or_default();
+        format!("{name} {}", self.year)
+    }
+
     /// The month before.
     #[must_use]
     pub const fn before(self) -> Self {
@@ -176,6 +197,19 @@ impl By {
         let found = Self::ALL.into_iter().find(|by| by.as_str() == text);
         found.ok_or_else(|| Error::invalid("invalid_query", "`by` is `user`, `team`, `agent` or `model`."))
     }
+}
+
+/// What somebody used in a month by one agent and model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// By which agent.
+    pub agent_id: AgentId,
+    /// What it is called, if it is shared with somebody or theirs.
+    pub agent_name: Option<String>,
+    /// Of which model.
+    pub model: String,
+    /// How much.
+    pub amount: Amount,
 }
 
 /// What was used for one user, of a team, by one agent and model in a month.

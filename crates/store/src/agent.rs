@@ -23,6 +23,9 @@ pub(crate) mod sql {
             WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL";
         GET_KEPT = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
             max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents WHERE id = $1 AND organization_id = $2";
+        GET_DELETED = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
+            max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
+            WHERE id = $1 AND organization_id = $2 AND deleted_at IS NOT NULL AND declared IS NULL";
         NAME_OF = "SELECT name FROM agents WHERE id = $1 AND organization_id = $2";
         // Those of one's teams that are shared, those that are shared with all, and one's own. SQLite takes what is left of CROSS
         // JOIN first: a few agents, and not all there are.
@@ -61,6 +64,7 @@ pub(crate) mod sql {
         RETIRE = "UPDATE agents SET declared = NULL, deleted_at = $1 WHERE id = $2 AND organization_id = $3 AND declared IS NOT NULL";
         DELETE = "UPDATE agents SET deleted_at = COALESCE(deleted_at, $1) WHERE id = $2 AND team_id = $3 AND organization_id = $4 \
             AND declared IS NULL";
+        RESTORE = "UPDATE agents SET deleted_at = NULL WHERE id = $1 AND team_id = $2 AND organization_id = $3 AND declared IS NULL";
         DELETE_ALL = "UPDATE agents SET deleted_at = COALESCE(deleted_at, $1), team_id = $2 WHERE team_id = $3 AND organization_id = $4 \
             AND declared IS NULL";
         MOVE_ALL = "UPDATE agents SET team_id = $1 WHERE team_id = $2 AND organization_id = $3";
@@ -187,6 +191,14 @@ pub async fn get(tenant: &Tenant, store: &Store, id: AgentId) -> Result<Option<A
 /// What the engine says.
 pub async fn get_kept(_: &System, tenant: &Tenant, store: &Store, id: AgentId) -> Result<Option<Agent>> {
     store.query_one(&sql::GET_KEPT, &params![id, tenant.id()], read_row).await
+}
+
+/// One agent that was deleted, for whoever deleted it.
+///
+/// # Errors
+/// What the engine says.
+pub async fn get_deleted(tenant: &Tenant, store: &Store, id: AgentId) -> Result<Option<Agent>> {
+    store.query_one(&sql::GET_DELETED, &params![id, tenant.id()], read_row).await
 }
 
 /// What an agent is called that took part in a conversation, whether it was deleted since or not.
@@ -321,6 +333,11 @@ pub fn retire_with(_: &System, batch: &mut Batch, tenant: &Tenant, (id, now): (A
 /// it took part in. Requires that there is one: `not_found`.
 pub fn delete_with(team: &TeamScope, batch: &mut Batch, id: AgentId, now: Timestamp) {
     batch.require(&sql::DELETE, params![now, id, team.id(), team.organization()], missing);
+}
+
+/// Takes back that an agent was deleted, when the batch is written. Requires that there is one: `not_found`.
+pub fn restore_with(team: &TeamScope, batch: &mut Batch, id: AgentId) {
+    batch.require(&sql::RESTORE, params![id, team.id(), team.organization()], missing);
 }
 
 /// Deletes all agents of a team but for those of the configuration, when the batch is written; what is kept of them is

@@ -1,5 +1,5 @@
 //! Identity providers that others wrote, each a process of its own, with two people, Ada and Grace, whose subjects are `ada`
-//! and `grace`. Tests that start one lie in a module of its name: see docs/testing.md.
+//! and `grace`; oidc-provider knows `hedy` too. Tests that start one lie in a module of its name: see docs/testing.md.
 
 use std::process::Command;
 

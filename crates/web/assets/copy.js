@@ -15,7 +15,7 @@ function icon(name) {
 
 function equip() {
   // A block that is still being written has no button: it would be replaced under the pointer.
-  for (const caption of document.querySelectorAll(".settled .code > figcaption:not(:has(.copy))")) {
+  for (const caption of document.querySelectorAll(":is(.settled, .callout) .code > figcaption:not(:has(.copy))")) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";

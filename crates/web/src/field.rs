@@ -28,6 +28,11 @@ impl Wrong {
         Self { field, detail: error.detail().to_owned() }
     }
 
+    /// Beside this one, in other words than the error's.
+    pub(crate) fn saying(field: &'static str, detail: &str) -> Self {
+        Self { field, detail: detail.to_owned() }
+    }
+
     /// Below the form.
     pub(crate) fn of_form(error: &Error) -> Self {
         Self { field: "form", detail: error.detail().to_owned() }

@@ -8,6 +8,7 @@ pub(crate) mod agent;
 pub(crate) mod agent_edit;
 pub(crate) mod api_key;
 pub(crate) mod audit;
+pub(crate) mod budget;
 pub(crate) mod composer;
 pub(crate) mod gate_form;
 pub(crate) mod home;
@@ -15,14 +16,17 @@ pub(crate) mod invitation;
 pub(crate) mod link;
 pub(crate) mod offboarding;
 pub(crate) mod rail;
+mod ready;
 pub(crate) mod set_up;
 pub(crate) mod sign_in;
 pub(crate) mod team;
 pub(crate) mod team_delete;
+pub(crate) mod team_invitation;
 pub(crate) mod teams;
 pub(crate) mod thread;
 pub(crate) mod thread_delete;
 pub(crate) mod turn;
+pub(crate) mod usage;
 
 use askama::Template;
 use axum::Extension;
@@ -173,7 +177,9 @@ pub(crate) async fn wrong_method(method: Method, uri: Uri, Extension(asked): Ext
 pub(crate) fn page_of_form(path: &str) -> ReturnTo {
     let mut parts = path.split('/').skip(1);
     match (parts.next(), parts.next(), parts.next()) {
-        (Some("threads"), Some(id), Some(_)) => ReturnTo::new(&format!("/threads/{id}")),
+        (Some(noun @ ("threads" | "teams" | "agents")), Some(id), Some(_)) => ReturnTo::new(&format!("/{noun}/{id}")),
+        (Some("api-keys"), ..) => ReturnTo::new("/api-keys"),
+        (Some("admin"), ..) => ReturnTo::new("/admin"),
         (Some("account"), ..) => ReturnTo::new("/account"),
         _ => ReturnTo::default(),
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use retinue_model::audit::Action as Told;
 use retinue_model::invitation::Invitation;
 use retinue_model::membership::Role;
+use retinue_model::return_to::ReturnTo;
 use retinue_model::{Error, Result, TeamId, UserId};
 use retinue_store::invitation::{self as rows, Found, Use};
 use retinue_store::{Batch, membership as memberships};
@@ -55,6 +56,15 @@ pub async fn look(visit: &Visit, token: &str) -> Result<Offer> {
     let Found { invitation, team, by } = find(visit, token).await?.found;
     let Invitation { role, address, expires_at, .. } = invitation;
     Ok(Offer { team, by, role, address, expires_at })
+}
+
+/// Where a mail may lead on to that strangers can have sent to anybody: to an invitation too, if it is open. Its token is a
+/// secret of the server's, known to whoever asks, and no words of theirs.
+pub(crate) async fn place_in_mail(visit: &Visit, return_to: &ReturnTo) -> ReturnTo {
+    match return_to.invitation() {
+        Some(token) if find(visit, token).await.is_ok() => return_to.clone(),
+        _ => return_to.in_mail(),
+    }
 }
 
 fn for_another() -> Error {

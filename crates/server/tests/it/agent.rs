@@ -1,8 +1,10 @@
 //! Agents of a team, through their door: changed in versions, by whoever may.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::Method;
-use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_engines};
+use retinue_testkit::{IdentityProvider, Person, TestApp, location, with_people_on_both_engines};
 use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
@@ -13,6 +15,7 @@ with_people_on_both_engines! {
     each_change_makes_a_version,
     of_two_changes_at_once_one_is_made,
     who_is_not_the_maker_changes_what_is_shared,
+    whoever_deleted_an_agent_takes_that_back,
 }
 
 /// An agent that somebody makes in a team; the path to it.
@@ -78,4 +81,45 @@ async fn who_is_not_the_maker_changes_what_is_shared(app: TestApp, provider: Ide
     change(&grace, &path, json!({ "name": "Mine" }), 403).await;
     assert_eq!(ada.status(Method::DELETE, &path).await, 204);
     change(&ada, &path, json!({ "name": "Again" }), 404).await;
+}
+
+async fn whoever_deleted_an_agent_takes_that_back(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    join(&admin, &ops, &grace, "editor").await;
+    let path = agent(&ada, &ops, "team").await;
+    let page = path.strip_prefix("/api").unwrap();
+    let restore = format!("{page}/restore");
+    let offered = async |person: &Person| person.open("/agents").await.text().await.unwrap().contains(&restore);
+    assert_eq!(ada.submit(&restore, &[]).await.status(), 404, "it is there");
+    let before = ada.get(&path).await;
+    assert_eq!(location(&ada.submit(&format!("{page}/delete"), &[]).await), "/agents");
+    assert!(offered(&ada).await && !offered(&grace).await && !offered(&admin).await);
+    for other in [&grace, &admin] {
+        assert_eq!(other.submit(&restore, &[]).await.status(), 404);
+    }
+    assert_eq!(location(&ada.submit(&restore, &[]).await), page);
+    assert_eq!(ada.get(&path).await, before);
+    assert!(!offered(&ada).await);
+    let told = admin.get(&format!("/api/audit?team_id={ops}&action=agent.restored")).await;
+    assert_eq!(told["data"][0]["actor"]["user_id"], json!(ada.id().await));
+
+    // Another one has its short name by now.
+    ada.submit(&format!("{page}/delete"), &[]).await;
+    let other = agent(&ada, &ops, "team").await;
+    assert_eq!(ada.submit(&restore, &[]).await.status(), 409);
+    assert_eq!(ada.status(Method::DELETE, &other).await, 204);
+    assert!(!offered(&ada).await, "what was deleted last is offered");
+    assert_eq!(ada.submit(&restore, &[]).await.status(), 404);
+    // Not for ever, nor to whoever may not delete it any more.
+    let path = agent(&ada, &ops, "team").await;
+    let restore = format!("{}/restore", path.strip_prefix("/api").unwrap());
+    assert_eq!(ada.status(Method::DELETE, &path).await, 204);
+    let member = format!("/api/teams/{ops}/members/{}", ada.id().await);
+    admin.send_json(Method::PATCH, &member, &json!({ "role": "viewer" }), 200).await;
+    assert_eq!(ada.submit(&restore, &[]).await.status(), 404);
+    admin.send_json(Method::PATCH, &member, &json!({ "role": "editor" }), 200).await;
+    app.clock.advance(Duration::from_mins(11));
+    assert_eq!(ada.submit(&restore, &[]).await.status(), 404);
 }

@@ -19,7 +19,9 @@ mod refusal;
 mod sample;
 mod scroll;
 mod session;
+mod sharing;
 mod stop;
+mod walk;
 
 use retinue_testkit::{Browser, Database, Key, Scheme, TestApp};
 
@@ -68,6 +70,7 @@ async fn tour(mut look: impl AsyncFnMut(&Browser, &str)) {
     look(&browser, "account-single-user").await;
     drop((app, browser));
     people::tour(&mut look).await;
+    sharing::tour(&mut look).await;
     local::tour(&mut look).await;
     refusal::tour(&mut look).await;
 }

@@ -1,6 +1,8 @@
 //! Invitations into teams: who gets in by one, and who does not.
 
 mod by_address;
+mod mailed;
+mod page;
 mod refused;
 mod typed;
 
@@ -64,7 +66,7 @@ async fn a_link_lets_one_person_in_once_and_looking_at_it_uses_nothing(app: Test
     }
     assert_eq!(role(&ada, &ops).await, None);
     let form = ada.submit("/invitations/accept", &[("token", token(&path))]).await;
-    assert_eq!((form.status().as_u16(), &form.headers()["location"]), (303, &"/".parse().unwrap()));
+    assert_eq!((form.status().as_u16(), &form.headers()["location"]), (303, &format!("/teams/{ops}").parse().unwrap()));
     assert_eq!(role(&ada, &ops).await.as_deref(), Some("editor"));
     let members = ada.get(&format!("/api/teams/{ops}/members")).await;
     assert_eq!(members["data"][1]["origin"], "invitation");

@@ -19,6 +19,7 @@ mod doctor;
 mod ends;
 mod equal_work;
 mod event;
+mod form;
 mod group_rule;
 mod guard;
 mod identity;

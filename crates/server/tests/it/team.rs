@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 mod member;
 pub(crate) mod typed;
+mod undo;
 
 with_people_on_both_engines! {
     an_organization_admin_makes_teams_and_nobody_else,

@@ -1,5 +1,7 @@
 //! What is used: counted once, for whoever it was, whatever becomes of the run and of its conversation.
 
+mod page;
+
 use std::time::Duration;
 
 use reqwest::Method;

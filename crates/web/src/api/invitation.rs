@@ -129,7 +129,7 @@ pub(crate) async fn revoke(
 pub(crate) async fn accept(Ctx(ctx): Ctx, Extension(asked): Extension<Asked>, request: Request) -> Answer<Response> {
     let TokenForm { token } = form_or_json(request).await.in_request(&ctx)?;
     match invitation::accept(&ctx, &token).await {
-        Ok(_) if asked.wants_page => Ok(Redirect::to("/").into_response()),
+        Ok(team) if asked.wants_page => Ok(Redirect::to(&format!("/teams/{team}")).into_response()),
         Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),
         Err(error) if asked.wants_page => Ok(page::refused(&ctx, &token, error).await),
         Err(error) => Err(error).in_request(&ctx),

@@ -26,6 +26,13 @@ struct AgentsPage {
     agents: Vec<AgentView>,
     models: Vec<ModelView>,
     advice: Vec<String>,
+    /// What was deleted a moment ago.
+    deleted: Option<DeletedView>,
+}
+
+struct DeletedView {
+    name: String,
+    href: String,
 }
 
 struct AgentView {
@@ -63,6 +70,9 @@ async fn render(ctx: &Context, advice: &[String]) -> Result<Response> {
         rail: Rail::load(ctx, View::of("agents")).await?,
         agents: agents(ctx).await?,
         models: models(ctx),
+        deleted: agent::deleted_lately(ctx)
+            .await?
+            .map(|agent| DeletedView { name: agent.name, href: format!("/agents/{}", agent.id) }),
         advice: advice.iter().map(|line| with_code(line)).collect(),
     };
     html(StatusCode::OK, &page)

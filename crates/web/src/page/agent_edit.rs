@@ -156,6 +156,7 @@ fn wrong(error: &Error) -> Wrong {
         "invalid_instructions" => Wrong::beside("instructions", error),
         "invalid_limits" => Wrong::beside("limits", error),
         "model_unknown" => Wrong::beside("model", error),
+        "invalid_id" | "not_found" => Wrong::beside("team", error),
         _ => Wrong::of(error),
     }
 }
@@ -245,4 +246,10 @@ pub(crate) async fn save(Ctx(ctx): Ctx, Param(id): Param<AgentId>, request: Requ
 pub(crate) async fn delete(Ctx(ctx): Ctx, Param(id): Param<AgentId>) -> Page {
     agent::delete(&ctx, id).await.on_page(&ctx)?;
     Ok(Redirect::to("/agents").into_response())
+}
+
+/// `POST /agents/{id}/restore`
+pub(crate) async fn restore(Ctx(ctx): Ctx, Param(id): Param<AgentId>) -> Page {
+    agent::restore(&ctx, id).await.on_page(&ctx)?;
+    Ok(Redirect::to(&format!("/agents/{id}")).into_response())
 }

@@ -14,7 +14,7 @@ use retinue_model::{ApiKeyId, Error, Name, Result};
 use serde::Deserialize;
 
 use super::rail::{Rail, View};
-use super::{OnPage, Page, VERSION, html, refused};
+use super::{OnPage, Page, VERSION, html, ready, refused};
 use crate::extract::{Ctx, Param, Params, form};
 use crate::field::Wrong;
 use crate::problem;
@@ -76,10 +76,37 @@ struct ScopeChoice {
 }
 
 /// What was typed, and what is wrong with it.
-#[derive(Default)]
 struct Typed {
     name: String,
+    team: String,
+    days: String,
+    scopes: KeyScopes,
     wrong: Wrong,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        let (name, team, days) = (String::new(), String::new(), "90".to_owned());
+        Self { name, team, days, scopes: KeyScopes::for_conversing(), wrong: Wrong::default() }
+    }
+}
+
+impl Typed {
+    fn refused(mut fields: HashMap<String, String>, error: &Error) -> Self {
+        let scopes = KeyScopes::new(checked(&fields)).unwrap_or_default();
+        let mut field = |name: &str| fields.remove(name).unwrap_or_default();
+        let wrong = match error.code() {
+            "invalid_scope" => Wrong::beside("scopes", error),
+            "invalid_id" | "not_found" | "role_too_low" => Wrong::beside("team", error),
+            _ => Wrong::of(error),
+        };
+        Self { name: field("name"), team: field("team"), days: field("days"), scopes, wrong }
+    }
+}
+
+/// The scopes whose boxes are checked: each is a field of its own.
+fn checked(fields: &HashMap<String, String>) -> impl Iterator<Item = KeyScope> {
+    KeyScope::ALL.iter().copied().filter(|scope| fields.contains_key(scope.as_str()))
 }
 
 /// Where the list goes on.
@@ -120,7 +147,6 @@ async fn render(
     let found = api_key::list(ctx, part.cursor.as_deref(), KEYS).await?;
     let own = team::list(ctx, None, TEAMS).await?.teams.into_iter();
     let teams: Vec<_> = own.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.name }).collect();
-    let usual = KeyScopes::for_conversing();
     let page = KeysPage {
         title: "API keys",
         assets: crate::assets::BASE,
@@ -134,7 +160,7 @@ async fn render(
         teams,
         scopes: KeyScope::ALL
             .iter()
-            .map(|scope| ScopeChoice { name: scope.as_str(), checked: usual.has(*scope) })
+            .map(|scope| ScopeChoice { name: scope.as_str(), checked: typed.scopes.has(*scope) })
             .collect(),
         lasts: LASTS,
         typed,
@@ -147,7 +173,7 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(part): Params<Part>) -> Page {
     render(&ctx, StatusCode::OK, (part, None), Typed::default()).await.on_page(&ctx)
 }
 
-/// What somebody says of a new key: besides name, team and days each scope is a box of its own.
+/// What somebody says of a new key.
 fn new_key(fields: &HashMap<String, String>, now: Timestamp) -> Result<NewKey> {
     let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
     let days: Option<i64> = match field("days") {
@@ -159,19 +185,18 @@ fn new_key(fields: &HashMap<String, String>, now: Timestamp) -> Result<NewKey> {
         }
     };
     let end = |days: i64| now.checked_add(SignedDuration::from_hours(24 * days)).map_err(Error::internal);
-    let scopes = KeyScope::ALL.iter().copied().filter(|scope| fields.contains_key(scope.as_str()));
     Ok(NewKey {
         name: Name::new(field("name"))?,
         team_id: field("team").parse()?,
-        scopes: KeyScopes::new(scopes)?,
+        scopes: KeyScopes::new(checked(fields))?,
         expires_at: days.map(end).transpose()?,
     })
 }
 
-fn shown(ctx: &Context, made: &Made) -> MadeView {
-    let (key, url) = (made.text.expose().to_owned(), &ctx.app().auth().public_url);
-    let curl = format!("curl {url}/api/threads -H 'Authorization: Bearer {key}'");
-    MadeView { name: made.key.name.clone(), key, curl }
+async fn shown(ctx: &Context, made: Made) -> Result<Response> {
+    let curl = ready::command(ctx, &made).await?;
+    let made = MadeView { key: made.text.expose().to_owned(), name: made.key.name, curl };
+    render(ctx, StatusCode::CREATED, (Part::default(), Some(made)), Typed::default()).await
 }
 
 /// `POST /api-keys`: the answer has the key, and no other ever has.
@@ -179,13 +204,9 @@ pub(crate) async fn create(Ctx(ctx): Ctx, request: Request) -> Page {
     let fields: HashMap<String, String> = form(request).await.on_page(&ctx)?;
     let done = async { api_key::create(&ctx, new_key(&fields, ctx.now())?).await };
     match done.await {
-        Ok(made) => {
-            let made = Some(shown(&ctx, &made));
-            render(&ctx, StatusCode::CREATED, (Part::default(), made), Typed::default()).await.on_page(&ctx)
-        }
+        Ok(made) => shown(&ctx, made).await.on_page(&ctx),
         Err(error) => {
-            let name = fields.get("name").cloned().unwrap_or_default();
-            let typed = Typed { name, wrong: Wrong::of(&error) };
+            let typed = Typed::refused(fields, &error);
             let page = render(&ctx, problem::status(&error), (Part::default(), None), typed).await;
             refused(&ctx, &error, page)
         }

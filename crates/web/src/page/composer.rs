@@ -1,11 +1,16 @@
 //! Where a person writes, and chooses who answers.
 
+use retinue_app::budget::{self, Warning};
 use retinue_app::{Context, agent, provider};
+use retinue_model::agent::Agent;
 use retinue_model::provider::Choice as ModelChoice;
 use retinue_model::text::{Input, MAX_INPUT_CHARS};
 use retinue_model::thread::Thread;
 use retinue_model::{AgentId, Error, Result, RunId};
 use serde::Deserialize;
+
+use super::usage::count;
+use crate::when::When;
 
 /// The composer.
 pub(crate) struct Composer {
@@ -16,6 +21,8 @@ pub(crate) struct Composer {
     pub(crate) models: Vec<Choice>,
     pub(crate) input: String,
     pub(crate) error: Option<String>,
+    /// That little is left of what may be used.
+    pub(crate) warning: Option<String>,
     pub(crate) max_chars: usize,
 }
 
@@ -66,14 +73,21 @@ impl Form {
 impl Composer {
     /// For a conversation, or for a new one.
     pub(crate) async fn new(ctx: &Context, thread: Option<&Thread>, running: Option<RunId>) -> Result<Self> {
+        let offered = agent::offered(ctx).await?;
+        let team = thread.map(|thread| thread.team_id).or_else(|| Some(offered.first()?.team_id));
+        let warning = match team {
+            Some(team) => budget::warning(ctx, team).await?.map(warned),
+            None => None,
+        };
         Ok(Self {
             action: thread.map_or_else(|| "/threads".to_owned(), |thread| format!("/threads/{}/runs", thread.id)),
             thread_id: thread.map(|thread| thread.id.to_string()).unwrap_or_default(),
             running: running.map(|id| RunRef { id: id.to_string(), cancel_action: format!("/runs/{id}/cancel") }),
-            agents: agents(ctx, thread).await?,
+            agents: agents(ctx, thread, &offered).await?,
             models: models(ctx, thread),
             input: String::new(),
             error: None,
+            warning,
             max_chars: MAX_INPUT_CHARS,
         })
     }
@@ -83,6 +97,8 @@ impl Composer {
     pub(crate) fn refused(mut self, form: Form, error: &Error) -> Self {
         self.input = form.input;
         self.error = Some(error.detail().to_owned());
+        // One sentence is enough.
+        self.warning = None;
         let keep = |choices: &mut Vec<Choice>, value: Option<String>| {
             if let Some(value) = value {
                 for choice in choices {
@@ -96,8 +112,23 @@ impl Composer {
     }
 }
 
-async fn agents(ctx: &Context, thread: Option<&Thread>) -> Result<Vec<Choice>> {
-    let all = agent::offered(ctx).await?;
+fn warned(warning: Warning) -> String {
+    match warning {
+        Warning::Spent(why) => why,
+        Warning::Little { left, renews_at } => {
+            let renews = When::new(renews_at, renews_at).exact;
+            let what = match left {
+                Some(left) => format!("{} tokens are left of your budget.", count(left)),
+                None => {
+                    "Less than a tenth is left of the budget of the team that this conversation counts for.".to_owned()
+                }
+            };
+            format!("{what} It begins anew on {renews}.")
+        }
+    }
+}
+
+async fn agents(ctx: &Context, thread: Option<&Thread>, all: &[Agent]) -> Result<Vec<Choice>> {
     let chosen = thread.map(|thread| thread.agent_id).or(all.first().map(|agent| agent.id));
     let mut choices: Vec<_> = all
         .iter()

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use retinue_app::membership::{self, Named, TeamMember};
+use retinue_app::membership::{self, Named, TeamMember, Undoable};
 use retinue_app::team::{self, Seen};
 use retinue_app::{Context, agent};
 use retinue_model::membership::{Membership, Origin, Role};
@@ -13,12 +13,19 @@ use retinue_model::{Email, Error, Name, Result, TeamId, UserId};
 use serde::Deserialize;
 
 use super::rail::{Rail, View};
+use super::team_invitation::{self, Invitations, InviteForm, MadeView};
 use super::{OnPage, Page, VERSION, html, refused};
 use crate::extract::{Ctx, Param, Params, form};
 use crate::field::Wrong;
 use crate::problem;
 use crate::when::When;
 
+/// Roles, and what whoever has one does.
+const ROLES: [(&str, &str); 3] = [
+    ("viewer", "viewer: uses shared agents"),
+    ("editor", "editor: makes and changes agents too"),
+    ("admin", "admin: runs the team"),
+];
 /// Members on one page.
 const MEMBERS: usize = 100;
 
@@ -32,14 +39,28 @@ struct TeamPage {
     rail: Rail,
     team: TeamView,
     members: Vec<MemberView>,
+    roles: [(&'static str, &'static str); 3],
     next_href: Option<String>,
     agents: Vec<AgentView>,
+    /// Nothing where whoever asks may not invite, or nobody signs in.
+    invitations: Option<Invitations>,
+    undo: Option<UndoView>,
     said: Said,
+}
+
+/// What was done a moment ago, and the form that takes it back.
+struct UndoView {
+    sentence: String,
+    action: String,
+    user: String,
+    role: &'static str,
+    button: String,
 }
 
 struct TeamView {
     href: String,
     audit_href: String,
+    usage_href: String,
     name: String,
     slug: String,
     role: &'static str,
@@ -67,19 +88,37 @@ struct AgentView {
 
 /// What is to be said beside what is there.
 #[derive(Default)]
-struct Said {
+pub(super) struct Said {
     /// Whom somebody wanted to take in.
     whom: String,
+    /// And as what.
+    role: String,
     member_wrong: Wrong,
     name: Option<String>,
     name_wrong: Wrong,
     notice: Option<String>,
+    invite: InviteForm,
+    invite_wrong: Wrong,
+    made: Option<MadeView>,
+}
+
+impl Said {
+    /// Of an invitation that was made.
+    pub(super) fn of_invitation(made: MadeView) -> Self {
+        Self { made: Some(made), ..Self::default() }
+    }
+
+    /// Of one that was not.
+    pub(super) fn of_refused_invitation(invite: InviteForm, invite_wrong: Wrong) -> Self {
+        Self { invite, invite_wrong, ..Self::default() }
+    }
 }
 
 fn team_view(ctx: &Context, Seen { team, role }: &Seen) -> TeamView {
     TeamView {
         href: format!("/teams/{}", team.id),
-        audit_href: format!("/audit?team_id={}", team.id),
+        audit_href: format!("/audit?of={}", team.id),
+        usage_href: format!("/usage?of={}", team.id),
         name: team.name.clone(),
         slug: team.slug.as_str().to_owned(),
         role: role.map_or("not a member", Role::as_str),
@@ -116,6 +155,25 @@ fn member_view(ctx: &Context, member: TeamMember) -> MemberView {
     }
 }
 
+fn undo_view(ctx: &Context, team: TeamId, deed: Undoable) -> UndoView {
+    let Undoable { user, name, before, now, at } = deed;
+    let (before, when) = (before.as_str(), When::new(at, ctx.now()).relative);
+    let members = format!("/teams/{team}/members");
+    let (sentence, action, button) = match now {
+        None => (
+            format!("{name}, who was {before}, was removed by you {when}."),
+            members,
+            format!("Take back in as {before}"),
+        ),
+        Some(now) => (
+            format!("{name}, who was {before}, was made {now} by you {when}.", now = now.as_str()),
+            format!("{members}/{user}/role"),
+            format!("Make {before} again"),
+        ),
+    };
+    UndoView { sentence, action, user: user.to_string(), role: before, button }
+}
+
 /// Where the list of members goes on.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Part {
@@ -127,8 +185,19 @@ pub(crate) async fn show(Ctx(ctx): Ctx, Param(id): Param<TeamId>, Params(part): 
     render(&ctx, StatusCode::OK, (id, part), Said::default()).await.on_page(&ctx)
 }
 
-async fn render(ctx: &Context, status: StatusCode, (id, part): (TeamId, Part), said: Said) -> Result<Response> {
+pub(super) async fn render(
+    ctx: &Context,
+    status: StatusCode,
+    (id, part): (TeamId, Part),
+    said: Said,
+) -> Result<Response> {
     let seen = team::get(ctx, id).await?;
+    let team = team_view(ctx, &seen);
+    let (invitations, undo) = if team.runs_it {
+        (team_invitation::load(ctx, id).await?, membership::undoable(ctx, id).await?)
+    } else {
+        (None, None)
+    };
     let found = membership::list(ctx, id, part.cursor.as_deref(), MEMBERS).await?;
     let offered = agent::offered(ctx).await?.into_iter().filter(|agent| agent.team_id == id);
     let page = TeamPage {
@@ -137,8 +206,9 @@ async fn render(ctx: &Context, status: StatusCode, (id, part): (TeamId, Part), s
         version: VERSION,
         refresh: false,
         rail: Rail::load(ctx, View::of("teams")).await?,
-        team: team_view(ctx, &seen),
+        team,
         members: found.members.into_iter().map(|member| member_view(ctx, member)).collect(),
+        roles: ROLES,
         next_href: found.next_cursor.map(|cursor| format!("/teams/{id}?cursor={cursor}")),
         agents: offered
             .map(|agent| AgentView {
@@ -147,6 +217,8 @@ async fn render(ctx: &Context, status: StatusCode, (id, part): (TeamId, Part), s
                 description: agent.description,
             })
             .collect(),
+        invitations,
+        undo: undo.map(|deed| undo_view(ctx, id, deed)),
         said,
     };
     html(status, &page)
@@ -156,13 +228,13 @@ fn back(id: TeamId) -> Response {
     Redirect::to(&format!("/teams/{id}")).into_response()
 }
 
-async fn again(ctx: &Context, id: TeamId, error: &Error, said: Said) -> Page {
+pub(super) async fn again(ctx: &Context, id: TeamId, error: &Error, said: Said) -> Page {
     let page = render(ctx, problem::status(error), (id, Part::default()), said).await;
     refused(ctx, error, page)
 }
 
 /// What was refused of one member.
-async fn not_done(ctx: &Context, id: TeamId, error: &Error) -> Page {
+pub(super) async fn not_done(ctx: &Context, id: TeamId, error: &Error) -> Page {
     again(ctx, id, error, Said { notice: Some(error.detail().to_owned()), ..Said::default() }).await
 }
 
@@ -205,7 +277,11 @@ pub(crate) async fn add(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Reques
     match done.await {
         Ok(_) => Ok(back(id)),
         Err(error) => {
-            let said = Said { whom: user, member_wrong: Wrong::beside("user", &error), ..Said::default() };
+            let member_wrong = match error.code() {
+                "invalid_role" => Wrong::of_form(&error),
+                _ => Wrong::beside("user", &error),
+            };
+            let said = Said { whom: user, role, member_wrong, ..Said::default() };
             again(&ctx, id, &error, said).await
         }
     }

@@ -109,7 +109,15 @@ pub(crate) async fn create(Ctx(ctx): Ctx, request: Request) -> Page {
     match made {
         Ok(made) => Ok(Redirect::to(&format!("/teams/{}", made.team.id)).into_response()),
         Err(error) => {
-            let typed = Typed { name, wrong: Wrong::of(&error) };
+            let wrong = match error.code() {
+                // Nobody typed a short name here.
+                "slug_taken" => Wrong::saying(
+                    "name",
+                    "Another team has the short name that is made of this name. Choose another name.",
+                ),
+                _ => Wrong::of(&error),
+            };
+            let typed = Typed { name, wrong };
             let page = render(&ctx, crate::problem::status(&error), Part::default(), typed).await;
             refused(&ctx, &error, page)
         }

@@ -2,8 +2,9 @@
 
 use retinue_testkit::{Browser, Database, Port, RealProvider, TestApp};
 
-use super::real::{server, two_people_share_nothing, wishes, write_in};
+use super::real::{server, server_of_ada, two_people_share_nothing, wishes, write_in};
 use super::say;
+use super::walk::walk;
 
 mod sqlite {
     use super::Database;
@@ -18,6 +19,12 @@ mod sqlite {
     #[ignore = "needs Chromium and oidc-provider; `cargo xtask test` provides them"]
     async fn signing_out_at_the_provider_ends_an_open_page() {
         super::back_channel(Database::sqlite()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs Chromium and oidc-provider; `cargo xtask test` provides them"]
+    async fn two_teams_share_what_they_want_and_nothing_else() {
+        super::two_teams(Database::sqlite()).await;
     }
 }
 
@@ -34,6 +41,12 @@ mod postgres {
     #[ignore = "needs Chromium, oidc-provider and PostgreSQL; `cargo xtask test` provides them"]
     async fn signing_out_at_the_provider_ends_an_open_page() {
         super::back_channel(Database::postgres().await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs Chromium, oidc-provider and PostgreSQL; `cargo xtask test` provides them"]
+    async fn two_teams_share_what_they_want_and_nothing_else() {
+        super::two_teams(Database::postgres().await).await;
     }
 }
 
@@ -55,6 +68,13 @@ async fn leave(browser: &Browser) {
 async fn two_people(database: Database) {
     let (app, _provider) = start(database).await;
     two_people_share_nothing(&app, enter, (enter, enter), leave).await;
+}
+
+async fn two_teams(database: Database) {
+    let port = Port::take();
+    let provider = RealProvider::oidc_provider(wishes(&port)).await;
+    let app = server_of_ada(database, port, &provider).await;
+    walk(&app, enter).await;
 }
 
 /// A page stays open in one tab while somebody signs out at the provider in another.

@@ -1,8 +1,9 @@
 //! Without scripts, on a phone.
 
-use retinue_testkit::{Key, Scheme};
+use retinue_testkit::{Key, Person, Scheme};
 
-use super::{GAP, assert_no_overflow, start};
+use super::{GAP, assert_no_overflow, people, start};
+use crate::team::{join, team};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; `cargo xtask test` provides it"]
@@ -55,4 +56,56 @@ async fn everything_works_without_scripts() {
     browser.until("location.pathname === '/'").await;
     browser.click(".bar [popovertarget=rail]").await;
     browser.sees(".rail .empty", "Your conversations will be listed here").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; `cargo xtask test` provides it"]
+async fn sharing_works_without_scripts() {
+    let (app, provider, browser) = people::start().await;
+    people::sign_in(&browser, &provider, "admin").await;
+    let (admin, ada) =
+        (Person::signed_in(&app, &provider, "admin").await, Person::signed_in(&app, &provider, "ada").await);
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    browser.view(390, Scheme::Light).await;
+    browser.allow_scripts(false).await;
+    let path = format!("/teams/{ops}");
+    browser.open(&path).await;
+    browser.click("a[href='#add']").await;
+    browser.click(&format!("form[action='{path}/invitations'] button[type=submit]")).await;
+    browser.sees(".callout", "not shown again").await;
+    assert!(browser.text(".callout code").await.contains("/invitations/accept?token="));
+    assert_no_overflow(&browser, "an invitation").await;
+    browser.click("summary[aria-label^='Revoke']").await;
+    browser.click("[action$='/revoke'] button").await;
+    browser.sees("[aria-labelledby=invitations]", "Nobody is invited").await;
+
+    browser.click("summary[aria-label='Change or remove ada']").await;
+    browser.click("[action$='/remove'] button").await;
+    browser.sees(".undo", "ada, who was editor, was removed by you").await;
+    browser.click(".undo button").await;
+    browser.sees("[aria-labelledby=members]", "ada@example.com").await;
+    browser.misses(".undo").await;
+
+    browser.open("/agents/new").await;
+    browser.click("#name").await;
+    browser.write("Helper").await;
+    browser.press(Key::Enter).await;
+    browser.sees("h1", "Helper").await;
+    browser.click(".confirm summary").await;
+    browser.click("[action$='/delete'] button").await;
+    browser.sees(".undo", "Helper was deleted by you").await;
+    browser.click(".undo button").await;
+    browser.sees("h1", "Helper").await;
+
+    browser.open("/api-keys").await;
+    browser.click("#name").await;
+    browser.write("script").await;
+    browser.press(Key::Enter).await;
+    browser.sees(".callout", "not shown again").await;
+    assert!(browser.text(".callout code").await.starts_with("rtn_"));
+    browser.open("/usage").await;
+    browser.click("main form button[type=submit]").await;
+    browser.sees("main", "Nothing was used in this month").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
 }

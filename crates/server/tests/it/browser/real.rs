@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use retinue_app::Auth;
+use retinue_app::admin::Declared;
 use retinue_oidc::{ClientAuthentication, Config, Issuer};
 use retinue_testkit::{
     Browser, Database, FakeClock, Key, Options, Port, ProviderOptions, RealProvider, TestApp, auth_at,
@@ -21,15 +23,32 @@ pub(super) fn wishes(port: &Port) -> ProviderOptions {
     }
 }
 
+/// A server where people sign in at this provider, and Ada runs the installation.
+pub(super) async fn server_of_ada(database: Database, port: Port, provider: &RealProvider) -> TestApp {
+    let admin = Declared::Identity { issuer: provider.issuer().to_owned(), subject: "ada".to_owned() };
+    server_and(database, port, provider, move |auth| auth.admins = vec![admin.clone()]).await
+}
+
 /// A server where people sign in at this provider.
 pub(super) async fn server(database: Database, port: Port, provider: &RealProvider) -> TestApp {
+    server_and(database, port, provider, |_| {}).await
+}
+
+async fn server_and(
+    database: Database,
+    port: Port,
+    provider: &RealProvider,
+    change: impl Fn(&mut Auth) + Send + Sync + 'static,
+) -> TestApp {
     let (issuer, client_id) = (Issuer::new(provider.issuer()).unwrap(), provider.client_id());
     let secret = SecretString::from(provider.client_secret());
     let auth = move |public_url: &str| {
         let redirect_uri = format!("{public_url}/auth/callback");
         let mut config = Config::new("real", issuer.clone(), client_id, &redirect_uri);
         config.authentication = ClientAuthentication::SecretBasic(secret.clone());
-        auth_at(config, public_url)
+        let mut auth = auth_at(config, public_url);
+        change(&mut auth);
+        auth
     };
     let clock = Some(Arc::new(FakeClock::running()));
     TestApp::start_with(database, Options { auth: Some(Arc::new(auth)), clock, port: Some(port), ..Options::default() })

@@ -20,7 +20,11 @@ on_both_databases! {
 }
 
 /// A server, its administrator, and a team.
-async fn start(database: Database, registration: Registration, mail: Option<u16>) -> (TestApp, Person, String) {
+pub(super) async fn start(
+    database: Database,
+    registration: Registration,
+    mail: Option<u16>,
+) -> (TestApp, Person, String) {
     let app = TestApp::local_with(database, registration, mail).await;
     let user = app.add_user("boss@example.com", Some(PASSWORD)).await;
     app.administration().await.grant_admin(&user).await.unwrap();
@@ -35,7 +39,7 @@ async fn create(by: &Person, team: &str, new: &Value) -> Value {
 }
 
 /// The next mail that invites somebody, whatever others come before it.
-async fn invitation(post: &LetterBox) -> Mail {
+pub(super) async fn invitation(post: &LetterBox) -> Mail {
     loop {
         let mail = post.next().await;
         if mail.subject() == "You are invited to a team at Retinue" {

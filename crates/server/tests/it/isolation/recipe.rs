@@ -49,8 +49,10 @@ fn content(route: &Route, things: &Things) -> Content {
             | "/account/sessions/end-others"
             | "/account/take-over"
             | "/agents/{id}/delete"
+            | "/agents/{id}/restore"
             | "/api-keys/{id}/revoke"
-            | "/teams/{id}/members/{user_id}/remove",
+            | "/teams/{id}/members/{user_id}/remove"
+            | "/teams/{id}/invitations/{invitation_id}/revoke",
         ) => Nothing,
         ("POST", "/api/threads") => Json(json!({"title": "New"})),
         ("POST", "/api/teams") => Json(json!({"name": "New"})),
@@ -77,6 +79,8 @@ fn content(route: &Route, things: &Things) -> Content {
         ("POST", "/teams" | "/teams/{id}/name") => form("name=Changed"),
         ("POST", "/teams/{id}/members") => form("user=admin%40example.com&role=viewer"),
         ("POST", "/teams/{id}/members/{user_id}/role") => form("role=admin"),
+        ("POST", "/teams/{id}/invitations") => form("role=viewer&days=7"),
+        ("POST", "/teams/{id}/budget" | "/admin/users/{id}/budget") => form("kind=default"),
         ("POST", "/teams/{id}/delete") => form("heir="),
         ("POST", "/agents") => form(&format!("team={}&name=Typed&sharing=team", things.team)),
         ("POST", "/agents/{id}") => form("version=1&name=Changed&sharing=team"),
@@ -145,6 +149,7 @@ pub(super) fn queries(route: &Route) -> &'static [&'static str] {
     match (route.method.as_str(), route.path.as_str()) {
         ("GET", "/api/access/explain") => &["?user={owner}&action=team.read&resource={team}"],
         ("GET", "/api/audit" | "/api/audit/export") => &["", "?mine=true", "?team_id={team}"],
+        ("GET", "/usage") => &["", "?of={team}", "?of=all"],
         ("GET", "/api/usage/organization") => &["", "?by=agent"],
         ("DELETE", "/api/teams/{id}") => &["?agents=delete"],
         ("GET", "/invitations/accept") => &["", "?token={invitation}"],

@@ -49,6 +49,10 @@ async fn what_is_used_is_its_owner_s(store: &Store) {
     let amount = Amount { runs: 1, estimated_runs: 1, input_tokens: 5, output_tokens: 2 };
     assert_eq!((used(&ADAS, store).await, used(&BOBS, store).await), (vec![amount], vec![]));
     assert_eq!(used(&Scope::of_row(THEM.id(), ADA), store).await, []);
+    let parts = async |scope: Scope, month| usage::of_owner(&scope, store, month, 10).await.unwrap();
+    assert_eq!(parts(ADAS, month).await.iter().map(|part| part.amount).collect::<Vec<_>>(), [amount]);
+    assert_eq!((parts(BOBS, month).await, parts(ADAS, month.before()).await), (vec![], vec![]));
+    assert_eq!(parts(Scope::of_row(THEM.id(), ADA), month).await, []);
     let total = async |tenant: Tenant, by, month| {
         usage::totals(&tenant, store, (by, month), None, 10)
             .await
