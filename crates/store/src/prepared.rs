@@ -43,7 +43,7 @@ async fn on_sqlite_no_table_is_read_from_end_to_end() {
 
 /// What is gone through from its beginning all the same: a list in the order of its index, words that were found, results
 /// within a statement, a list that was given, the few rows of a catalog, and the passwords, once an hour.
-const SCANNED: [&str; 12] = [
+const SCANNED: [&str; 14] = [
     "SCAN threads USING INDEX threads_recent",
     "SCAN s VIRTUAL TABLE",
     "SCAN f",
@@ -56,7 +56,38 @@ const SCANNED: [&str; 12] = [
     "SCAN json_each",
     "SCAN kept",
     "SCAN kinds",
+    "SCAN organizations",
+    "SCAN found",
 ];
+
+/// Of these the primary key would do too, and would read what everybody did: what the first is of is found by the second.
+const BY_INDEX: [(&str, &str); 9] = [
+    ("audit::list::sql::OF_ACTION", "audit_events_action (action=? AND seq>? AND seq<?)"),
+    ("audit::list::sql::OF_ACTOR", "audit_events_actor (actor_id=? AND seq>? AND seq<?)"),
+    ("audit::list::sql::OF_TEAM", "audit_events_team (team_id=? AND seq>? AND seq<?)"),
+    ("audit::list::sql::OF_TARGET", "audit_events_target (target_id=? AND seq>? AND seq<?)"),
+    ("audit::list::sql::OF_PERSON", "audit_events_actor (actor_id=? AND seq>? AND seq<?)"),
+    ("audit::list::sql::OF_PERSON", "audit_events_user (user_id=? AND seq>? AND seq<?)"),
+    ("audit::list::sql::LAST_BEFORE", "audit_events_at (organization_id=? AND at<?)"),
+    ("audit::list::sql::FIRST_AFTER", "audit_events_at (organization_id=? AND at>?)"),
+    ("usage::sql::MONTHS", "usage_totals_subject (subject_id=? AND kind=? AND month<?)"),
+];
+
+#[tokio::test]
+async fn on_sqlite_what_belongs_to_one_is_found_by_whose_it_is() {
+    let (_folder, location, _store) = scratch::sqlite().await;
+    let connection = connect(&location);
+    for (name, index) in BY_INDEX {
+        let statement = statements().into_iter().find(|statement| statement.name.ends_with(name)).unwrap();
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sqlite)).unwrap();
+        let mut steps: Vec<String> = Vec::new();
+        let mut rows = plan.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get("detail").unwrap());
+        }
+        assert!(steps.iter().any(|step| step.contains(index)), "{name}: {steps:?}");
+    }
+}
 
 /// The types on PostgreSQL of what a [`crate::value::Value`] can be. What a parameter is there depends on what stands beside
 /// it: in `$1 - 1` it is an `int4`, which no value of ours fits.

@@ -2,7 +2,7 @@
 //!
 //! Each list goes along an index of its own: what it costs grows with what is shown, and not with the trail.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use retinue_model::audit::{Action, Outcome, Recorded};
 use retinue_model::{Result, TeamId, UserId};
 
@@ -15,40 +15,55 @@ pub(crate) mod sql {
     crate::statement::statements! {
         ALL_OF = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
-            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) ORDER BY seq DESC LIMIT $7";
+            WHERE organization_id = $1 AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            ORDER BY seq DESC LIMIT $8";
+        // In these words neither engine takes the primary key for it, and reads the whole trail for what somebody did.
         OF_ACTION = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
-            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND action = $7 ORDER BY seq DESC LIMIT $8";
+            WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            AND action = $8 ORDER BY seq DESC LIMIT $9";
         OF_ACTOR = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
-            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND actor_id = $7 ORDER BY seq DESC LIMIT $8";
+            WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            AND actor_id = $8 ORDER BY seq DESC LIMIT $9";
         OF_TEAM = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
-            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND team_id = $7 ORDER BY seq DESC LIMIT $8";
+            WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            AND team_id = $8 ORDER BY seq DESC LIMIT $9";
         OF_ACTOR_IN_TEAM = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
-            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND actor_id = $7 AND team_id = $8 ORDER BY seq DESC LIMIT $9";
+            WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            AND actor_id = $8 AND team_id = $9 ORDER BY seq DESC LIMIT $10";
         OF_TARGET = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
-            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND target_id = $7 ORDER BY seq DESC LIMIT $8";
+            WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            AND target_id = $8 ORDER BY seq DESC LIMIT $9";
         // What somebody did, and what was done to them.
         OF_PERSON = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
-            WHERE organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) AND seq IN (SELECT seq FROM (SELECT seq FROM audit_events \
-            WHERE actor_id = $7 AND organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) ORDER BY seq DESC LIMIT $8) AS did \
+            WHERE organization_id = $1 AND seq IN (SELECT seq FROM (SELECT seq FROM audit_events \
+            WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            AND actor_id = $8 ORDER BY seq DESC LIMIT $9) AS did \
             UNION SELECT seq FROM (SELECT seq FROM audit_events \
-            WHERE user_id = $7 AND organization_id = $1 AND seq < $2 AND at >= $3 AND at < $4 AND (CAST($5 AS TEXT) IS NULL OR action = $5) \
-            AND (CAST($6 AS TEXT) IS NULL OR outcome = $6) ORDER BY seq DESC LIMIT $8) AS met) ORDER BY seq DESC LIMIT $8";
+            WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
+            AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
+            AND user_id = $8 ORDER BY seq DESC LIMIT $9) AS met) ORDER BY seq DESC LIMIT $9";
+        // The events of these times are not all between these two only if the clock was set back by more than the margin.
+        LAST_BEFORE = "SELECT seq FROM audit_events WHERE organization_id = $1 AND at < $2 ORDER BY at DESC LIMIT 1";
+        FIRST_AFTER = "SELECT seq FROM audit_events WHERE organization_id = $1 AND at >= $2 ORDER BY at LIMIT 1";
     }
 }
+
+/// By how much the order of events and that of their times may differ: they are noted a little before they are written, and a
+/// clock may be set back.
+const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whose part of the trail, or which.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,9 +105,27 @@ impl Default for Filter {
 }
 
 impl Filter {
-    fn params(&self, tenant: &Tenant, before: i64) -> Vec<Value<'static>> {
+    fn params(&self, tenant: &Tenant, (after, before): (i64, i64)) -> Vec<Value<'static>> {
         let (action, outcome) = (self.action.map(Action::as_str), self.outcome.map(Outcome::as_str));
-        params![tenant.id(), before, self.since, self.until, action, outcome].into()
+        params![tenant.id(), after, before, self.since, self.until, action, outcome].into()
+    }
+
+    /// Between which numbers its times are, of those before this one: nothing else is read, however long the trail is.
+    async fn between(&self, tenant: &Tenant, store: &Store, before: i64) -> Result<(i64, i64)> {
+        let all = Self::default();
+        let number = async |statement, at: Timestamp| {
+            store.query_one(statement, &params![tenant.id(), at], |row| row.columns().take::<i64>()).await
+        };
+        let (mut first, mut end) = (0, before);
+        if self.since > all.since {
+            let at = self.since.checked_sub(MARGIN).unwrap_or(self.since);
+            first = number(&sql::LAST_BEFORE, at).await?.unwrap_or(first);
+        }
+        if self.until < all.until {
+            let at = self.until.checked_add(MARGIN).unwrap_or(self.until);
+            end = end.min(number(&sql::FIRST_AFTER, at).await?.unwrap_or(end));
+        }
+        Ok((first, end))
     }
 
     fn statement(&self) -> (&'static Statement, Vec<Value<'static>>) {
@@ -118,7 +151,8 @@ pub async fn list(
     (before, limit): (i64, i64),
 ) -> Result<Vec<Recorded>> {
     let (statement, what) = filter.statement();
-    let params = filter.params(tenant, before).into_iter().chain(what).chain([limit.into()]);
+    let between = filter.between(tenant, store, before).await?;
+    let params = filter.params(tenant, between).into_iter().chain(what).chain([limit.into()]);
     store.query_long(statement, params.collect(), read).await
 }
 
@@ -134,6 +168,7 @@ pub async fn of_oneself(
     (before, limit): (i64, i64),
 ) -> Result<Vec<Recorded>> {
     let tenant = scope.tenant();
-    let params = filter.params(&tenant, before).into_iter().chain(params![scope.owner(), limit]);
+    let between = filter.between(&tenant, store, before).await?;
+    let params = filter.params(&tenant, between).into_iter().chain(params![scope.owner(), limit]);
     store.query_long(&sql::OF_PERSON, params.collect(), read).await
 }
