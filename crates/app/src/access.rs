@@ -5,12 +5,12 @@
 use retinue_model::agent::Agent;
 use retinue_model::error::Kind;
 use retinue_model::invitation::Invitation;
+use retinue_model::principal::Via;
 use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{AgentId, Error, Result, TeamId, UserId};
-use retinue_store::{
-    Batch, TeamScope, Tenant, agent as agents, membership as memberships, team as teams, user as users,
-};
+use retinue_store::{Batch, TeamScope, Tenant, agent as agents, api_key as keys, membership as memberships};
+use retinue_store::{session as sessions, team as teams, user as users};
 
 use crate::policy::{self, Action, Decision, Facts, Who};
 use crate::{App, Context, admin};
@@ -96,7 +96,8 @@ async fn decide(app: &App, asker: Asker, action: Action, thing: Thing) -> Result
     // Asked only where it makes a difference: it takes more to look up.
     let matters =
         !decision.is_allowed() && row.allowed.iter().chain(row.visible).any(|who| *who == Who::OrganizationAdmin);
-    if matters && asker.reaches(thing) {
+    // A key does not run the installation.
+    if matters && asker.team.is_none() {
         standing.facts.organization_admin = runs_it(app, &standing.user).await?;
     }
     Ok((policy::decide(&standing.facts, action), standing))
@@ -119,6 +120,8 @@ pub(crate) struct Grant {
     user: UserId,
     by: Who,
     team: Option<TeamScope>,
+    /// They run the installation because somebody made them do so, which can be taken back at any moment.
+    was_made_admin: bool,
 }
 
 impl Grant {
@@ -127,24 +130,39 @@ impl Grant {
         self.team.ok_or_else(|| Error::internal("nothing was decided about a team"))
     }
 
-    /// Refuses the batch if it is not so any more when it is written.
+    /// Refuses the batch if it is not so any more when it is written, or if what whoever asks came in with does not count then.
     pub(crate) fn hold_with(&self, ctx: &Context, batch: &mut Batch) {
         self.hold_in(&ctx.tenant(), batch);
+        match ctx.principal().via() {
+            Via::SingleUser => {}
+            Via::Session(id) => sessions::require_open_with(&ctx.scope(), batch, id),
+            Via::ApiKey(id) => keys::require_good_with(&ctx.scope(), batch, id, ctx.now()),
+        }
     }
 
     /// The same, of somebody who does not ask.
     pub(crate) fn hold_in(&self, tenant: &Tenant, batch: &mut Batch) {
         users::require_enabled_with(tenant, batch, self.user);
-        if let (Some(team), Who::Member(least) | Who::Maker(least) | Who::Shared(least)) = (self.team, self.by) {
-            memberships::require_role_with(&team, batch, self.user, least);
+        match (self.by, self.team) {
+            (Who::Member(least) | Who::Maker(least) | Who::Shared(least), Some(team)) => {
+                memberships::require_role_with(&team, batch, self.user, least);
+            }
+            (Who::OrganizationAdmin, _) if self.was_made_admin => {
+                users::require_admin_with(tenant, batch, self.user);
+            }
+            // What the configuration says stays so until the next start.
+            (Who::OrganizationAdmin, _)
+            | (Who::Anybody | Who::Oneself | Who::SharedWithAll, _)
+            | (Who::Member(_) | Who::Maker(_) | Who::Shared(_), None) => {}
         }
     }
 }
 
 /// Whether somebody who does not ask may do something with a team at this moment.
 pub(crate) async fn grant_of(app: &App, user: UserId, action: Action, team: TeamId) -> Result<Option<Grant>> {
-    let (decision, _) = decide(app, Asker::user(user), action, Thing::team(team)).await?;
-    Ok(decision.by.map(|by| Grant { user, by, team: Some(TeamScope::granted(&app.tenant(), team)) }))
+    let (decision, standing) = decide(app, Asker::user(user), action, Thing::team(team)).await?;
+    let team = Some(TeamScope::granted(&app.tenant(), team));
+    Ok(decision.by.map(|by| Grant { user, by, team, was_made_admin: standing.user.organization_admin }))
 }
 
 /// What belongs to the team that an invitation leads into: whoever has it may come in, and whoever has the machine may take
@@ -184,7 +202,8 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
     match decision.by {
         Some(by) => {
             let team = thing.team.map(|team| TeamScope::granted(&ctx.tenant(), team));
-            Ok(Grant { user: standing.user.id, by, team })
+            let Standing { user, .. } = standing;
+            Ok(Grant { user: user.id, by, team, was_made_admin: user.organization_admin })
         }
         None if standing.facts.disabled => Err(users::disabled()),
         None if !decision.is_visible => Err(missing()),

@@ -68,14 +68,6 @@ fn disabled() -> Error {
 }
 
 /// One text for whatever is wrong with a key: whoever shows it need not know.
-fn invalid() -> Error {
-    Error::new(
-        Kind::Unauthenticated,
-        "invalid_api_key",
-        "This API key does not count. Check that it is whole, or make another one.",
-    )
-}
-
 fn hash(text: &KeyText) -> KeyHash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, text.expose().as_bytes()).as_ref());
@@ -200,7 +192,7 @@ impl Visit {
         if !self.auth.takes_keys {
             return Err(disabled());
         }
-        let hash = hash(&KeyText::parse(text).ok_or_else(invalid)?);
+        let hash = hash(&KeyText::parse(text).ok_or_else(rows::invalid)?);
         let now = self.now();
         let known = match self.api_keys.get(&hash, now).filter(|_| self.sessions.is_heard()) {
             Some(known) => known,
@@ -219,7 +211,7 @@ impl Visit {
     /// Tells in the trail why a key does not count, within the bound of what strangers can have told. Whoever shows it hears
     /// the same of all.
     async fn refuse_key(&self, hash: KeyHash) -> Error {
-        let error = invalid();
+        let error = rows::invalid();
         let Some(left_out) = self.admits(&error) else { return error };
         let note = self.note((Actor::Stranger, "api_key"), Told::CredentialRefused);
         let note = match rows::find(&self.tenant(), &self.store, hash).await.ok().flatten() {

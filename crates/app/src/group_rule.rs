@@ -217,7 +217,8 @@ impl Change<'_> {
         if self.is_last_admin(held).await? {
             return Ok(self.keep_with(batch, (held, Told::MembershipRemoved), note));
         }
-        rows::remove_with(&self.team, batch, (self.member.user, self.member.provider), held.role);
+        let last = (held.role, self.app.now());
+        rows::remove_with(&self.team, batch, (self.member.user, self.member.provider), last);
         let note = self.note(note(Told::MembershipRemoved)).with("role_before", held.role.as_str());
         note.write(&self.app.tenant(), batch);
         Ok(Effect::Changed)

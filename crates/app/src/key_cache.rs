@@ -12,7 +12,7 @@ use retinue_model::api_key::ApiKey;
 use retinue_model::membership::Role;
 use retinue_model::team::Team;
 use retinue_model::user::User;
-use retinue_model::{Principal, UserId};
+use retinue_model::{Principal, TeamId, UserId};
 use tokio_util::sync::CancellationToken;
 
 /// Keys that are kept, at most, but for those that something holds on to.
@@ -145,6 +145,11 @@ impl KeyCache {
             inner.recent.pop_front();
         }
         inner.keys.values().filter(|known| known.key.user_id == user).cloned().collect()
+    }
+
+    /// Those that act in a team.
+    pub(crate) fn of_team(&self, team: TeamId) -> Vec<Arc<KnownKey>> {
+        self.lock().keys.values().filter(|known| known.key.team_id == team).cloned().collect()
     }
 
     /// Those whose time is over, or that something holds on to and that were read long ago.

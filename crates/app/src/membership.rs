@@ -160,7 +160,7 @@ async fn take_out(ctx: &Context, grant: Grant, before: &Membership) -> Result<()
     let (mut batch, team, user) = (Batch::default(), grant.team()?, before.user_id);
     rows::keep_admin_with(&team, &mut batch, user);
     grant.hold_with(ctx, &mut batch);
-    rows::remove_with(&team, &mut batch, user);
+    rows::remove_with(&team, &mut batch, user, ctx.now());
     let note = ctx.note(Told::MembershipRemoved).on("team", team.id()).of_team(team.id()).about(user);
     with_before(note, before).write(&ctx.tenant(), &mut batch);
     tell_of(ctx, batch, user).await

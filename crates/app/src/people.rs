@@ -101,6 +101,10 @@ pub async fn change(ctx: &Context, id: UserId, change: Change) -> Result<Seen> {
         grants.push(access::require_of_organization(ctx, Action::UserGrantAdmin).await?);
     }
     let before = seen(ctx.app(), find(ctx, id).await?).await?;
+    if id == LOCAL_USER && change.disabled == Some(true) {
+        let said = "This is the user of a server on which nobody signs in: without them nobody could use it.";
+        return Err(Error::conflict("local_user_stays", said));
+    }
     if change.organization_admin == Some(false) && before.is_declared {
         return Err(declared());
     }

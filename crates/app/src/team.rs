@@ -8,12 +8,13 @@ use retinue_model::team::{DEFAULT_TEAM, Team};
 use retinue_model::{Error, Name, Result, Slug, TeamId};
 use retinue_store::team as rows;
 use retinue_store::team::Place;
-use retinue_store::{Batch, TeamScope, Tenant, agent as agents, budget as budgets, membership as memberships};
+use retinue_store::{Batch, TeamScope, Tenant, agent as agents, api_key as keys};
+use retinue_store::{budget as budgets, membership as memberships};
 
 use crate::access::{self, Grant};
 use crate::audit::Note;
 use crate::policy::Action;
-use crate::{Context, cursor, membership};
+use crate::{Context, api_key, cursor, membership, session};
 
 /// A team, and what whoever asks is in it.
 #[derive(Clone, Debug)]
@@ -143,6 +144,10 @@ pub async fn change(ctx: &Context, id: TeamId, change: Change) -> Result<Seen> {
     let before = get(ctx, id).await?;
     let name = change.name.map(String::from).filter(|name| *name != before.team.name);
     let slug = change.slug.filter(|slug| *slug != before.team.slug);
+    if slug.is_some() {
+        // Rules for groups go by it: whoever gives one decides who comes in.
+        access::require_of_organization(ctx, Action::TeamCreate).await?;
+    }
     if name.is_none() && slug.is_none() {
         return Ok(before);
     }
@@ -237,7 +242,19 @@ async fn remove(ctx: &Context, grant: Grant, heir: Heir) -> Result<()> {
     }
     let note = ctx.note(Told::TeamDeleted).with("name", name);
     delete_with((&ctx.tenant(), &team), &mut batch, ((heir.agents.is_some(), heir.threads), now), note);
-    ctx.store.write_alone(batch).await
+    let mut told = Vec::new();
+    for owner in keys::owners(&team, &ctx.store).await? {
+        told.push((owner, session::revoke_with(ctx.app(), &mut batch, owner, None)));
+    }
+    ctx.store.write_alone(batch).await?;
+    for (owner, told) in told {
+        session::look_after(ctx.app(), owner, told).await;
+    }
+    // One that was made meanwhile.
+    for known in ctx.api_keys.of_team(team.id()) {
+        api_key::recheck(ctx.app(), &known).await;
+    }
+    Ok(())
 }
 
 /// Deletes a team, and notes it, when the batch is written: what counts for it counts for `to` from then on, which gets its

@@ -85,9 +85,10 @@ pub(crate) async fn plan(ctx: &Context, new: NewThread) -> Result<(Thread, Agent
 async fn team(ctx: &Context, named: Option<TeamId>, agent: &Agent) -> Result<TeamId> {
     let own = memberships::of_user(&ctx.tenant(), &ctx.store, ctx.principal().user_id()).await?;
     let is_own = |id: TeamId| own.iter().any(|membership| membership.team_id == id);
-    // A key acts in its team.
+    // A key acts in its team, and in no other.
+    let may_be = |id: TeamId| is_own(id) && ctx.key_team().is_none_or(|team| team == id);
     match named.or(ctx.key_team()) {
-        Some(id) if is_own(id) => Ok(id),
+        Some(id) if may_be(id) => Ok(id),
         Some(_) => Err(Error::invalid("team_unknown", "There is no such team, or you do not belong to it.")),
         None if is_own(agent.team_id) => Ok(agent.team_id),
         // Whoever shares an agent with all lets it be used at its own team's cost by those who have none.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use retinue_model::api_key::{ApiKey, KeyScopes};
+use retinue_model::error::Kind;
 use retinue_model::user::User;
 use retinue_model::{ApiKeyId, Error, Result, UserId};
 
@@ -32,6 +33,12 @@ pub(crate) mod sql {
             ORDER BY created_at DESC, id DESC LIMIT $5";
         GET = "SELECT id, organization_id, user_id, team_id, name, prefix, scopes, created_at, expires_at, last_used_at, revoked_at \
             FROM api_keys WHERE id = $1 AND organization_id = $2";
+        // Whoever is out of the team; to come after they are taken out of it.
+        REVOKE_OF_LEAVER = "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $1) WHERE user_id = $2 AND team_id = $3 \
+            AND organization_id = $4 AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.team_id = $3 AND m.user_id = $2)";
+        REQUIRE_GOOD = "UPDATE api_keys SET prefix = prefix WHERE id = $1 AND user_id = $2 AND organization_id = $3 \
+            AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4)";
+        OWNERS = "SELECT DISTINCT user_id FROM api_keys WHERE team_id = $1 AND organization_id = $2 AND revoked_at IS NULL";
         REVOKE = "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2 AND user_id = $3 AND organization_id = $4";
         TOUCH = "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)";
     }
@@ -164,6 +171,34 @@ pub async fn get(tenant: &Tenant, store: &Store, id: ApiKeyId) -> Result<Option<
 /// Revokes a user's key, when the batch is written; one that was revoked stays so. Requires that there is one: `not_found`.
 pub fn revoke_with(tenant: &Tenant, batch: &mut Batch, (id, owner): (ApiKeyId, UserId), now: Timestamp) {
     batch.require(&sql::REVOKE, params![now, id, owner, tenant.id()], missing);
+}
+
+/// Revokes the keys that a user has in a team, when the batch is written, if they do not belong to it then.
+pub fn revoke_of_leaver_with(team: &TeamScope, batch: &mut Batch, user: UserId, now: Timestamp) {
+    batch.write(&sql::REVOKE_OF_LEAVER, params![now, user, team.id(), team.organization()]);
+}
+
+/// Requires, when the batch is written, that one's own key still counts: `invalid_api_key`.
+pub fn require_good_with(scope: &Scope, batch: &mut Batch, id: ApiKeyId, now: Timestamp) {
+    batch.require(&sql::REQUIRE_GOOD, params![id, scope.owner(), scope.organization(), now], invalid);
+}
+
+/// The key does not count.
+#[must_use]
+pub fn invalid() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "invalid_api_key",
+        "This API key does not count. Check that it is whole, or make another one.",
+    )
+}
+
+/// Whose keys act in a team.
+///
+/// # Errors
+/// What the engine says.
+pub async fn owners(team: &TeamScope, store: &Store) -> Result<Vec<UserId>> {
+    store.query(&sql::OWNERS, &params![team.id(), team.organization()], |row| row.columns().take()).await
 }
 
 /// Notes when a key was last used, when the batch is written.

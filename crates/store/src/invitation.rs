@@ -30,6 +30,10 @@ pub(crate) mod sql {
         GET = "SELECT id, team_id, role, address, mailed, invited_by, created_at, expires_at FROM invitations \
             WHERE id = $1 AND organization_id = $2 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3";
         SHOW = "UPDATE invitations SET mailed = $1 WHERE id = $2 AND team_id = $3 AND organization_id = $4";
+        // Of whoever is out of the team; to come after they are taken out of it.
+        REVOKE_OF_LEAVER = "UPDATE invitations SET revoked_at = COALESCE(revoked_at, $1) WHERE invited_by = $2 AND team_id = $3 \
+            AND organization_id = $4 AND accepted_at IS NULL \
+            AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.team_id = $3 AND m.user_id = $2)";
         REVOKE = "UPDATE invitations SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2 AND team_id = $3 \
             AND organization_id = $4 AND accepted_at IS NULL";
         // The same use may be written down again; another one may not. Of those that are for an address: somebody who may
@@ -177,6 +181,11 @@ pub fn show_with(scope: &TeamScope, batch: &mut Batch, id: InvitationId) {
 /// there, and was not used: `not_found`.
 pub fn revoke_with(scope: &TeamScope, batch: &mut Batch, id: InvitationId, now: Timestamp) {
     batch.require(&sql::REVOKE, params![now, id, scope.id(), scope.organization()], missing);
+}
+
+/// Takes back the invitations into a team that a user made, when the batch is written, if they do not belong to it then.
+pub fn revoke_of_leaver_with(scope: &TeamScope, batch: &mut Batch, user: UserId, now: Timestamp) {
+    batch.write(&sql::REVOKE_OF_LEAVER, params![now, user, scope.id(), scope.organization()]);
 }
 
 /// One use of an invitation.

@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::row::{Columns, Row};
 use crate::statement::statements;
 use crate::value::params;
-use crate::{Store, TeamScope, Tenant, team};
+use crate::{Store, TeamScope, Tenant, api_key, invitation, team};
 
 pub mod by_rule;
 
@@ -211,9 +211,12 @@ pub fn change_with(team: &TeamScope, batch: &mut Batch, user: UserId, (role, now
     batch.require(&sql::CHANGE, params![role.as_str(), now, team.id(), user, team.organization()], missing);
 }
 
-/// Takes somebody out of a team, when the batch is written; who does not belong to it stays out.
-pub fn remove_with(team: &TeamScope, batch: &mut Batch, user: UserId) {
+/// Takes somebody out of a team, when the batch is written, with their keys and invitations there, which do not count again when
+/// they come back. Who does not belong to it stays out.
+pub fn remove_with(team: &TeamScope, batch: &mut Batch, user: UserId, now: Timestamp) {
     batch.write(&sql::REMOVE, params![team.id(), user, team.organization()]);
+    api_key::revoke_of_leaver_with(team, batch, user, now);
+    invitation::revoke_of_leaver_with(team, batch, user, now);
 }
 
 /// Refuses the batch if a member is the only admin of the team who may come in: `last_admin`. The team is held until it is

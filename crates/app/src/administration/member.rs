@@ -93,7 +93,7 @@ impl Administration {
         let before = self.member(team, user).await?;
         let (mut batch, scope) = (Batch::default(), Self::team_scope(team));
         rows::keep_admin_with(&scope, &mut batch, user.id);
-        rows::remove_with(&scope, &mut batch, user.id);
+        rows::remove_with(&scope, &mut batch, user.id, self.now());
         let note = self.note(Told::MembershipRemoved).on("team", team.id).of_team(team.id).about(user.id);
         note.with("role_before", before.role.as_str()).write(&Self::tenant(), &mut batch);
         self.revoke_with(&mut batch, user.id);

@@ -5,7 +5,7 @@ use retinue_model::error::Kind;
 use retinue_model::team::{DEFAULT_TEAM, Team};
 use retinue_model::{Error, Name, Result, Slug};
 use retinue_store::team::{self as rows, Place};
-use retinue_store::{Batch, agent as agents};
+use retinue_store::{Batch, agent as agents, api_key as keys};
 
 use super::{Administration, PAGE};
 use crate::team::{self, Change, Contents};
@@ -119,6 +119,9 @@ impl Administration {
         }
         let note = self.note(Told::TeamDeleted).with("name", team.name.clone());
         team::delete_with((&Self::tenant(), &Self::team_scope(team)), &mut batch, (heir, self.now()), note);
+        for owner in keys::owners(&Self::team_scope(team), &self.store).await? {
+            self.revoke_with(&mut batch, owner);
+        }
         self.store.write_alone(batch).await
     }
 }

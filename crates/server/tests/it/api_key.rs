@@ -19,6 +19,7 @@ with_people_on_both_engines! {
     keys_make_no_keys_and_change_no_way_in,
     a_key_is_made_only_where_its_owner_belongs,
     a_key_reaches_no_other_team_of_its_owner,
+    a_key_does_not_run_the_installation,
 }
 
 /// A key of somebody; its text and its id.
@@ -147,7 +148,7 @@ async fn a_key_stops_with_what_it_stands_on(app: TestApp, provider: IdentityProv
     assert_eq!(admin.status(Method::DELETE, &member).await, 204);
     assert_eq!(counts(&text).await, 401, "its owner left the team");
     join(&admin, &ops, &ada, "viewer").await;
-    assert_eq!(counts(&text).await, 200, "and came back");
+    assert_eq!(counts(&text).await, 401, "and came back, without it");
 
     let soon = (app.clock.now() + Duration::from_mins(5)).to_string();
     let new = json!({ "team_id": ops, "name": "short", "expires_at": soon });
@@ -267,5 +268,29 @@ async fn a_key_reaches_no_other_team_of_its_owner(app: TestApp, provider: Identi
         }
         let me = body(ask(&app, &text, Method::GET, "/auth/me", None).await).await;
         assert_eq!(me["teams"].as_array().unwrap().len(), 1, "{me}");
+        let named = json!({ "team_id": other });
+        let begun = ask(&app, &text, Method::POST, "/api/threads", Some(named)).await;
+        assert_eq!((begun.status().as_u16(), &body(begun).await["code"]), (400, &json!("team_unknown")));
     }
+}
+
+async fn a_key_does_not_run_the_installation(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    let scopes = ["agents:read", "teams:read", "teams:write", "audit:read"];
+    let (text, _) = key(&admin, &ops, &scopes).await;
+    let ada = ada.id().await;
+    for (method, path, body) in [
+        (Method::GET, "/api/teams?all=true".to_owned(), Value::Null),
+        (Method::POST, "/api/teams".to_owned(), json!({ "name": "By key" })),
+        (Method::GET, "/api/audit".to_owned(), Value::Null),
+        (Method::GET, "/api/usage/organization".to_owned(), Value::Null),
+        (Method::GET, "/api/users".to_owned(), Value::Null),
+        (Method::PATCH, format!("/api/users/{ada}"), json!({ "disabled": true })),
+        (Method::PUT, format!("/api/users/{ada}/budget"), json!({ "tokens_per_month": 1 })),
+    ] {
+        let refused = ask(&app, &text, method, &path, Some(body)).await;
+        assert_eq!(refused.status(), 403, "{path}");
+    }
+    assert_eq!(status(&app, &text, Method::GET, &format!("/api/teams/{ops}")).await, 200, "they are an admin of it");
 }

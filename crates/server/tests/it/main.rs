@@ -23,6 +23,7 @@ mod form;
 mod group_rule;
 mod guard;
 mod identity;
+mod in_flight;
 mod invitation;
 mod isolation;
 mod key;

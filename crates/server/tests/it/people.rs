@@ -114,3 +114,12 @@ async fn nothing_else_can_be_set_of_a_user(app: TestApp, provider: IdentityProvi
     assert_eq!(same, change(&admin, &id, &json!({ "disabled": false }), 200).await, "nothing was changed");
     assert_eq!(admin.get(&format!("/api/audit?target={id}&action=user.enabled")).await["data"], json!([]));
 }
+
+#[tokio::test]
+async fn the_user_of_a_server_on_which_nobody_signs_in_stays() {
+    let app = TestApp::start(retinue_testkit::Database::sqlite()).await;
+    let own = format!("/api/users/{}", app.get("/auth/me").await["user"]["id"].as_str().unwrap());
+    let refused = app.send(Method::PATCH, &own, &json!({ "disabled": true }), 409).await;
+    assert_eq!(refused["code"], "local_user_stays");
+    app.thread().await;
+}

@@ -12,6 +12,7 @@ with_people_on_both_engines! {
     an_organization_admin_makes_teams_and_nobody_else,
     a_team_is_seen_by_its_members_and_by_whoever_runs_the_installation,
     short_names_are_one_of_a_kind,
+    its_short_name_is_not_for_a_teams_admin_to_change,
     a_team_is_deleted_and_nobody_loses_a_conversation,
     what_a_deleted_team_had_goes_only_where_one_is_admin,
     nothing_else_can_be_set_in_a_team,
@@ -108,6 +109,17 @@ async fn short_names_are_one_of_a_kind(app: TestApp, provider: IdentityProvider)
     assert_eq!(refused["code"], "slug_taken");
     admin.send_json(Method::PATCH, &format!("/api/teams/{ops}"), &json!({ "slug": "ops-2" }), 200).await;
     admin.send_json(Method::PATCH, &format!("/api/teams/{other}"), &json!({ "slug": "ops" }), 200).await;
+}
+
+async fn its_short_name_is_not_for_a_teams_admin_to_change(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "admin").await;
+    let path = format!("/api/teams/{ops}");
+    let refused = ada.send_json(Method::PATCH, &path, &json!({ "slug": "finance" }), 403).await;
+    assert_eq!(refused["code"], "forbidden", "rules for groups go by it");
+    let renamed = ada.send_json(Method::PATCH, &path, &json!({ "name": "Finance", "slug": "ops" }), 200).await;
+    assert_eq!((&renamed["name"], &renamed["slug"]), (&json!("Finance"), &json!("ops")));
 }
 
 async fn a_team_is_deleted_and_nobody_loses_a_conversation(app: TestApp, provider: IdentityProvider) {

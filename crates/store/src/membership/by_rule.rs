@@ -7,7 +7,7 @@ use retinue_model::{Error, UserId};
 use crate::batch::Batch;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{TeamScope, Tenant, fault, team};
+use crate::{TeamScope, Tenant, api_key, fault, invitation, team};
 
 pub(crate) mod sql {
     super::statements! {
@@ -97,7 +97,12 @@ pub fn keep_with(scope: &TeamScope, batch: &mut Batch, (user, provider): (UserId
 
 /// Takes somebody out of a team by a rule, when the batch is written; not the last admin. Requires that a rule of the same
 /// provider made the membership, with this role: see [`is_passing`].
-pub fn remove_with(scope: &TeamScope, batch: &mut Batch, (user, provider): (UserId, &str), role: Role) {
+pub fn remove_with(
+    scope: &TeamScope,
+    batch: &mut Batch,
+    (user, provider): (UserId, &str),
+    (role, now): (Role, Timestamp),
+) {
     if role == Role::Admin {
         super::keep_admin_with(scope, batch, user);
     } else {
@@ -106,4 +111,6 @@ pub fn remove_with(scope: &TeamScope, batch: &mut Batch, (user, provider): (User
     let still = params![scope.id(), scope.organization(), user, provider.to_owned(), role.as_str()];
     batch.require(&sql::IS_STILL_OURS, still, moved);
     batch.write(&sql::REMOVE, params![scope.id(), user, scope.organization(), provider.to_owned()]);
+    api_key::revoke_of_leaver_with(scope, batch, user, now);
+    invitation::revoke_of_leaver_with(scope, batch, user, now);
 }
