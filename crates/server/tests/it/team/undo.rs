@@ -45,7 +45,7 @@ async fn whoever_was_removed_is_taken_back_in(app: TestApp, provider: IdentityPr
     assert!(sentence.starts_with("ada, who was editor, was removed by you"), "{sentence}");
     take_back(&admin, &ops, &ada).await;
     assert_eq!(role(&ada, &ops).await.as_deref(), Some("editor"));
-    assert_eq!(by_key().await, 200, "all is as it was");
+    assert_eq!(by_key().await, 401, "but a key does not come back");
     assert_eq!(offered(&admin, &ops).await, None);
     // Not for ever.
     admin.submit(&remove, &[]).await;
