@@ -151,8 +151,7 @@ impl Grant {
                 users::require_admin_with(tenant, batch, self.user);
             }
             // What the configuration says stays so until the next start.
-            (Who::OrganizationAdmin, _)
-            | (Who::Anybody | Who::Oneself | Who::SharedWithAll, _)
+            (Who::OrganizationAdmin | Who::Anybody | Who::Oneself | Who::SharedWithAll, _)
             | (Who::Member(_) | Who::Maker(_) | Who::Shared(_), None) => {}
         }
     }
