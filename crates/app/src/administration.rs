@@ -158,8 +158,8 @@ impl Administration {
         Ok(user)
     }
 
-    /// Who has this id, or is the only one who signs in with this address, or has shown that it is theirs. Whoever merely
-    /// says that an address is theirs must be named by id.
+    /// Who has this id, or is the only one who was given this address here to sign in with, or has shown that it is theirs.
+    /// Whoever merely says that an address is theirs must be named by id, though they sign in with it.
     ///
     /// # Errors
     /// `not_found`, `user_ambiguous`.
@@ -177,7 +177,8 @@ impl Administration {
 
     async fn find_by_address(&self, email: &Email) -> Result<User> {
         let mut found = users::by_vouched_email(&Self::tenant(), &self.store, &email.key(), &self.trusted).await?;
-        if let Some(way_in) = credentials::by_address(&Self::tenant(), &self.store, email).await? {
+        let way_in = credentials::by_address(&Self::tenant(), &self.store, email).await?;
+        if let Some(way_in) = way_in.filter(credentials::Found::names_its_user) {
             let user = self.get(way_in.credential.user_id).await?;
             found.retain(|other| other.id != user.id);
             found.push(user);
@@ -191,7 +192,7 @@ impl Administration {
             (None, _) => Err(Error::new(
                 Kind::NotFound,
                 "not_found",
-                "There is no such user: nobody signs in with this address, or has shown that it is theirs. `retinue user list` shows everybody: name them by id.",
+                "There is no such user: nobody was given this address here, or has shown that it is theirs. `retinue user list` shows everybody: name them by id.",
             )),
         }
     }

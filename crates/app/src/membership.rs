@@ -28,7 +28,7 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-/// Who is meant: by id, or by an address that they sign in with, or that somebody trusted says is theirs.
+/// Who is meant: by id, or by an address that is known to be theirs.
 #[derive(Clone, Debug)]
 pub enum Named {
     /// By id.
@@ -70,11 +70,13 @@ pub(crate) async fn find(ctx: &Context, named: Named) -> Result<UserId> {
     found.filter(|user| user.disabled_at.is_none()).map(|user| user.id).ok_or_else(unknown)
 }
 
-/// The only one who signs in with an address, or of whom somebody trusted says that it is theirs.
+/// The only one who signs in with an address that they have shown to be theirs or that whoever has the machine gave them, or
+/// of whom somebody trusted says that it is theirs.
 pub(crate) async fn by_address(ctx: &Context, email: &Email) -> Result<Option<User>> {
     let (tenant, store) = (ctx.tenant(), &ctx.store);
     let mut found = users::by_vouched_email(&tenant, store, &email.key(), &ctx.auth.trusted_with_addresses()).await?;
-    if let Some(way_in) = credentials::by_address(&tenant, store, email).await? {
+    let way_in = credentials::by_address(&tenant, store, email).await?;
+    if let Some(way_in) = way_in.filter(credentials::Found::names_its_user) {
         let user = users::get(&tenant, store, way_in.credential.user_id).await?;
         found.retain(|other| other.id != way_in.credential.user_id);
         found.extend(user);
