@@ -2,8 +2,8 @@
 //! each session, so that taking it back acts at the next start or change.
 
 use retinue_model::user::User;
-use retinue_model::{Error, Result};
-use retinue_store::identity;
+use retinue_model::{Error, Result, UserId};
+use retinue_store::{Batch, Store, Tenant, identity, user as users};
 
 use crate::{App, Auth, voucher};
 
@@ -57,25 +57,64 @@ pub(crate) fn declares(auth: &Auth, (issuer, subject): (&str, &str), key: Option
 
 /// Whether somebody runs the installation.
 pub(crate) async fn is_admin(app: &App, user: &User) -> Result<bool> {
-    Ok(user.organization_admin || is_declared(app, user).await?)
+    Ok(user.organization_admin || is_declared((&app.auth, &app.store), user).await?)
 }
 
 /// Whether the configuration declares that somebody runs the installation.
-pub(crate) async fn is_declared(app: &App, user: &User) -> Result<bool> {
-    let declared = &app.auth.admins;
+pub(crate) async fn is_declared((auth, store): (&Auth, &Store), user: &User) -> Result<bool> {
+    let declared = &auth.admins;
     let address = user.email.as_deref().filter(|_| user.email_verified).map(str::to_ascii_lowercase);
     if let Some(key) = address.filter(|key| declared.contains(&Declared::VerifiedEmail(key.clone())))
-        && voucher::vouches_for(app, user.id, &key).await?
+        && voucher::vouches_for((auth, store), user.id, &key).await?
     {
         return Ok(true);
     }
     if !declared.iter().any(|declared| matches!(declared, Declared::Identity { .. })) {
         return Ok(false);
     }
-    let identities = identity::of_user(&app.tenant(), &app.store, user.id).await?;
+    let identities = identity::of_user(&Tenant::default_organization(), store, user.id).await?;
     Ok(identities
         .into_iter()
         .any(|identity| declared.contains(&Declared::Identity { issuer: identity.issuer, subject: identity.subject })))
+}
+
+/// Somebody else who may come in now and whom the configuration declares. An entry that leads to nobody counts for nothing.
+async fn another_declared((auth, store): (&Auth, &Store), besides: UserId) -> Result<Option<UserId>> {
+    for declared in &auth.admins {
+        let found = match declared {
+            Declared::Identity { issuer, subject } => by_identity((auth, store), issuer, subject).await?,
+            Declared::VerifiedEmail(key) => by_address((auth, store), key).await?,
+        };
+        if let Some(user) = found.into_iter().find(|user| user.id != besides && user.disabled_at.is_none()) {
+            return Ok(Some(user.id));
+        }
+    }
+    Ok(None)
+}
+
+/// Who comes as a subject, by the providers of an issuer that there are now.
+async fn by_identity((auth, store): (&Auth, &Store), issuer: &str, subject: &str) -> Result<Vec<User>> {
+    let mut users = Vec::new();
+    for known in auth.providers.iter().filter(|known| known.provider.config().issuer.as_str() == issuer) {
+        let found = identity::find(&Tenant::default_organization(), store, known.name(), (issuer, subject)).await?;
+        users.extend(found.map(|(_, user)| user));
+    }
+    Ok(users)
+}
+
+/// Who has an address, verified, by the word of somebody trusted.
+async fn by_address((auth, store): (&Auth, &Store), key: &str) -> Result<Vec<User>> {
+    users::by_vouched_email(&Tenant::default_organization(), store, key, &auth.trusted_with_addresses()).await
+}
+
+/// Refuses the batch if nobody but this user runs the installation who may come in: `last_admin`.
+pub(crate) async fn keep_one_with((auth, store): (&Auth, &Store), batch: &mut Batch, besides: UserId) -> Result<()> {
+    let tenant = Tenant::default_organization();
+    match another_declared((auth, store), besides).await? {
+        Some(other) => users::require_admin_to_come_with(&tenant, batch, other),
+        None => users::require_other_admin_with(&tenant, batch, besides),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

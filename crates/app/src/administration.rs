@@ -13,7 +13,6 @@ use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER};
 use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Name, Result, UserId};
-use retinue_store::identity::Trusted;
 use retinue_store::session::{self, Revocation};
 use retinue_store::{Batch, Store, TeamScope, Tenant, credential as credentials, one_time_token, user as users};
 
@@ -33,7 +32,7 @@ pub use team::Heirs;
 use crate::access;
 use crate::audit::Note;
 use crate::secret::Token;
-use crate::{Clock, Rng, newcomer};
+use crate::{Auth, Clock, Rng, admin, newcomer};
 
 /// How long an invitation is good.
 pub const INVITATION_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -43,11 +42,9 @@ const PAGE: i64 = 200;
 /// The people of an installation, for whoever has the machine.
 pub struct Administration {
     store: Store,
-    trusted: Trusted,
+    auth: Auth,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    /// Whether nobody signs in, so that the local user is the only one there is.
-    is_single_user: bool,
 }
 
 impl std::fmt::Debug for Administration {
@@ -83,16 +80,10 @@ pub struct WayIn {
 }
 
 impl Administration {
-    /// Over an open database; these are believed whose address is whose.
+    /// Over an open database, where people are let in so.
     #[must_use]
-    pub fn new(store: Store, trusted: Trusted, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self { store, trusted, clock, rng, is_single_user: false }
-    }
-
-    /// The same where nobody signs in: its user can be named.
-    #[must_use]
-    pub fn in_single_user_mode(self, is_single_user: bool) -> Self {
-        Self { is_single_user, ..self }
+    pub fn new(store: Store, auth: Auth, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        Self { store, auth, clock, rng }
     }
 
     /// What whoever has the machine did.
@@ -158,8 +149,8 @@ impl Administration {
         Ok(user)
     }
 
-    /// Who has this id, or is the only one who signs in with this address, or has shown that it is theirs. Whoever merely
-    /// says that an address is theirs must be named by id.
+    /// Who has this id, or is the only one who was given this address here to sign in with, or has shown that it is theirs.
+    /// Whoever merely says that an address is theirs must be named by id, though they sign in with it.
     ///
     /// # Errors
     /// `not_found`, `user_ambiguous`.
@@ -176,8 +167,10 @@ impl Administration {
     }
 
     async fn find_by_address(&self, email: &Email) -> Result<User> {
-        let mut found = users::by_vouched_email(&Self::tenant(), &self.store, &email.key(), &self.trusted).await?;
-        if let Some(way_in) = credentials::by_address(&Self::tenant(), &self.store, email).await? {
+        let trusted = self.auth.trusted_with_addresses();
+        let mut found = users::by_vouched_email(&Self::tenant(), &self.store, &email.key(), &trusted).await?;
+        let way_in = credentials::by_address(&Self::tenant(), &self.store, email).await?;
+        if let Some(way_in) = way_in.filter(credentials::Found::names_its_user) {
             let user = self.get(way_in.credential.user_id).await?;
             found.retain(|other| other.id != user.id);
             found.push(user);
@@ -191,7 +184,7 @@ impl Administration {
             (None, _) => Err(Error::new(
                 Kind::NotFound,
                 "not_found",
-                "There is no such user: nobody signs in with this address, or has shown that it is theirs. `retinue user list` shows everybody: name them by id.",
+                "There is no such user: nobody was given this address here, or has shown that it is theirs. `retinue user list` shows everybody: name them by id.",
             )),
         }
     }
@@ -277,11 +270,11 @@ impl Administration {
         self.store.write(batch).await
     }
 
-    /// Lets somebody run the installation no longer; `declared` says whether the configuration declares others who do.
+    /// Lets somebody run the installation no longer.
     ///
     /// # Errors
     /// `not_admin`; `last_admin` if nobody else runs the installation.
-    pub async fn revoke_admin(&self, user: &User, declared: bool) -> Result<()> {
+    pub async fn revoke_admin(&self, user: &User) -> Result<()> {
         if !user.organization_admin {
             return Err(Error::conflict(
                 "not_admin",
@@ -289,9 +282,7 @@ impl Administration {
             ));
         }
         let mut batch = Batch::default();
-        if !declared {
-            users::require_other_admin_with(&Self::tenant(), &mut batch, user.id);
-        }
+        admin::keep_one_with((&self.auth, &self.store), &mut batch, user.id).await?;
         self.make_admin_with(&mut batch, user.id, false);
         self.store.write(batch).await
     }

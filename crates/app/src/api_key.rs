@@ -11,7 +11,6 @@ use retinue_model::api_key::{ApiKey, KeyScopes, KeyText};
 use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::error::Kind;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
-use retinue_model::user::User;
 use retinue_model::{ApiKeyId, Error, Name, Principal, Result, TeamId, UserId};
 use retinue_store::api_key as rows;
 use retinue_store::api_key::Place;
@@ -197,53 +196,60 @@ impl Visit {
         let known = match self.api_keys.get(&hash, now).filter(|_| self.sessions.is_heard()) {
             Some(known) => known,
             None => match load(self.app(), hash).await? {
-                Some(known) => known,
-                None => return Err(self.refuse_key(hash).await),
+                Loaded::Counts(known) => known,
+                Loaded::Refused(found) => return Err(self.refuse_key(found.as_deref()).await),
             },
         };
         if known.has_ended() || known.is_over(now) {
-            return Err(self.refuse_key(hash).await);
+            let found = rows::find(&self.tenant(), &self.store, hash).await.ok().flatten();
+            return Err(self.refuse_key(found.as_ref()).await);
         }
         note_use(self.app(), &known, now);
         Ok(self.known_by_key(known))
     }
 
-    /// Tells in the trail why a key does not count, within the bound of what strangers can have told. Whoever shows it hears
-    /// the same of all.
-    async fn refuse_key(&self, hash: KeyHash) -> Error {
-        let error = rows::invalid();
-        let Some(left_out) = self.admits(&error) else { return error };
-        let note = self.note((Actor::Stranger, "api_key"), Told::CredentialRefused);
-        let note = match rows::find(&self.tenant(), &self.store, hash).await.ok().flatten() {
-            None => note.refused("key_unknown"),
-            Some((key, owner)) => {
-                let note = note.on("api_key", key.id).about(owner.id).of_team(key.team_id);
-                note.refused(match (key.revoked_at, owner.disabled_at) {
-                    (Some(_), _) => "key_revoked",
-                    (None, Some(_)) => "user_disabled",
-                    (None, None) => "key_expired",
-                })
-            }
+    /// Tells in the trail why a key does not count, within the bound of what strangers can have told; of each that is known
+    /// at least once. Whoever shows it hears the same of all.
+    async fn refuse_key(&self, found: Option<&rows::Found>) -> Error {
+        let reason = match found {
+            None => "key_unknown",
+            // It ended at this very moment.
+            Some(found) => found.refusal(self.now()).unwrap_or("key_revoked"),
         };
-        self.tell_refused(note, left_out).await;
-        error
+        if let Some(left_out) = self.admits_key(reason, found.map(|found| found.key.id)) {
+            let note = self.note((Actor::Stranger, "api_key"), Told::CredentialRefused).refused(reason);
+            let note = match found {
+                Some(rows::Found { key, owner, .. }) => note.on("api_key", key.id).about(owner.id).of_team(key.team_id),
+                None => note,
+            };
+            self.tell_refused(note, left_out).await;
+        }
+        rows::invalid()
     }
 }
 
+/// What was read of a key.
+pub(crate) enum Loaded {
+    /// It counts.
+    Counts(Arc<KnownKey>),
+    /// It does not; what is known of it.
+    Refused(Option<Box<rows::Found>>),
+}
+
 /// Reads a key, and keeps it if it counts.
-pub(crate) async fn load(app: &App, hash: KeyHash) -> Result<Option<Arc<KnownKey>>> {
+pub(crate) async fn load(app: &App, hash: KeyHash) -> Result<Loaded> {
     loop {
         let (epoch, read_at) = (app.api_keys.epoch(), app.now());
         let found = rows::find(&app.tenant(), &app.store, hash).await?;
-        let counts = |key: &ApiKey, owner: &User| key.revoked_at.is_none() && owner.disabled_at.is_none();
-        let Some((key, owner)) = found.filter(|(key, owner)| counts(key, owner)) else {
+        let Some(rows::Found { key, owner, .. }) = found.clone().filter(|found| found.refusal(read_at).is_none())
+        else {
             app.api_keys.end(&hash);
-            return Ok(None);
+            return Ok(Loaded::Refused(found.map(Box::new)));
         };
         let principal = Principal::of_key(&key, admin::is_admin(app, &owner).await?);
         let teams = user::teams_of(app, &principal).await?;
         if let Some(known) = app.api_keys.put(KnownKey::new(hash, (key, owner), (principal, teams), read_at), epoch) {
-            return Ok(Some(known));
+            return Ok(Loaded::Counts(known));
         }
     }
 }
@@ -251,7 +257,7 @@ pub(crate) async fn load(app: &App, hash: KeyHash) -> Result<Option<Arc<KnownKey
 /// Reads a key again, and ends it if it does not count any more.
 pub(crate) async fn recheck(app: &App, known: &KnownKey) {
     // What can't be read is not known to be good.
-    if known.is_over(app.now()) || !matches!(load(app, known.hash).await, Ok(Some(_))) {
+    if known.is_over(app.now()) || !matches!(load(app, known.hash).await, Ok(Loaded::Counts(_))) {
         app.api_keys.end(&known.hash);
     }
 }

@@ -5,6 +5,7 @@ use retinue_model::session::Method;
 use retinue_model::{Error, Result, identity};
 use retinue_oidc::Provider;
 use retinue_store::identity::Trusted;
+use retinue_store::membership::Comers;
 
 use crate::admin::Declared;
 use crate::group_rule::GroupRule;
@@ -110,6 +111,11 @@ impl Auth {
     #[must_use]
     pub fn is_single_user(&self) -> bool {
         self.mode == Mode::SingleUser
+    }
+
+    /// Who counts among those who may come in.
+    pub(crate) fn comers(&self) -> Comers {
+        if self.is_single_user() { Comers::Anybody } else { Comers::WhoSignsIn }
     }
 
     /// Whether people may come in by an address: with a password, or a link by mail.

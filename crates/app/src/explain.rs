@@ -51,6 +51,32 @@ impl Resource {
         }
     }
 
+    /// What it is.
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Organization => Kind::Organization,
+            Self::Team(_) => Kind::Team,
+            Self::Agent(_) => Kind::Agent,
+            Self::Thread(_) => Kind::Thread,
+            Self::ApiKey(_) => Kind::ApiKey,
+            Self::User(_) => Kind::User,
+        }
+    }
+
+    /// Requires that some door does the action to such a thing.
+    ///
+    /// # Errors
+    /// `invalid_resource`
+    fn require_fit(self, action: Action) -> Result<()> {
+        let fitting = fitting(action);
+        if fitting.contains(&self.kind()) {
+            return Ok(());
+        }
+        let words: Vec<_> = fitting.iter().map(|kind| kind.words()).collect();
+        let (action, words) = (action.as_str(), words.join(", or "));
+        Err(Error::invalid("invalid_resource", format!("{action} is done to something else: give {words}.")))
+    }
+
     /// How people stand to it.
     ///
     /// # Errors
@@ -75,8 +101,70 @@ impl Resource {
                 let key = keys::get(&tenant, store, id).await?.ok_or_else(keys::missing)?;
                 Ok(Thing { team: Some(key.team_id), of: Some(key.user_id), ..Thing::default() })
             }
-            Self::User(id) => Ok(Thing { of: Some(id), ..Thing::default() }),
+            Self::User(id) => {
+                users::get(&tenant, store, id).await?.ok_or_else(users::missing)?;
+                Ok(Thing { of: Some(id), ..Thing::default() })
+            }
         }
+    }
+}
+
+/// What kind of thing a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Organization,
+    Team,
+    Agent,
+    Thread,
+    ApiKey,
+    User,
+}
+
+impl Kind {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Organization => "`organization`",
+            Self::Team => "the id of a team",
+            Self::Agent => "the id of an agent",
+            Self::Thread => "the id of a thread",
+            Self::ApiKey => "the id of an API key",
+            Self::User => "the id of a user",
+        }
+    }
+}
+
+/// To what an action is done.
+const fn fitting(action: Action) -> &'static [Kind] {
+    match action {
+        Action::UserList
+        | Action::TeamCreate
+        | Action::TeamList
+        | Action::AuditRead
+        | Action::UsageRead
+        | Action::AccessExplain => &[Kind::Organization],
+        Action::UserDisable | Action::UserGrantAdmin | Action::UserOffboard => &[Kind::Organization, Kind::User],
+        Action::BudgetChange => &[Kind::Organization, Kind::Team, Kind::User],
+        Action::TeamRead
+        | Action::TeamChange
+        | Action::TeamDelete
+        | Action::MemberRead
+        | Action::MemberAdd
+        | Action::MemberChange
+        | Action::MemberRemove
+        | Action::MemberLeave
+        | Action::InvitationRead
+        | Action::InvitationCreate
+        | Action::InvitationRevoke
+        | Action::AgentCreate
+        | Action::KeyCreate
+        | Action::KeyReadOfTeam
+        | Action::AuditReadOfTeam
+        | Action::UsageReadOfTeam => &[Kind::Team],
+        Action::AgentRead | Action::AgentUse | Action::AgentChange | Action::AgentShare | Action::AgentDelete => {
+            &[Kind::Agent]
+        }
+        Action::KeyRevoke => &[Kind::ApiKey],
+        Action::ThreadUse => &[Kind::Thread],
     }
 }
 
@@ -121,7 +209,7 @@ fn words(who: &[crate::policy::Who]) -> String {
 /// Explains, for those who run the installation.
 ///
 /// # Errors
-/// `forbidden`; `not_found` if there is no such user or resource.
+/// `forbidden`; `not_found` if there is no such user or resource; `invalid_resource` if nothing of the kind can be done to it.
 pub async fn explain(ctx: &Context, user: UserId, action: Action, resource: Resource) -> Result<Explanation> {
     access::require_of_organization(ctx, Action::AccessExplain).await?;
     for_operator(ctx.app(), user, action, resource).await
@@ -130,10 +218,11 @@ pub async fn explain(ctx: &Context, user: UserId, action: Action, resource: Reso
 /// Explains, for whoever has the machine.
 ///
 /// # Errors
-/// `not_found` if there is no such user or resource.
+/// `not_found` if there is no such user or resource; `invalid_resource` if nothing of the kind can be done to it.
 pub async fn for_operator(app: &App, user: UserId, action: Action, resource: Resource) -> Result<Explanation> {
     let (tenant, store) = (app.tenant(), &app.store);
     let found = users::get(&tenant, store, user).await?.ok_or_else(users::missing)?;
+    resource.require_fit(action)?;
     let thing = resource.thing(app).await?;
     let (decision, facts) = access::decide_for(app, user, action, thing).await?;
     let membership = match thing.team {

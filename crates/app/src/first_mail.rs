@@ -15,7 +15,7 @@ use crate::{Visit, session, voucher};
 /// # Errors
 /// What keeps the tables from being read.
 pub(crate) async fn shuts_out(visit: &Visit, user: UserId, key: &str) -> Result<bool> {
-    Ok(!voucher::vouches_for(visit.app(), user, key).await? && opens_otherwise(visit, user).await?)
+    Ok(!voucher::vouches_for((&visit.auth, &visit.store), user, key).await? && opens_otherwise(visit, user).await?)
 }
 
 /// Whether a password or an identity opens an account.
@@ -39,7 +39,7 @@ pub(crate) async fn shown_with(
 ) -> Result<Option<Change>> {
     let (tenant, key, now) = (visit.tenant(), address.key(), visit.now());
     let mut change = None;
-    if !voucher::vouches_for(visit.app(), user.id, &key).await? {
+    if !voucher::vouches_for((&visit.auth, &visit.store), user.id, &key).await? {
         change = opens_otherwise(visit, user.id).await?.then_some(Change::OthersShutOut);
         // Whatever was found: more may be there once this is written.
         credentials::shut_with(&tenant, batch, user.id, &key, now);

@@ -257,7 +257,12 @@ pub async fn sign_in(visit: &Visit, proof: Proof, place: Place) -> Result<(User,
             let user = match row.user_id {
                 Some(user) => known(&visit, &row, user).await?,
                 None if visit.local()?.registration == Registration::Open => {
-                    let new = Newcomer { name: row.address.local_part().to_owned(), verified: true, password: None };
+                    let new = Newcomer {
+                        name: row.address.local_part().to_owned(),
+                        verified: true,
+                        claims: false,
+                        password: None,
+                    };
                     new.add_with(&visit, &mut batch, &row.address)
                 }
                 None => return Err(dead()),
@@ -373,7 +378,7 @@ pub async fn accept(visit: &Visit, token: &str, said: Accepted, place: Place) ->
             let hash = visit.hashing()?.hash(&password).await?;
             let mut batch = Batch::default();
             spend_with(&visit, &mut batch, &row);
-            let new = Newcomer { name, verified: false, password: Some(hash) };
+            let new = Newcomer { name, verified: false, claims: false, password: Some(hash) };
             let user = new.add_with(&visit, &mut batch, &row.address);
             rows::close_with(&visit.tenant(), &mut batch, Purpose::Invitation, &row.address, visit.now());
             let opened =

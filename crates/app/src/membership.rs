@@ -2,6 +2,7 @@
 
 use retinue_model::audit::Action as Told;
 use retinue_model::membership::{Membership, Origin, Role};
+use retinue_model::principal::LOCAL_USER;
 use retinue_model::user::User;
 use retinue_model::{Email, Error, Result, TeamId, UserId};
 use retinue_store::Batch;
@@ -28,7 +29,7 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-/// Who is meant: by id, or by an address that they sign in with, or that somebody trusted says is theirs.
+/// Who is meant: by id, or by an address that is known to be theirs.
 #[derive(Clone, Debug)]
 pub enum Named {
     /// By id.
@@ -67,14 +68,18 @@ pub(crate) async fn find(ctx: &Context, named: Named) -> Result<UserId> {
         Named::Id(id) => users::get(&tenant, store, id).await?,
         Named::Email(email) => by_address(ctx, &email).await?,
     };
-    found.filter(|user| user.disabled_at.is_none()).map(|user| user.id).ok_or_else(unknown)
+    // Nobody comes as the local user where people sign in.
+    let may_come = |user: &User| user.id != LOCAL_USER || ctx.auth.is_single_user();
+    found.filter(|user| user.disabled_at.is_none() && may_come(user)).map(|user| user.id).ok_or_else(unknown)
 }
 
-/// The only one who signs in with an address, or of whom somebody trusted says that it is theirs.
+/// The only one who signs in with an address that they have shown to be theirs or that whoever has the machine gave them, or
+/// of whom somebody trusted says that it is theirs.
 pub(crate) async fn by_address(ctx: &Context, email: &Email) -> Result<Option<User>> {
     let (tenant, store) = (ctx.tenant(), &ctx.store);
     let mut found = users::by_vouched_email(&tenant, store, &email.key(), &ctx.auth.trusted_with_addresses()).await?;
-    if let Some(way_in) = credentials::by_address(&tenant, store, email).await? {
+    let way_in = credentials::by_address(&tenant, store, email).await?;
+    if let Some(way_in) = way_in.filter(credentials::Found::names_its_user) {
         let user = users::get(&tenant, store, way_in.credential.user_id).await?;
         found.retain(|other| other.id != way_in.credential.user_id);
         found.extend(user);
@@ -127,7 +132,7 @@ pub async fn change(ctx: &Context, team: TeamId, user: UserId, role: Role) -> Re
     ctx.detached(move |ctx| async move {
         let (mut batch, scope) = (Batch::default(), grant.team()?);
         if role < Role::Admin {
-            rows::keep_admin_with(&scope, &mut batch, user);
+            rows::keep_admin_with(&scope, &mut batch, user, ctx.auth.comers());
         }
         grant.hold_with(&ctx, &mut batch);
         rows::change_with(&scope, &mut batch, user, (role, ctx.now()));
@@ -158,7 +163,7 @@ pub async fn remove(ctx: &Context, team: TeamId, user: UserId) -> Result<()> {
 
 async fn take_out(ctx: &Context, grant: Grant, before: &Membership) -> Result<()> {
     let (mut batch, team, user) = (Batch::default(), grant.team()?, before.user_id);
-    rows::keep_admin_with(&team, &mut batch, user);
+    rows::keep_admin_with(&team, &mut batch, user, ctx.auth.comers());
     grant.hold_with(ctx, &mut batch);
     rows::remove_with(&team, &mut batch, user, ctx.now());
     let note = ctx.note(Told::MembershipRemoved).on("team", team.id()).of_team(team.id()).about(user);

@@ -42,6 +42,8 @@ pub(crate) struct Newcomer {
     pub(crate) name: String,
     /// Whether they have opened a mail that went to their address.
     pub(crate) verified: bool,
+    /// Whether nothing is known of their address but that they say it.
+    pub(crate) claims: bool,
     /// What they sign in with, besides links.
     pub(crate) password: Option<PasswordHash>,
 }
@@ -65,6 +67,9 @@ impl Newcomer {
         let note = visit.note((Actor::User(user.id), "session"), Action::UserCreated);
         add_with(&visit.tenant(), batch, (&user, Some(address.key())), false, note);
         credentials::set_password_with(&visit.tenant(), batch, &credential);
+        if self.claims {
+            credentials::claim_with(&visit.tenant(), batch, user.id, now);
+        }
         user
     }
 }

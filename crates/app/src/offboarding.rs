@@ -178,7 +178,7 @@ async fn look(by: &By, id: UserId, choice: Choice) -> Result<Plan> {
     if by.user_id() == Some(id) {
         return Err(Error::conflict("offboards_oneself", "Nobody offboards themselves. Ask another administrator."));
     }
-    if admin::is_declared(app, &user).await? {
+    if admin::is_declared((&app.auth, &app.store), &user).await? {
         return Err(people::declared());
     }
     let before = so_far(app, id).await?.1;

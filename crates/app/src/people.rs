@@ -41,7 +41,7 @@ pub struct Change {
 }
 
 async fn seen(app: &App, user: User) -> Result<Seen> {
-    let is_declared = admin::is_declared(app, &user).await?;
+    let is_declared = admin::is_declared((&app.auth, &app.store), &user).await?;
     Ok(Seen { organization_admin: user.organization_admin || is_declared, is_declared, user })
 }
 
@@ -129,8 +129,8 @@ async fn write(ctx: &Context, before: Seen, (change, grants): (Change, Vec<Grant
         return Ok(());
     }
     let stops = disabled == Some(true) && before.organization_admin || admin == Some(false);
-    if stops && ctx.auth.admins.is_empty() {
-        rows::require_other_admin_with(&tenant, &mut batch, id);
+    if stops {
+        admin::keep_one_with((&ctx.auth, &ctx.store), &mut batch, id).await?;
     }
     match disabled {
         Some(true) => {

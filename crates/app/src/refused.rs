@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use retinue_model::audit::{Action, Actor};
 use retinue_model::error::Kind;
 use retinue_model::session::Method;
-use retinue_model::{Email, Error, Result};
+use retinue_model::{ApiKeyId, Email, Error, Result};
 use retinue_store::Batch;
 
 use crate::Visit;
@@ -21,6 +21,8 @@ const LINES: u32 = 10;
 /// How many lines there are in a span, but for the first of each reason.
 const LINES_IN_ALL: u32 = 600;
 const SPAN: SignedDuration = SignedDuration::from_mins(1);
+/// Of how many keys it is known in a span that they had a line of their own.
+const MOST_KEYS: usize = 10_000;
 /// How long it is remembered of a network how many lines were left out.
 const KEEP: SignedDuration = SignedDuration::from_mins(2);
 
@@ -35,6 +37,8 @@ struct Inner {
     reasons: HashMap<&'static str, Count>,
     /// Only those that had a line: no more than there can be lines while they are kept.
     networks: HashMap<(&'static str, Option<Key>), Count>,
+    /// Keys that had a line of their own, and when.
+    api_keys: HashMap<ApiKeyId, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,7 +78,7 @@ impl Refused {
         if inner.all.is_older(SPAN, now) {
             inner.forget_networks(now);
         }
-        let Inner { all, reasons, networks } = &mut *inner;
+        let Inner { all, reasons, networks, .. } = &mut *inner;
         if let Some(known) = networks.get_mut(&(code, network))
             && known.lines_at(now) == LINES
         {
@@ -92,6 +96,24 @@ impl Refused {
             count.lines += 1;
         }
         Some(LeftOut { here: std::mem::take(&mut known.left_out), elsewhere: std::mem::take(&mut reason.left_out) })
+    }
+
+    /// Whether a key that is known has not had a line in this span; then it has one now, whatever else was refused. So nobody
+    /// hides that they use one by showing others.
+    fn is_first_of_key(&self, id: ApiKeyId, now: Timestamp) -> bool {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |at: Timestamp| now.duration_since(at).abs() < SPAN;
+        if inner.api_keys.get(&id).is_some_and(|at| is_recent(*at)) {
+            return false;
+        }
+        if inner.api_keys.len() >= MOST_KEYS {
+            inner.api_keys.retain(|_, at| is_recent(*at));
+        }
+        let has_room = inner.api_keys.len() < MOST_KEYS;
+        if has_room {
+            inner.api_keys.insert(id, now);
+        }
+        has_room
     }
 }
 
@@ -164,10 +186,16 @@ impl Visit {
         }
     }
 
-    /// Whether there is room to tell of this one; if so, of how many before it was not told.
-    pub(crate) fn admits(&self, error: &Error) -> Option<u64> {
-        let left_out = self.refused.admit(error.code(), self.network(), self.now())?;
+    /// Whether there is room to tell of one more that was refused for this reason; if so, of how many before it was not told.
+    pub(crate) fn admits(&self, reason: &'static str) -> Option<u64> {
+        let left_out = self.refused.admit(reason, self.network(), self.now())?;
         Some(left_out.here + left_out.elsewhere)
+    }
+
+    /// The same of a key. The first time that one is refused which is known is always told.
+    pub(crate) fn admits_key(&self, reason: &'static str, id: Option<ApiKeyId>) -> Option<u64> {
+        let is_first = id.is_some_and(|id| self.refused.is_first_of_key(id, self.now()));
+        self.admits(reason).or_else(|| is_first.then_some(0))
     }
 
     /// Writes a note of what was refused.

@@ -110,7 +110,7 @@ pub async fn take_over(ctx: &Context) -> Result<()> {
         let (mut batch, mine) = (Batch::default(), ctx.principal().user_id());
         let user = rows::get(&ctx.tenant(), &ctx.store, mine).await?.ok_or_else(rows::missing)?;
         session::require_asking_with(&ctx, &mut batch)?;
-        if !admin::is_declared(ctx.app(), &user).await? {
+        if !admin::is_declared((&ctx.auth, &ctx.store), &user).await? {
             rows::require_admin_with(&ctx.tenant(), &mut batch, mine);
         }
         rows::hand_over_with(&ctx.tenant(), &mut batch, LOCAL_USER, mine);

@@ -5,24 +5,25 @@
 
 use retinue_model::identity::Identity;
 use retinue_model::{Result, UserId};
-use retinue_store::{credential, identity};
+use retinue_store::{Store, Tenant, credential, identity};
 
-use crate::App;
+use crate::Auth;
 
 /// Whether somebody who may says that this address, as it is compared, is this user's: a provider that is trusted with
 /// addresses (the only one there is, or one with `link_by_email`), or the owner of the address, by a link that was sent there.
-pub(crate) async fn vouches_for(app: &App, user: UserId, key: &str) -> Result<bool> {
-    let identities = identity::of_user(&app.tenant(), &app.store, user).await?;
-    if identities.iter().any(|identity| is_good(app, identity, key)) {
+pub(crate) async fn vouches_for((auth, store): (&Auth, &Store), user: UserId, key: &str) -> Result<bool> {
+    let tenant = Tenant::default_organization();
+    let identities = identity::of_user(&tenant, store, user).await?;
+    if identities.iter().any(|identity| is_good(auth, identity, key)) {
         return Ok(true);
     }
-    let found = credential::of_user(&app.tenant(), &app.store, user).await?;
+    let found = credential::of_user(&tenant, store, user).await?;
     Ok(found.is_some_and(|found| found.address_verified && found.credential.address.key() == key))
 }
 
-fn is_good(app: &App, identity: &Identity, key: &str) -> bool {
+fn is_good(auth: &Auth, identity: &Identity, key: &str) -> bool {
     let has_address = identity.email_key().as_deref() == Some(key);
     // What a provider said that had the same name before counts no more.
-    let is_trusted = app.auth.trusted_with_addresses().has(&identity.provider, &identity.issuer);
+    let is_trusted = auth.trusted_with_addresses().has(&identity.provider, &identity.issuer);
     has_address && identity.email_verified && is_trusted
 }

@@ -17,9 +17,8 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Administration> {
 
 /// The same over an open database.
 pub(crate) fn administration(config: &Config, store: Store) -> anyhow::Result<Administration> {
-    let trusted = config.auth.build(config, config.server.listen.0)?.trusted_with_addresses();
-    let administration = Administration::new(store, trusted, Arc::new(SystemClock), Arc::new(SystemRng::new()));
-    Ok(administration.in_single_user_mode(config.auth.is_single_user()))
+    let auth = config.auth.build(config, config.server.listen.0)?;
+    Ok(Administration::new(store, auth, Arc::new(SystemClock), Arc::new(SystemRng::new())))
 }
 
 /// The database.

@@ -131,8 +131,8 @@ pub(crate) async fn run(
             change(config, (&user, as_json), async |people, user| people.grant_admin(user).await, done).await
         }
         UserCommand::RevokeAdmin { user } => {
-            let (declared, done) = (!config.auth.admins.is_empty(), "is no administrator any more");
-            change(config, (&user, as_json), async |people, user| people.revoke_admin(user, declared).await, done).await
+            let done = "is no administrator any more";
+            change(config, (&user, as_json), async |people, user| people.revoke_admin(user).await, done).await
         }
         UserCommand::SetPassword { user } => set_password(config, &user, as_json).await,
         UserCommand::List => Ok(list(&open(config).await?.list_with_teams().await?, as_json)),

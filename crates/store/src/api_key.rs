@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use retinue_model::api_key::{ApiKey, KeyScopes};
 use retinue_model::error::Kind;
 use retinue_model::user::User;
-use retinue_model::{ApiKeyId, Error, Result, UserId};
+use retinue_model::{ApiKeyId, Error, Result, TeamId, UserId};
 
 use crate::batch::Batch;
 use crate::row::{Columns, Row};
@@ -20,10 +20,10 @@ pub(crate) mod sql {
             WHERE m.team_id = $8 AND m.user_id = $9 AND m.organization_id = $10 AND u.disabled_at IS NULL \
             AND (SELECT COUNT(*) FROM api_keys k WHERE k.user_id = $9 AND k.revoked_at IS NULL AND k.id <> $1) < $11 \
             ON CONFLICT (id) DO UPDATE SET id = excluded.id";
-        // A key counts only while its owner belongs to its team.
+        // A key counts only while its owner belongs to its team; of one that does not it is known whose it is all the same.
         FIND = "SELECT k.id, k.organization_id, k.user_id, k.team_id, k.name, k.prefix, k.scopes, k.created_at, k.expires_at, k.last_used_at, \
-            k.revoked_at, u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, u.disabled_at, u.created_at \
-            FROM api_keys k JOIN users u ON u.id = k.user_id JOIN memberships m ON m.team_id = k.team_id AND m.user_id = k.user_id \
+            k.revoked_at, u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, u.disabled_at, u.created_at, m.team_id \
+            FROM api_keys k JOIN users u ON u.id = k.user_id LEFT JOIN memberships m ON m.team_id = k.team_id AND m.user_id = k.user_id \
             WHERE k.key_hash = $1 AND k.organization_id = $2";
         LIST = "SELECT id, organization_id, user_id, team_id, name, prefix, scopes, created_at, expires_at, last_used_at, revoked_at \
             FROM api_keys WHERE user_id = $1 AND organization_id = $2 AND (created_at, id) < ($3, $4) \
@@ -98,15 +98,41 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, key: &ApiKey, (hash, most
     );
 }
 
-/// A key with this hash, and its owner, if the owner belongs to its team. Whether it was revoked, its time is over or its
-/// owner is shut out is the caller's to see.
+/// A key, with what must be known of its owner before it counts.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The key.
+    pub key: ApiKey,
+    /// Its owner.
+    pub owner: User,
+    /// Whether the owner belongs to its team.
+    pub is_member: bool,
+}
+
+impl Found {
+    /// Why it does not count at this time, for the trail: the stable code of it.
+    #[must_use]
+    pub fn refusal(&self, now: Timestamp) -> Option<&'static str> {
+        let Self { key, owner, is_member } = self;
+        match key.revoked_at {
+            // Whoever is out of the team has lost it by that.
+            _ if !is_member => Some("membership_ended"),
+            Some(_) => Some("key_revoked"),
+            None if owner.disabled_at.is_some() => Some("user_disabled"),
+            None => key.expires_at.filter(|at| *at <= now).map(|_| "key_expired"),
+        }
+    }
+}
+
+/// The key with this hash, and its owner. Whether it counts is the caller's to see.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn find(tenant: &Tenant, store: &Store, hash: [u8; 32]) -> Result<Option<(ApiKey, User)>> {
+pub async fn find(tenant: &Tenant, store: &Store, hash: [u8; 32]) -> Result<Option<Found>> {
     let read = |row: &Row<'_>| {
         let mut columns = row.columns();
-        Ok((read(&mut columns)?, user::read(&mut columns)?))
+        let (key, owner) = (read(&mut columns)?, user::read(&mut columns)?);
+        Ok(Found { key, owner, is_member: columns.take::<Option<TeamId>>()?.is_some() })
     };
     store.query_one(&sql::FIND, &params![hash, tenant.id()], read).await
 }

@@ -12,9 +12,9 @@ use crate::{Store, System, Tenant};
 
 pub(crate) mod sql {
     super::statements! {
-        BY_ADDRESS = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, c.address_verified_at, u.disabled_at \
+        BY_ADDRESS = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, c.address_verified_at, c.claimed_at, u.disabled_at \
             FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.organization_id = $1 AND c.address = $2";
-        OF_USER = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, c.address_verified_at, u.disabled_at \
+        OF_USER = "SELECT c.user_id, c.address, c.password_hash, c.updated_at, c.address_verified_at, c.claimed_at, u.disabled_at \
             FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.user_id = $1 AND c.organization_id = $2";
         // A user of another organization is not there.
         SET_PASSWORD = "INSERT INTO credentials (user_id, organization_id, address, password_hash, updated_at) \
@@ -40,6 +40,7 @@ pub(crate) mod sql {
             WHERE user_id = $2 AND organization_id = $3 AND address = $4 AND address_verified_at IS NULL";
         DROP_IDENTITIES = "DELETE FROM identities WHERE user_id = $1 AND organization_id = $2 AND EXISTS (SELECT 1 \
             FROM credentials c WHERE c.user_id = $1 AND c.address = $3 AND c.address_verified_at IS NULL)";
+        CLAIM = "UPDATE credentials SET claimed_at = $1 WHERE user_id = $2 AND organization_id = $3";
         VERIFY = "UPDATE credentials SET address_verified_at = $1 \
             WHERE user_id = $2 AND organization_id = $3 AND address = $4";
     }
@@ -52,6 +53,8 @@ pub struct Found {
     pub credential: Credential,
     /// Whether the user has opened a mail that went to its address.
     pub address_verified: bool,
+    /// Whether somebody merely said that the address is theirs when they became a user.
+    pub is_claimed: bool,
     /// When the user was disabled, if they are.
     pub disabled_at: Option<Timestamp>,
 }
@@ -64,8 +67,17 @@ fn read(row: &Row<'_>) -> Result<Found> {
         password_hash: columns.take::<Option<String>>()?.map(PasswordHash::new),
         updated_at: columns.take()?,
     };
-    let verified_at: Option<Timestamp> = columns.take()?;
-    Ok(Found { credential, address_verified: verified_at.is_some(), disabled_at: columns.take()? })
+    let (verified_at, claimed_at): (Option<Timestamp>, Option<Timestamp>) = (columns.take()?, columns.take()?);
+    let (address_verified, is_claimed) = (verified_at.is_some(), claimed_at.is_some());
+    Ok(Found { credential, address_verified, is_claimed, disabled_at: columns.take()? })
+}
+
+impl Found {
+    /// Whether the address says who is meant: its user has shown that it is theirs, or whoever has the machine gave it to them.
+    #[must_use]
+    pub const fn names_its_user(&self) -> bool {
+        self.address_verified || !self.is_claimed
+    }
 }
 
 fn no_user() -> Error {
@@ -98,6 +110,11 @@ pub fn set_password_with(tenant: &Tenant, batch: &mut Batch, credential: &Creden
     let hash = credential.password_hash.as_ref().map(|hash| hash.as_str().to_owned());
     let params = params![credential.address.key(), hash, credential.updated_at, credential.user_id, tenant.id()];
     batch.require(&sql::SET_PASSWORD, params, no_user);
+}
+
+/// Notes, when the batch is written, that of a user's address nothing is known but that they say it.
+pub fn claim_with(tenant: &Tenant, batch: &mut Batch, user: UserId, now: Timestamp) {
+    batch.write(&sql::CLAIM, params![now, user, tenant.id()]);
 }
 
 /// Requires, when the batch is written, that a user's password is still the one of `old`, and keeps it as `new`: `not_found`

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use retinue_model::membership::{Evidence, Membership, Role};
+use retinue_model::principal::LOCAL_USER;
 use retinue_model::team::Team;
 use retinue_model::{Error, Result, TeamId, UserId};
 
@@ -48,12 +49,31 @@ pub(crate) mod sql {
         // To come after the team is held.
         KEEP_ADMIN = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2 \
             AND (EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
-            WHERE m.team_id = $1 AND m.role = 'admin' AND m.user_id <> $3 AND u.disabled_at IS NULL) \
+            WHERE m.team_id = $1 AND m.role = 'admin' AND m.user_id NOT IN ($3, $4) AND u.disabled_at IS NULL) \
             OR NOT EXISTS (SELECT 1 FROM memberships o WHERE o.team_id = $1 AND o.user_id = $3 AND o.role = 'admin'))";
         OTHER_ADMIN = "SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.team_id = $1 \
-            AND m.organization_id = $2 AND m.role = 'admin' AND m.user_id <> $3 AND u.disabled_at IS NULL LIMIT 1";
+            AND m.organization_id = $2 AND m.role = 'admin' AND m.user_id NOT IN ($3, $4) AND u.disabled_at IS NULL LIMIT 1";
         REQUIRE_ROLE = "UPDATE memberships SET role = role WHERE team_id = $1 AND user_id = $2 AND organization_id = $3 \
             AND (role = $4 OR role = 'admin' OR (role = 'editor' AND CAST($5 AS BIGINT) = 1))";
+    }
+}
+
+/// Who counts among those who may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comers {
+    /// Nobody signs in: the local user counts.
+    Anybody,
+    /// Whoever may sign in. As the local user nobody comes.
+    WhoSignsIn,
+}
+
+impl Comers {
+    /// The one who does not count.
+    fn but(self) -> UserId {
+        match self {
+            Self::Anybody => UserId::new(uuid::Uuid::nil()),
+            Self::WhoSignsIn => LOCAL_USER,
+        }
     }
 }
 
@@ -221,20 +241,20 @@ pub fn remove_with(team: &TeamScope, batch: &mut Batch, user: UserId, now: Times
 
 /// Refuses the batch if a member is the only admin of the team who may come in: `last_admin`. The team is held until it is
 /// written, so that of two who go at once one stays.
-pub fn keep_admin_with(team: &TeamScope, batch: &mut Batch, user: UserId) {
+pub fn keep_admin_with(team: &TeamScope, batch: &mut Batch, user: UserId, among: Comers) {
     let last = || {
         Error::conflict("last_admin", "This is the only admin of the team. Make somebody else an admin of it first.")
     };
     team::hold_with(team, batch);
-    batch.require(&sql::KEEP_ADMIN, params![team.id(), team.organization(), user], last);
+    batch.require(&sql::KEEP_ADMIN, params![team.id(), team.organization(), user, among.but()], last);
 }
 
-/// Whether somebody else is an admin of the team who may come in.
+/// Whether somebody else is an admin of the team who may sign in.
 ///
 /// # Errors
 /// What the engine says.
 pub async fn has_other_admin(team: &TeamScope, store: &Store, user: UserId) -> Result<bool> {
-    let params = params![team.id(), team.organization(), user];
+    let params = params![team.id(), team.organization(), user, Comers::WhoSignsIn.but()];
     let found: Option<UserId> = store.query_one(&sql::OTHER_ADMIN, &params, |row| row.columns().take()).await?;
     Ok(found.is_some())
 }

@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use retinue_model::offboarding::Contents;
+use retinue_model::principal::LOCAL_USER;
 use retinue_model::team::Team;
 use retinue_model::{AgentId, ApiKeyId, Error, InvitationId, Result, RunId, TeamId, ThreadId, UserId};
 use uuid::Uuid;
@@ -39,7 +40,7 @@ pub(crate) mod sql {
             AND r.status IN ('queued', 'running') LIMIT 1";
         ALONE_IN = "SELECT t.id, t.slug, t.name, t.created_at, t.updated_at FROM memberships m JOIN teams t ON t.id = m.team_id \
             WHERE m.user_id = $1 AND m.organization_id = $2 AND m.role = 'admin' AND NOT EXISTS (SELECT 1 FROM memberships o \
-            JOIN users u ON u.id = o.user_id WHERE o.team_id = m.team_id AND o.role = 'admin' AND o.user_id <> $1 \
+            JOIN users u ON u.id = o.user_id WHERE o.team_id = m.team_id AND o.role = 'admin' AND o.user_id NOT IN ($1, $3) \
             AND u.disabled_at IS NULL) ORDER BY t.id LIMIT 1000";
         ADMIN_OF = "SELECT team_id FROM memberships WHERE user_id = $1 AND organization_id = $2 AND role = 'admin' \
             ORDER BY team_id LIMIT 1000";
@@ -144,12 +145,12 @@ pub async fn is_at_work(tenant: &Tenant, store: &Store, user: UserId) -> Result<
     Ok(found.is_some())
 }
 
-/// The teams of which somebody is the only admin who may come in. The first 1,000.
+/// The teams of which somebody is the only admin who may sign in. The first 1,000.
 ///
 /// # Errors
 /// What the engine says.
 pub async fn alone_in(tenant: &Tenant, store: &Store, user: UserId) -> Result<Vec<Team>> {
-    store.query(&sql::ALONE_IN, &params![user, tenant.id()], |row| team::read(&mut row.columns())).await
+    store.query(&sql::ALONE_IN, &params![user, tenant.id(), LOCAL_USER], |row| team::read(&mut row.columns())).await
 }
 
 /// The teams of which somebody is an admin, in the order in which they are to be held. The first 1,000.

@@ -245,6 +245,12 @@ fn last_admin() -> Error {
     )
 }
 
+/// Refuses the batch if somebody may not come in whom the configuration declares an administrator: `last_admin`. Until it is
+/// written nobody else can shut them out.
+pub fn require_admin_to_come_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
+    batch.require(&sql::REQUIRE_ENABLED, params![id, tenant.id()], last_admin);
+}
+
 /// Refuses the batch if nobody else of the organization is an administrator who may come in: `last_admin`.
 pub fn require_other_admin_with(tenant: &Tenant, batch: &mut Batch, id: UserId) {
     batch.require(&sql::REQUIRE_OTHER_ADMIN, params![tenant.id(), id, true], last_admin);

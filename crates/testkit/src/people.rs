@@ -140,8 +140,8 @@ impl TestApp {
     pub async fn administration(&self) -> Administration {
         let store = Store::open_beside(self.database.location()).await.unwrap();
         let rng = Arc::new(CountingRng::apart());
-        let trusted = self.app.auth().trusted_with_addresses();
-        Administration::new(store, trusted, Arc::clone(&self.clock) as Arc<dyn Clock>, rng)
+        let auth = self.app.auth().clone();
+        Administration::new(store, auth, Arc::clone(&self.clock) as Arc<dyn Clock>, rng)
     }
 
     /// Adds somebody who signs in with this address, with a password or without.

@@ -75,7 +75,7 @@ impl Administration {
         }
         let (mut batch, scope) = (Batch::default(), Self::team_scope(team));
         if role < Role::Admin {
-            rows::keep_admin_with(&scope, &mut batch, user.id);
+            rows::keep_admin_with(&scope, &mut batch, user.id, self.auth.comers());
         }
         rows::change_with(&scope, &mut batch, user.id, (role, self.now()));
         let note = self.note(Told::MembershipChanged).on("team", team.id).of_team(team.id).about(user.id);
@@ -92,7 +92,7 @@ impl Administration {
     pub async fn remove_member(&self, team: &Team, user: &User) -> Result<()> {
         let before = self.member(team, user).await?;
         let (mut batch, scope) = (Batch::default(), Self::team_scope(team));
-        rows::keep_admin_with(&scope, &mut batch, user.id);
+        rows::keep_admin_with(&scope, &mut batch, user.id, self.auth.comers());
         rows::remove_with(&scope, &mut batch, user.id, self.now());
         let note = self.note(Told::MembershipRemoved).on("team", team.id).of_team(team.id).about(user.id);
         note.with("role_before", before.role.as_str()).write(&Self::tenant(), &mut batch);

@@ -42,7 +42,7 @@ impl Administration {
     /// `not_found`, `user_ambiguous`.
     pub async fn find_any(&self, named: &str) -> Result<User> {
         let is_local = named == "local" || named.parse::<UserId>().is_ok_and(|id| id == LOCAL_USER);
-        if self.is_single_user && is_local {
+        if self.auth.is_single_user() && is_local {
             let found = users::get(&Self::tenant(), &self.store, LOCAL_USER).await?;
             return found.ok_or_else(users::missing);
         }

@@ -130,7 +130,7 @@ pub async fn accept(ctx: &Context, token: &str) -> Result<TeamId> {
         let valid = find(&visit, &token).await?;
         let Invitation { team_id, role, .. } = valid.found.invitation;
         if let Some(address) = &valid.found.invitation.address
-            && !voucher::vouches_for(ctx.app(), user, address).await?
+            && !voucher::vouches_for((&ctx.auth, &ctx.store), user, address).await?
         {
             return Err(for_another());
         }

@@ -78,7 +78,7 @@ pub async fn register(visit: &Visit, token: &str, said: Joining, place: Place) -
             let password = NewPassword::new(said.password, Some(&address))?;
             let hash = visit.hashing()?.hash(&password).await?;
             let mut batch = Batch::default();
-            let new = Newcomer { name, verified: is_bound, password: Some(hash) };
+            let new = Newcomer { name, verified: is_bound, claims: !is_bound, password: Some(hash) };
             let user = new.add_with(&visit, &mut batch, &address);
             if is_bound {
                 users::verify_with(&visit.tenant(), &mut batch, user.id, address.key(), visit.now());

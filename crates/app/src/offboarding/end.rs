@@ -7,7 +7,7 @@ use retinue_store::Batch;
 use retinue_store::{api_key as keys, membership as memberships, offboarding as rows, user as users};
 
 use super::{Plan, Work};
-use crate::{access, people, session};
+use crate::{access, admin, people, session};
 
 /// Of most things, so many in one batch.
 const AT_ONCE: i64 = 100;
@@ -18,16 +18,14 @@ impl Work {
         let (app, id, mut batch) = (self.by.app().clone(), self.report.user_id, Batch::default());
         let (tenant, now) = (app.tenant(), app.now());
         if plan.user.organization_admin {
-            if app.auth.admins.is_empty() {
-                users::require_other_admin_with(&tenant, &mut batch, id);
-            }
+            admin::keep_one_with((&app.auth, &app.store), &mut batch, id).await?;
             users::make_admin_with(&tenant, &mut batch, id, (false, now));
             self.note(Told::AdminRevoked).on("user", id).write(&tenant, &mut batch);
             self.report.ended.organization_admin = true;
         }
         self.hand_over_teams_with(plan, &mut batch).await?;
         for team in rows::admin_of(&tenant, &app.store, id).await? {
-            memberships::keep_admin_with(&access::of_leaver(&tenant, team), &mut batch, id);
+            memberships::keep_admin_with(&access::of_leaver(&tenant, team), &mut batch, id, app.auth.comers());
         }
         people::shut_out_with(&app, &mut batch, id);
         rows::drop_password_with(&tenant, &mut batch, id, now);

@@ -118,6 +118,11 @@ async fn what_does_not_exist_is_not_explained(app: TestApp, provider: IdentityPr
         (format!("usr_{nil}"), "team.create", "organization".to_owned(), 404),
         (id.clone(), "agent.eat", "organization".to_owned(), 400),
         (id.clone(), "agent.use", "msg_1".to_owned(), 400),
+        (id.clone(), "user.disable", format!("usr_{nil}"), 404),
+        (id.clone(), "thread.use", id.clone(), 400),
+        (id.clone(), "api_key.revoke", id.clone(), 400),
+        (id.clone(), "team.read", "organization".to_owned(), 400),
+        (id.clone(), "audit.read", "team_00000000000000000000000001".to_owned(), 400),
         ("ada".to_owned(), "agent.use", "organization".to_owned(), 400),
     ] {
         let path = format!("/api/access/explain?user={user}&action={action}&resource={resource}");

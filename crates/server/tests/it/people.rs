@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
 
+mod declared;
 mod race;
 
 with_people_on_both_engines! {

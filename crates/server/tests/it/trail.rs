@@ -30,6 +30,7 @@ with_people_on_both_engines! {
     a_list_goes_on_where_it_ended,
     a_page_asks_for_names_once,
     a_key_that_does_not_count_is_told_with_the_reason,
+    that_a_revoked_key_is_used_is_not_hidden,
 }
 
 fn actions(list: &Value) -> Vec<&str> {
@@ -111,6 +112,11 @@ async fn a_key_that_does_not_count_is_told_with_the_reason(app: TestApp, provide
     let (text, id) = key(&ada, &ops, &["threads:read"]).await;
     let soon = json!({ "team_id": ops, "name": "short", "expires_at": (app.clock.now() + Duration::from_mins(5)).to_string() });
     let short = ada.send_json(Method::POST, "/api/api-keys", &soon, 201).await;
+    let other = team(&admin, "Other").await;
+    join(&admin, &other, &ada, "viewer").await;
+    let (left, left_id) = key(&ada, &other, &["threads:read"]).await;
+    let membership = format!("/api/teams/{other}/members/{}", ada.id().await);
+    assert_eq!(admin.status(Method::DELETE, &membership).await, 204);
     app.clock.advance(Duration::from_mins(5));
     assert_eq!(ada.status(Method::DELETE, &format!("/api/api-keys/{id}")).await, 204);
     let mut watch = Watch::over(&app).await;
@@ -118,6 +124,7 @@ async fn a_key_that_does_not_count_is_told_with_the_reason(app: TestApp, provide
     for (text, reason, target) in [
         (text.as_str(), "key_revoked", Some(id.as_str())),
         (short["key"].as_str().unwrap(), "key_expired", short["id"].as_str()),
+        (&left, "membership_ended", Some(left_id.as_str())),
         (&unknown, "key_unknown", None),
     ] {
         watch.hides(text);
@@ -129,8 +136,32 @@ async fn a_key_that_does_not_count_is_told_with_the_reason(app: TestApp, provide
     for _ in 0..20 {
         assert_eq!(app.request(Method::GET, "/auth/me").bearer_auth(&unknown).send().await.unwrap().status(), 401);
     }
-    assert_eq!(watch.told().await.len(), 7, "ten in a minute, with those before");
+    assert_eq!(watch.told().await.len(), 9, "ten of a reason in a minute, with the one before");
     watch.is_whole().await;
+}
+
+/// By whoever shows many others.
+async fn that_a_revoked_key_is_used_is_not_hidden(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    let (mine, other) = (key(&ada, &ops, &["threads:read"]).await, key(&ada, &ops, &["threads:read"]).await);
+    for (_, id) in [&mine, &other] {
+        assert_eq!(ada.status(Method::DELETE, &format!("/api/api-keys/{id}")).await, 204);
+    }
+    let shows = async |text: &str, times: u32| {
+        for _ in 0..times {
+            assert_eq!(app.request(Method::GET, "/auth/me").bearer_auth(text).send().await.unwrap().status(), 401);
+        }
+    };
+    shows(KeyText::of_bits([7; 32]).expose(), 20).await;
+    shows(&other.0, 20).await;
+    let mut watch = Watch::over(&app).await;
+    shows(&mine.0, 2).await;
+    let refused = watch.one(Action::CredentialRefused).await;
+    is_refused(&refused, "api_key", "key_revoked");
+    assert_eq!(refused.target.map(|target| target.id), Some(mine.1));
+    assert_eq!((refused.user_id, refused.team_id), (ada.id().await.parse().ok(), ops.parse().ok()));
 }
 
 /// However many people there are on it.

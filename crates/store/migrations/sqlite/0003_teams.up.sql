@@ -280,6 +280,10 @@ CREATE TRIGGER threads_search_update AFTER UPDATE OF title ON threads WHEN old.t
   INSERT INTO thread_search (rowid, title) VALUES (new.number, new.title);
 END;
 
+-- When somebody said that the address is theirs, by which nobody is named until a mail shows it. None where whoever has the
+-- machine gave it, or a mail led to it.
+ALTER TABLE credentials ADD COLUMN claimed_at INTEGER;
+
 -- With which version of its agent, and through which key.
 ALTER TABLE runs ADD COLUMN agent_version INTEGER;
 ALTER TABLE runs ADD COLUMN api_key_id BLOB;

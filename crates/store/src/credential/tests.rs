@@ -48,7 +48,7 @@ async fn lives(store: &Store) {
     }
     let found = by_address(&US, store, &email("aDA@example.COM")).await.unwrap().unwrap();
     let expected = Credential { address: email("ada@example.com"), ..first };
-    assert_eq!(found, Found { credential: expected, address_verified: false, disabled_at: None });
+    assert_eq!(found, Found { credential: expected, address_verified: false, is_claimed: false, disabled_at: None });
 
     // Another password; the address stays.
     let second = Credential { updated_at: LATER, ..credential(LOCAL_USER, "other@example.com", Some("$one")) };

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use retinue_model::membership::{Evidence, Membership, Role};
 use retinue_model::{Error, UserId};
 
+use super::Comers;
 use crate::batch::Batch;
 use crate::statement::statements;
 use crate::value::params;
@@ -62,7 +63,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, new: &Membership) {
 pub fn change_with(scope: &TeamScope, batch: &mut Batch, given: &Given, before: Role) {
     let Given { user, role, evidence } = given;
     if before == Role::Admin {
-        super::keep_admin_with(scope, batch, *user);
+        super::keep_admin_with(scope, batch, *user, Comers::WhoSignsIn);
     }
     let params = params![
         role.as_str(),
@@ -104,7 +105,7 @@ pub fn remove_with(
     (role, now): (Role, Timestamp),
 ) {
     if role == Role::Admin {
-        super::keep_admin_with(scope, batch, user);
+        super::keep_admin_with(scope, batch, user, Comers::WhoSignsIn);
     } else {
         team::hold_with(scope, batch);
     }

@@ -14,6 +14,7 @@ on_both_databases! {
     whoever_got_the_mail_makes_an_account_in_the_team,
     a_link_that_did_not_go_by_mail_shows_nobody_s_address,
     whoever_has_a_link_makes_an_account_with_an_address_of_which_nothing_is_known,
+    whoever_merely_says_an_address_is_not_meant_by_it,
     an_invitation_lets_nobody_in_where_nobody_registers,
     of_two_who_make_an_account_at_once_one_does,
     mails_are_counted_as_others_are,
@@ -194,4 +195,43 @@ async fn mails_are_counted_as_others_are(database: Database) {
     assert_eq!(refused, (429, json!("too_many_attempts")));
     let listed = admin.get(&path).await;
     assert_eq!(listed["data"].as_array().unwrap().len(), made, "what is not sent is not made either");
+}
+
+/// Until a mail shows that it is theirs. Whoever was given it on the machine is meant at once.
+async fn whoever_merely_says_an_address_is_not_meant_by_it(database: Database) {
+    let post = LetterBox::open().await;
+    let (app, admin, ops) = start(database, Registration::Invite, Some(post.port())).await;
+    let other = team(&admin, "Other").await;
+    let (_, path) = invite(&admin, &ops, &json!({ "role": "viewer" })).await;
+    let said = json!({ "invitation": token(&path), "name": "Eve", "password": PASSWORD, "email": "ceo@example.com" });
+    let (eve, status, _) = register(&app, &said).await;
+    assert_eq!(status, 201);
+    let members = format!("/api/teams/{other}/members");
+    let ceo = json!({ "email": "CEO@example.com", "role": "admin" });
+    assert_eq!(admin.send_json(Method::POST, &members, &ceo, 400).await["code"], "user_unknown");
+    let administration = app.administration().await;
+    let found = administration.find("ceo@example.com").await.map_err(|error| error.code());
+    assert_eq!(found.map(|user| user.id), Err("not_found"));
+    assert_eq!(administration.find(&eve.id().await).await.unwrap().name, "Eve", "by id");
+    let user = administration.find(&eve.id().await).await.unwrap();
+    administration.set_password(&user, app.hash(PASSWORD).await).await.unwrap();
+    assert_eq!(administration.find("ceo@example.com").await.unwrap_err().code(), "not_found", "it is still a claim");
+
+    let given = app.add_user("boss2@example.com", None).await;
+    assert_eq!(administration.find("boss2@example.com").await.unwrap().id, given.id);
+    let named = json!({ "email": "boss2@example.com", "role": "viewer" });
+    assert_eq!(admin.send_json(Method::POST, &members, &named, 201).await["user_id"], json!(given.id.to_string()));
+
+    let owner = Person::stranger(&app);
+    owner.post("/auth/magic-link", &json!({ "email": "ceo@example.com" })).await;
+    let mail = loop {
+        let mail = post.next().await;
+        if mail.text().contains("/auth/magic-link") {
+            break mail;
+        }
+    };
+    let (_, opens) = link(&app, &mail);
+    assert_eq!(owner.post("/auth/magic-link/verify", &json!({ "token": opens })).await.0, 200);
+    let made = admin.send_json(Method::POST, &members, &ceo, 201).await;
+    assert_eq!(made["user_id"], json!(owner.id().await), "a mail showed it");
 }

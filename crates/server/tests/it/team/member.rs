@@ -14,6 +14,7 @@ with_people_on_both_engines! {
     of_two_admins_who_take_each_other_s_role_one_stays,
     a_list_of_members_goes_on_where_it_ended,
     whoever_is_named_may_come_in_and_is_known_by_somebody_trusted,
+    as_the_local_user_nobody_runs_a_team_where_people_sign_in,
 }
 
 async fn change(by: &Person, team: &str, whom: &Person, role: &str) -> (u16, Value) {
@@ -116,4 +117,20 @@ async fn whoever_is_named_may_come_in_and_is_known_by_somebody_trusted(app: Test
     let grace_id = grace.id().await;
     app.database.ask("UPDATE users SET disabled_at = updated_at WHERE email_key = 'grace@example.com'").await;
     assert_eq!(add(json!({ "user_id": grace_id }), 400).await["code"], "user_unknown", "they are shut out");
+}
+
+async fn as_the_local_user_nobody_runs_a_team_where_people_sign_in(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let default = "team_00000000000000000000000001";
+    let ops = team(&admin, "Ops").await;
+    let add = json!({ "user_id": "usr_00000000000000000000000001", "role": "admin" });
+    let members = format!("/api/teams/{ops}/members");
+    assert_eq!(admin.send_json(Method::POST, &members, &add, 400).await["code"], "user_unknown");
+    // That user was there before anybody signed in, as an admin.
+    assert_eq!(change(&admin, default, &admin, "viewer").await.1["code"], "last_admin");
+    let plan = admin.get(&format!("/api/users/{}/offboard", ada.id().await)).await;
+    assert_eq!(plan["alone_in"], json!([]));
+    assert_eq!(change(&admin, default, &ada, "admin").await.0, 200);
+    assert_eq!(change(&admin, default, &admin, "viewer").await.0, 200);
+    assert_eq!(change(&ada, default, &ada, "viewer").await.0, 409);
 }

@@ -124,8 +124,10 @@ async fn another_address_is_told(database: Database) {
 }
 
 async fn what_the_operator_does_is_told(database: Database) {
-    let (app, _) = start(database).await;
-    let (administration, mut watch) = (app.administration().await, Watch::over(&app).await);
+    let (app, ada) = start(database).await;
+    let administration = app.administration().await;
+    administration.grant_admin(&ada).await.unwrap();
+    let mut watch = Watch::over(&app).await;
     watch.hides("argon2id");
     let grace = app.add_user("grace@example.com", Some(PASSWORD)).await;
     let mut told = vec![watch.one(Action::UserCreated).await];
@@ -138,7 +140,7 @@ async fn what_the_operator_does_is_told(database: Database) {
     administration.grant_admin(&grace).await.unwrap();
     told.push(watch.one(Action::AdminGranted).await);
     let grace = administration.find("grace@example.com").await.unwrap();
-    administration.revoke_admin(&grace, true).await.unwrap();
+    administration.revoke_admin(&grace).await.unwrap();
     told.push(watch.one(Action::AdminRevoked).await);
     for event in told {
         is_by_the_operator(&event);
@@ -154,7 +156,7 @@ async fn what_is_refused_to_the_operator_is_not_told(database: Database) {
     administration.grant_admin(&ada).await.unwrap();
     let ada = administration.find(ADA).await.unwrap();
     let mut watch = Watch::over(&app).await;
-    assert_eq!(administration.revoke_admin(&ada, false).await.unwrap_err().code(), "last_admin");
+    assert_eq!(administration.revoke_admin(&ada).await.unwrap_err().code(), "last_admin");
     let gone = retinue_model::user::User { id: "usr_00000000000000000000000077".parse().unwrap(), ..ada.clone() };
     assert_eq!(administration.enable(&gone).await.unwrap_err().code(), "not_found");
     assert_eq!(administration.grant_admin(&gone).await.unwrap_err().code(), "not_found");
