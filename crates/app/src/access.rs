@@ -135,7 +135,12 @@ impl Grant {
     /// The same, of somebody who does not ask.
     pub(crate) fn hold_in(&self, tenant: &Tenant, batch: &mut Batch) {
         users::require_enabled_with(tenant, batch, self.user);
-        if let (Some(team), Who::Member(least) | Who::Maker(least) | Who::Shared(least)) = (self.team, self.by) {
+        let least = match self.by {
+            Who::Member(least) | Who::Maker(least) | Who::MakerWithin(least) => Some(least),
+            Who::Shared(least) | Who::SharedWithin(least) => Some(least),
+            Who::Anybody | Who::Oneself | Who::SharedWithAll | Who::OrganizationAdmin => None,
+        };
+        if let (Some(team), Some(least)) = (self.team, least) {
             memberships::require_role_with(&team, batch, self.user, least);
         }
     }
