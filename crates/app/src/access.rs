@@ -143,16 +143,23 @@ impl Grant {
     /// The same, of somebody who does not ask.
     pub(crate) fn hold_in(&self, tenant: &Tenant, batch: &mut Batch) {
         users::require_enabled_with(tenant, batch, self.user);
-        match (self.by, self.team) {
-            (Who::Member(least) | Who::Maker(least) | Who::Shared(least), Some(team)) => {
-                memberships::require_role_with(&team, batch, self.user, least);
+        let least = match self.by {
+            Who::Member(least)
+            | Who::Maker(least)
+            | Who::MakerWithin(least)
+            | Who::Shared(least)
+            | Who::SharedWithin(least) => Some(least),
+            Who::OrganizationAdmin => {
+                // What the configuration says stays so until the next start.
+                if self.was_made_admin {
+                    users::require_admin_with(tenant, batch, self.user);
+                }
+                None
             }
-            (Who::OrganizationAdmin, _) if self.was_made_admin => {
-                users::require_admin_with(tenant, batch, self.user);
-            }
-            // What the configuration says stays so until the next start.
-            (Who::OrganizationAdmin | Who::Anybody | Who::Oneself | Who::SharedWithAll, _)
-            | (Who::Member(_) | Who::Maker(_) | Who::Shared(_), None) => {}
+            Who::Anybody | Who::Oneself | Who::SharedWithAll => None,
+        };
+        if let (Some(team), Some(least)) = (self.team, least) {
+            memberships::require_role_with(&team, batch, self.user, least);
         }
     }
 }

@@ -6,7 +6,8 @@ use retinue_model::audit::Action as Told;
 use retinue_model::provider::Choice;
 use retinue_model::{AgentId, Error, Name, Result, Slug, TeamId, UserId};
 use retinue_store::agent as rows;
-use retinue_store::agent::{Place, Version};
+use retinue_store::agent::Place;
+use retinue_store::agent::version::{self, Version};
 use retinue_store::{Batch, Tenant};
 
 use crate::access;
@@ -107,13 +108,18 @@ pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<P
 /// What keeps the tables from being read.
 pub async fn offered(ctx: &Context) -> Result<Vec<Agent>> {
     let mut agents = rows::usable(&ctx.scope(), &ctx.store, None, MOST_OFFERED).await?;
-    if let Some(first) = rows::first_declared(&ctx.tenant(), &ctx.store).await?
-        && let Some(at) = agents.iter().position(|agent| agent.id == first.id)
-    {
-        let default = agents.remove(at);
-        agents.insert(0, default);
+    if let Some(first) = first_declared(ctx).await? {
+        agents.retain(|agent| agent.id != first.id);
+        agents.insert(0, first);
     }
     Ok(agents)
+}
+
+/// The first agent of the configuration, by itself: nobody comes before it by the name that they choose.
+async fn first_declared(ctx: &Context) -> Result<Option<Agent>> {
+    let Some(first) = rows::first_declared(&ctx.tenant(), &ctx.store).await? else { return Ok(None) };
+    let may = access::may(ctx, Action::AgentUse, access::Thing::of_agent(&first)).await?;
+    Ok(Some(first).filter(|_| may))
 }
 
 /// The agent that answers where none was chosen: the first of the configuration, or else the first that there is.
@@ -121,6 +127,9 @@ pub async fn offered(ctx: &Context) -> Result<Vec<Agent>> {
 /// # Errors
 /// `agent_unknown` if there is none for whoever asks.
 pub(crate) async fn default(ctx: &Context) -> Result<Agent> {
+    if let Some(first) = first_declared(ctx).await? {
+        return Ok(first);
+    }
     offered(ctx).await?.into_iter().next().ok_or_else(|| {
         Error::invalid("agent_unknown", "There is no agent for you here. Ask to be taken into a team that has one.")
     })
@@ -168,7 +177,7 @@ pub(crate) async fn usable(ctx: &Context, id: AgentId) -> Result<Agent> {
 /// Makes an agent.
 ///
 /// # Errors
-/// `not_found` for the team, `role_too_low`, `slug_taken`, `model_unknown`.
+/// `not_found` for the team, `role_too_low`, `slug_taken`, `too_many_agents`, `model_unknown`.
 pub async fn create(ctx: &Context, new: NewAgent) -> Result<Agent> {
     let grant = access::require_of_team(ctx, Action::AgentCreate, new.team_id).await?;
     let agent = make(new, (ctx.new_id(), Some(ctx.principal().user_id())), ctx.now())?;
@@ -317,11 +326,14 @@ pub async fn delete(ctx: &Context, id: AgentId) -> Result<()> {
     .await
 }
 
-/// What an agent was before, the newest version first, for those who may change it.
+/// What an agent was before, the newest version first, for those who may change it. What it was while it was private stays
+/// its maker's alone.
 ///
 /// # Errors
 /// `not_found`, `role_too_low`.
 pub async fn versions(ctx: &Context, id: AgentId, before: Option<i64>, limit: usize) -> Result<Vec<Version>> {
     let (_, grant) = access::require_of_agent(ctx, Action::AgentChange, id).await?;
-    rows::versions(&grant.team()?, &ctx.store, id, (before.unwrap_or(i64::MAX), cursor::one_more(limit) - 1)).await
+    let reader = ctx.principal().user_id();
+    version::list(&grant.team()?, &ctx.store, (id, reader), (before.unwrap_or(i64::MAX), cursor::one_more(limit) - 1))
+        .await
 }

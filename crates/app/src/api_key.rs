@@ -4,17 +4,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use retinue_model::api_key::{ApiKey, KeyScopes, KeyText};
 use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::error::Kind;
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::{ApiKeyId, Error, Name, Principal, Result, TeamId, UserId};
 use retinue_store::api_key as rows;
-use retinue_store::api_key::Place;
-use retinue_store::{Batch, System, TeamScope, Tenant};
+use retinue_store::api_key::{Bounds, Place};
+use retinue_store::{Batch, Store, System, TeamScope, Tenant};
 
 use crate::access::{self, Thing};
 use crate::audit::Note;
@@ -24,6 +25,10 @@ use crate::{App, Context, Rng, Visit, admin, cursor, session, user};
 
 /// Keys of one user that count, at most.
 const MOST: i64 = 100;
+/// Keys that one user makes within [`MADE_WITHIN`], at most, whatever becomes of them: each stays in a list, and in the trail.
+const MOST_MADE: i64 = 60;
+/// An hour.
+const MADE_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// How exactly it is written down when a key was last used, in seconds.
 const NOTE_EVERY: i64 = 60;
 
@@ -76,7 +81,7 @@ fn hash(text: &KeyText) -> KeyHash {
 /// Makes a key for whoever asks.
 ///
 /// # Errors
-/// `keys_disabled`, `not_found` for the team, `role_too_low`, `expires_in_the_past`, `api_key_refused`.
+/// `keys_disabled`, `not_found` for the team, `role_too_low`, `expires_in_the_past`, `api_key_refused`, `too_many_keys`.
 pub async fn create(ctx: &Context, new: NewKey) -> Result<Made> {
     if !ctx.auth.takes_keys {
         return Err(Error::new(
@@ -91,10 +96,33 @@ pub async fn create(ctx: &Context, new: NewKey) -> Result<Made> {
         let mut batch = Batch::default();
         grant.hold_with(&ctx, &mut batch);
         insert_with(&ctx.tenant(), &mut batch, &made, ctx.note(Told::ApiKeyCreated));
-        ctx.store.write(batch).await?;
+        if let Err(error) = ctx.store.write(batch).await {
+            return Err(explain((&ctx.tenant(), &ctx.store), &made.key, error).await);
+        }
         Ok(made)
     })
     .await
+}
+
+fn since(now: Timestamp) -> Timestamp {
+    now.saturating_sub(MADE_WITHIN).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Why no key was made: if its owner made too many a moment ago, until when there is none.
+pub(crate) async fn explain((tenant, store): (&Tenant, &Store), key: &ApiKey, error: Error) -> Error {
+    if error.code() != "api_key_refused" {
+        return error;
+    }
+    match rows::made_since(tenant, store, key.user_id, since(key.created_at)).await {
+        Ok((count, Some(first))) if count >= MOST_MADE => {
+            let wait = (first.saturating_add(MADE_WITHIN).unwrap_or(first)).duration_since(key.created_at);
+            let wait = Duration::try_from(wait).unwrap_or_default().max(Duration::from_secs(1));
+            let said =
+                "60 API keys were made for this user within an hour, which is the most. Make the next one later.";
+            Error::too_many("too_many_keys", said, wait)
+        }
+        _ => error,
+    }
 }
 
 /// A key of somebody's that is not written down yet.
@@ -124,7 +152,8 @@ pub(crate) fn make(new: NewKey, (id, user_id): (ApiKeyId, UserId), (rng, now): (
 /// Adds a key, and what is told of it, when the batch is written.
 pub(crate) fn insert_with(tenant: &Tenant, batch: &mut Batch, made: &Made, note: Note) {
     let Made { key, text } = made;
-    rows::insert_with(tenant, batch, key, (hash(text), MOST));
+    let bounds = Bounds { most: MOST, most_made: (since(key.created_at), MOST_MADE) };
+    rows::insert_with(tenant, batch, key, (hash(text), bounds));
     let note = note.on("api_key", key.id).of_team(key.team_id).about(key.user_id);
     let note = note.with("name", key.name.clone()).with("scopes", key.scopes.to_string());
     note.with("expires_at", key.expires_at.map(|at| at.to_string())).write(tenant, batch);

@@ -155,9 +155,14 @@ async fn make(
     ctx.store.write(batch).await?;
     let link = link(&ctx.auth.public_url, &token);
     let Some((mailer, to)) = mailer else { return Ok(Made { invitation, link: Some(link) }) };
-    let name = teams::get(&ctx.tenant(), &ctx.store, team.id()).await?.ok_or_else(teams::missing)?.name;
+    let found = teams::get(&ctx.tenant(), &ctx.store, team.id()).await?.ok_or_else(teams::missing)?;
     let by = Some(me(ctx).await?.name);
-    let letter = Letter::TeamInvitation { link: link.clone(), team: name, by, good_for: good_for(&invitation) };
+    let letter = Letter::TeamInvitation {
+        link: link.clone(),
+        team: (found.name, found.slug),
+        by,
+        good_for: good_for(&invitation),
+    };
     let Err(error) = mailer.send_now(&Mail { to, letter }).await else { return Ok(Made { invitation, link: None }) };
     tracing::warn!(
         invitation = %invitation.id,

@@ -136,6 +136,11 @@ impl KeyCache {
         }
     }
 
+    /// All that is known.
+    pub(crate) fn all(&self) -> Vec<Arc<KnownKey>> {
+        self.lock().keys.values().cloned().collect()
+    }
+
     /// All that is known of a user, to be looked at again.
     pub(crate) fn of_user(&self, user: UserId) -> Vec<Arc<KnownKey>> {
         let mut inner = self.lock();

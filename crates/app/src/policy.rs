@@ -25,8 +25,12 @@ pub enum Who {
     Member(Role),
     /// Whoever made it, while they have this role in its team.
     Maker(Role),
+    /// The same, unless it is shared with the organization.
+    MakerWithin(Role),
     /// Whoever has this role in its team, if it is shared there.
     Shared(Role),
+    /// The same, unless it is shared with the organization.
+    SharedWithin(Role),
     /// Whoever may come in, if it is shared with the organization.
     SharedWithAll,
     /// Whoever runs the installation.
@@ -40,6 +44,10 @@ impl fmt::Display for Who {
             Self::Oneself => f.write_str("oneself"),
             Self::Member(role) => write!(f, "team {}", role.as_str()),
             Self::Maker(role) => write!(f, "its maker, if {}", role.as_str()),
+            Self::MakerWithin(role) => {
+                write!(f, "its maker, if {}, unless shared with the organization", role.as_str())
+            }
+            Self::SharedWithin(role) => write!(f, "team {}, if shared with the team alone", role.as_str()),
             Self::Shared(role) => write!(f, "team {}, if shared", role.as_str()),
             Self::SharedWithAll => f.write_str("anybody, if shared with the organization"),
             Self::OrganizationAdmin => f.write_str("organization admin"),
@@ -203,6 +211,8 @@ impl Facts {
                 Who::Oneself => self.oneself,
                 Who::Member(least) => has(least),
                 Who::Maker(least) => self.maker && has(least),
+                Who::MakerWithin(least) => self.maker && has(least) && self.sharing != Some(Sharing::Organization),
+                Who::SharedWithin(least) => has(least) && self.sharing == Some(Sharing::Team),
                 Who::Shared(least) => has(least) && self.sharing.is_some_and(|sharing| sharing >= Sharing::Team),
                 Who::SharedWithAll => self.sharing == Some(Sharing::Organization),
                 Who::OrganizationAdmin => self.organization_admin,

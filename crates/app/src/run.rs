@@ -60,6 +60,7 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
         let message = spoken_by_person(&ctx, id, &new.input);
         message_rows::insert_with(&ctx.scope(), &mut batch, &message);
         let agent = agent::usable(&ctx, thread.agent_id).await?;
+        thread::settle_team(&ctx, &mut batch, &mut thread, &agent).await?;
         Planned::new(&ctx, (&thread, agent), message.id)?.saying(&message).begin(&ctx, batch).await
     })
     .await
@@ -89,11 +90,12 @@ pub async fn start_thread(ctx: &Context, input: Input, new: NewThread) -> Result
 pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
     ctx.detached(move |ctx| async move {
         let earlier = get(&ctx, id).await?;
-        let thread = idle_thread(&ctx, earlier.thread_id).await?;
+        let mut thread = idle_thread(&ctx, earlier.thread_id).await?;
         let agent = agent::usable(&ctx, thread.agent_id).await?;
-        let planned = Planned::new(&ctx, (&thread, agent), earlier.input_message_id)?;
         let mut batch = Batch::default();
         thread_rows::go_on_with(&ctx.scope(), &mut batch, thread.id, ctx.now());
+        thread::settle_team(&ctx, &mut batch, &mut thread, &agent).await?;
+        let planned = Planned::new(&ctx, (&thread, agent), earlier.input_message_id)?;
         rows::require_latest_with(&ctx.scope(), &mut batch, &planned.run, id);
         planned.begin(&ctx, batch).await
     })

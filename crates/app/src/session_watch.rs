@@ -81,6 +81,8 @@ async fn watch_once(app: &App, seen: &mut HashSet<Uuid>) {
     if may_lack_some(&revoked, seen, MOST_REVOCATIONS) {
         let all = stream::iter(app.sessions.all());
         all.for_each_concurrent(AT_ONCE, async |known| session::recheck(app, &known).await).await;
+        let keys = stream::iter(app.api_keys.all());
+        keys.for_each_concurrent(AT_ONCE, async |known| api_key::recheck(app, &known).await).await;
     }
     let mut people = HashSet::new();
     for revocation in revoked.iter().filter(|one| !seen.contains(&one.id) && !looked.contains(&one.id)) {

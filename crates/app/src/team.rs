@@ -106,7 +106,7 @@ pub async fn get(ctx: &Context, id: TeamId) -> Result<Seen> {
 /// Makes a team, and whoever asks its admin.
 ///
 /// # Errors
-/// `forbidden`, `slug_taken`.
+/// `forbidden`, `slug_taken`, `name_taken`.
 pub async fn create(ctx: &Context, new: NewTeam) -> Result<Seen> {
     let grant = access::require_of_organization(ctx, Action::TeamCreate).await?;
     let now = ctx.now();
@@ -138,7 +138,7 @@ pub async fn create(ctx: &Context, new: NewTeam) -> Result<Seen> {
 /// Gives a team another name.
 ///
 /// # Errors
-/// `not_found`, `role_too_low`, `slug_taken`.
+/// `not_found`, `role_too_low`, `slug_taken`, `name_taken`.
 pub async fn change(ctx: &Context, id: TeamId, change: Change) -> Result<Seen> {
     let grant = access::require_of_team(ctx, Action::TeamChange, id).await?;
     let before = get(ctx, id).await?;

@@ -96,6 +96,20 @@ async fn team(ctx: &Context, named: Option<TeamId>, agent: &Agent) -> Result<Tea
     }
 }
 
+/// Lets what comes next in a conversation count for a team of its owner's: who was taken out of one spends nothing of it any more.
+pub(crate) async fn settle_team(ctx: &Context, batch: &mut Batch, thread: &mut Thread, agent: &Agent) -> Result<()> {
+    let owner = ctx.principal().user_id();
+    if memberships::get(&ctx.tenant(), &ctx.store, thread.team_id, owner).await?.is_some() {
+        return Ok(());
+    }
+    let team_id = team(ctx, None, agent).await?;
+    if team_id != thread.team_id {
+        rows::count_for_with(&ctx.scope(), batch, thread.id, team_id);
+        thread.team_id = team_id;
+    }
+    Ok(())
+}
+
 /// One conversation.
 ///
 /// # Errors

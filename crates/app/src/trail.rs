@@ -20,6 +20,11 @@ mod export;
 pub(crate) use export::PART;
 pub use export::{Export, export};
 
+/// Nothing has a longer id.
+const LONGEST_TARGET: usize = 200;
+/// The beginning of the year 1: not all databases go further back.
+const FIRST_YEAR: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
 /// Which events.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -51,7 +56,7 @@ pub struct Page {
 }
 
 impl Wanted {
-    /// What is asked of the table. One of the conditions is what it goes along; only action, outcome and times can stand
+    /// What is asked of the table; `invalid_query` or `invalid_time` if it is more than that takes. One of the conditions is what it goes along; only action, outcome and times can stand
     /// beside it, and a team beside a user.
     pub(crate) fn filter(&self) -> Result<Filter> {
         let by = match (self.mine, self.team, self.actor, &self.target) {
@@ -68,6 +73,12 @@ impl Wanted {
                 ));
             }
         };
+        if self.target.as_ref().is_some_and(|id| id.len() > LONGEST_TARGET || id.contains('\0')) {
+            return Err(Error::invalid("invalid_query", "There is nothing of such an id."));
+        }
+        if self.since.into_iter().chain(self.until).any(|time| time < FIRST_YEAR) {
+            return Err(Error::invalid("invalid_time", "A time is of the years from 1 to 9999."));
+        }
         let all = Filter::default();
         Ok(Filter {
             action: self.action,

@@ -29,3 +29,11 @@ pub struct Team {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
+
+impl Team {
+    /// Both names, where one of several is chosen: names can look the same, and short ones can't.
+    #[must_use]
+    pub fn told_apart(&self) -> String {
+        format!("{} ({})", self.name, self.slug.as_str())
+    }
+}

@@ -80,12 +80,14 @@ async fn create(
     let people = open(config).await?;
     let team = people.find_team(team).await?;
     let Invited { invitation, link, letter } = people.invite_into(&team, new, (&public_url, mailer.is_some())).await?;
+    let into = team.told_apart();
     let Some((mailer, to)) = mailer else {
         let whom = invitation.address.as_deref().unwrap_or("whoever is meant");
-        let done = format!("Give this link to {whom}. It is good for a week, and once.\n{link}\n");
+        let done =
+            format!("Give this link to {whom}: it leads into {into}. It is good for a week, and once.\n{link}\n");
         return Ok(said(as_json, &json!({ "invitation": invitation, "link": link }), done));
     };
-    let done = format!("A mail to {to} has the link. It is good for a week, and once.\n");
+    let done = format!("A mail to {to} has the link into {into}. It is good for a week, and once.\n");
     // The link is for whoever reads the mail, and for no log that has what is printed here.
     if let Err(error) = mailer.send_now(&Mail { to, letter }).await {
         people.revoke_invitation(invitation.id).await?;

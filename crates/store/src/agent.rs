@@ -10,14 +10,17 @@ use crate::statement::statements;
 use crate::value::{Value, params};
 use crate::{Scope, Store, System, TeamScope, Tenant};
 
+pub mod version;
+
+use version::insert_with as insert_version_with;
+
 pub(crate) mod sql {
     super::statements! {
         INSERT = "INSERT INTO agents (id, organization_id, team_id, maker_id, slug, version, name, description, instructions, \
             model, max_turns, max_tokens, max_seconds, sharing, remote_api, declared, created_at, updated_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING";
-        INSERT_VERSION = "INSERT INTO agent_versions (agent_id, version, organization_id, name, description, instructions, model, \
-            max_turns, max_tokens, max_seconds, changed_by, created_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (agent_id, version) DO NOTHING";
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18 WHERE CAST($16 AS BIGINT) IS NOT NULL \
+            OR (SELECT COUNT(*) FROM agents a WHERE a.team_id = $3 AND a.deleted_at IS NULL AND a.id <> $1) < $19 \
+            ON CONFLICT (id) DO UPDATE SET id = excluded.id";
         GET = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
             max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
             WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL";
@@ -68,9 +71,6 @@ pub(crate) mod sql {
         DELETE_ALL = "UPDATE agents SET deleted_at = COALESCE(deleted_at, $1), team_id = $2 WHERE team_id = $3 AND organization_id = $4 \
             AND declared IS NULL";
         MOVE_ALL = "UPDATE agents SET team_id = $1 WHERE team_id = $2 AND organization_id = $3";
-        VERSIONS = "SELECT v.version, v.name, v.description, v.instructions, v.model, v.max_turns, v.max_tokens, v.max_seconds, \
-            v.changed_by, v.created_at FROM agent_versions v JOIN agents a ON a.id = v.agent_id \
-            WHERE v.agent_id = $1 AND a.team_id = $2 AND v.organization_id = $3 AND v.version < $4 ORDER BY v.version DESC LIMIT $5";
     }
 }
 
@@ -126,11 +126,18 @@ fn limits(limits: Limits) -> [Value<'static>; 3] {
     [limits.turns, limits.tokens, limits.seconds].map(|limit| limit.map(i64::from).into())
 }
 
+/// Agents of a team that are there at once, at most. Those of the configuration are as many as it says.
+const MOST_OF_TEAM: i64 = 500;
+
+fn too_many() -> Error {
+    Error::conflict("too_many_agents", "This team has 500 agents, which is the most. Delete those that nobody uses.")
+}
+
 /// Adds an agent, when the batch is written; `slug_taken` if another one of its team has its short name. `declared` is its
-/// place in the configuration.
+/// place in the configuration. Requires that its team has room for another one: `too_many_agents`.
 pub fn insert_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, declared: Option<i64>) {
     let [turns, tokens, seconds] = limits(agent.limits);
-    batch.write(
+    batch.require(
         &sql::INSERT,
         [
             agent.id.into(),
@@ -151,30 +158,11 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, declared: 
             declared.into(),
             agent.created_at.into(),
             agent.updated_at.into(),
+            MOST_OF_TEAM.into(),
         ],
+        too_many,
     );
     insert_version_with(tenant, batch, agent, agent.maker_id);
-}
-
-fn insert_version_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, by: Option<UserId>) {
-    let [turns, tokens, seconds] = limits(agent.limits);
-    batch.write(
-        &sql::INSERT_VERSION,
-        [
-            agent.id.into(),
-            agent.version.into(),
-            tenant.id().into(),
-            agent.name.clone().into(),
-            agent.description.clone().into(),
-            agent.instructions.clone().into(),
-            agent.model.clone().into(),
-            turns,
-            tokens,
-            seconds,
-            by.into(),
-            agent.updated_at.into(),
-        ],
-    );
 }
 
 /// One agent that was not deleted. Whether somebody may know of it is the caller's to decide.
@@ -349,51 +337,4 @@ pub fn delete_all_with(team: &TeamScope, batch: &mut Batch, kept_by: TeamId, now
 /// Gives all agents of a team to another one, when the batch is written.
 pub fn move_all_with(from: &TeamScope, batch: &mut Batch, to: TeamId) {
     batch.write(&sql::MOVE_ALL, params![to, from.id(), from.organization()]);
-}
-
-/// What an agent was in one of its versions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// Which.
-    pub version: i64,
-    /// The name for people.
-    pub name: String,
-    /// What it was for.
-    pub description: String,
-    /// What the model was told.
-    pub instructions: String,
-    /// The name of its model.
-    pub model: Option<String>,
-    /// Bounds on each run.
-    pub limits: Limits,
-    /// Who made it so; none if the configuration did, or they are gone.
-    pub changed_by: Option<UserId>,
-    /// When.
-    pub created_at: Timestamp,
-}
-
-/// The versions of an agent before one of them, the newest first.
-///
-/// # Errors
-/// What the engine says.
-pub async fn versions(
-    team: &TeamScope,
-    store: &Store,
-    id: AgentId,
-    (before, limit): (i64, i64),
-) -> Result<Vec<Version>> {
-    let read = |row: &Row<'_>| {
-        let mut columns = row.columns();
-        Ok(Version {
-            version: columns.take()?,
-            name: columns.take()?,
-            description: columns.take()?,
-            instructions: columns.take()?,
-            model: columns.take()?,
-            limits: read_limits(&mut columns)?,
-            changed_by: columns.take()?,
-            created_at: columns.take()?,
-        })
-    };
-    store.query(&sql::VERSIONS, &params![id, team.id(), team.organization(), before, limit], read).await
 }

@@ -19,12 +19,14 @@ pub(crate) mod sql {
             SELECT $1, m.organization_id, m.user_id, m.team_id, $2, $3, $4, $5, $6, $7 FROM memberships m JOIN users u ON u.id = m.user_id \
             WHERE m.team_id = $8 AND m.user_id = $9 AND m.organization_id = $10 AND u.disabled_at IS NULL \
             AND (SELECT COUNT(*) FROM api_keys k WHERE k.user_id = $9 AND k.revoked_at IS NULL AND k.id <> $1) < $11 \
+            AND (SELECT COUNT(*) FROM api_keys h WHERE h.user_id = $9 AND h.created_at > $12 AND h.id <> $1) < $13 \
             ON CONFLICT (id) DO UPDATE SET id = excluded.id";
         // A key counts only while its owner belongs to its team; of one that does not it is known whose it is all the same.
         FIND = "SELECT k.id, k.organization_id, k.user_id, k.team_id, k.name, k.prefix, k.scopes, k.created_at, k.expires_at, k.last_used_at, \
             k.revoked_at, u.id, u.organization_id, u.name, u.email, u.email_verified, u.organization_admin, u.disabled_at, u.created_at, m.team_id \
             FROM api_keys k JOIN users u ON u.id = k.user_id LEFT JOIN memberships m ON m.team_id = k.team_id AND m.user_id = k.user_id \
             WHERE k.key_hash = $1 AND k.organization_id = $2";
+        MADE_SINCE = "SELECT COUNT(*), MIN(created_at) FROM api_keys WHERE user_id = $1 AND created_at > $2 AND organization_id = $3";
         LIST = "SELECT id, organization_id, user_id, team_id, name, prefix, scopes, created_at, expires_at, last_used_at, revoked_at \
             FROM api_keys WHERE user_id = $1 AND organization_id = $2 AND (created_at, id) < ($3, $4) \
             ORDER BY created_at DESC, id DESC LIMIT $5";
@@ -70,9 +72,18 @@ pub fn missing() -> Error {
     Error::not_found("API key")
 }
 
+/// How many keys a user may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// That count, at most.
+    pub most: i64,
+    /// That were made since a time, revoked or not, at most.
+    pub most_made: (Timestamp, i64),
+}
+
 /// Adds a key with the hash of its text, when the batch is written. Requires that its owner may come in and belongs to its
-/// team, and has no more than `most` that count: `api_key_refused`.
-pub fn insert_with(tenant: &Tenant, batch: &mut Batch, key: &ApiKey, (hash, most): ([u8; 32], i64)) {
+/// team, and that this stays within the bounds: `api_key_refused`.
+pub fn insert_with(tenant: &Tenant, batch: &mut Batch, key: &ApiKey, (hash, bounds): ([u8; 32], Bounds)) {
     let refused = || {
         Error::conflict(
             "api_key_refused",
@@ -92,7 +103,9 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, key: &ApiKey, (hash, most
             key.team_id,
             key.user_id,
             tenant.id(),
-            most
+            bounds.most,
+            bounds.most_made.0,
+            bounds.most_made.1
         ],
         refused,
     );
@@ -135,6 +148,24 @@ pub async fn find(tenant: &Tenant, store: &Store, hash: [u8; 32]) -> Result<Opti
         Ok(Found { key, owner, is_member: columns.take::<Option<TeamId>>()?.is_some() })
     };
     store.query_one(&sql::FIND, &params![hash, tenant.id()], read).await
+}
+
+/// How many keys a user made since a time, and when the first of these.
+///
+/// # Errors
+/// What the engine says.
+pub async fn made_since(
+    tenant: &Tenant,
+    store: &Store,
+    user: UserId,
+    since: Timestamp,
+) -> Result<(i64, Option<Timestamp>)> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok((columns.take()?, columns.take()?))
+    };
+    let found = store.query_one(&sql::MADE_SINCE, &params![user, since, tenant.id()], read).await?;
+    Ok(found.unwrap_or_default())
 }
 
 /// A place in a list of keys: what comes after it is older.

@@ -16,7 +16,7 @@ pub(crate) const IDENTITY_TAKEN: &str = "identity_taken";
 
 /// Constraints that a correct client can run into, with what that means. Each is found by its PostgreSQL name or by
 /// the columns that SQLite names instead.
-const CONFLICTS: [(&str, &str, &str, &str); 7] = [
+const CONFLICTS: [(&str, &str, &str, &str); 8] = [
     ("runs_one_active", "runs.thread_id", "run_in_progress", RUN_IN_PROGRESS),
     (
         "messages_position",
@@ -43,6 +43,12 @@ const CONFLICTS: [(&str, &str, &str, &str); 7] = [
         "Somebody signs in with this address already. Choose another one.",
     ),
     ("teams_slug", "teams.organization_id, teams.slug", "slug_taken", SLUG_TAKEN),
+    (
+        "teams_name",
+        "teams.organization_id, teams.name_key",
+        "name_taken",
+        "Another team has this name already. Choose another one, so that people can tell them apart.",
+    ),
     ("agents_slug", "agents.team_id, agents.slug", "slug_taken", SLUG_TAKEN),
 ];
 
@@ -143,7 +149,10 @@ pub(crate) const LOCKED: &str = "database_locked";
 
 /// Somebody else changes the same rows and takes long.
 fn locked() -> Error {
-    Error::unavailable(LOCKED, "This conversation is being changed at the moment. Try again in a few seconds.")
+    Error::unavailable(
+        LOCKED,
+        "This is being changed at the moment, or something that it depends on. Try again in a few seconds.",
+    )
 }
 
 /// What a row was to belong to is not there any more.

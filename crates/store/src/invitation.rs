@@ -20,7 +20,7 @@ pub(crate) mod sql {
             WHERE t.id = $9 AND t.organization_id = $10 AND (SELECT COUNT(*) FROM invitations i WHERE i.team_id = $9 \
             AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $7 AND i.id <> $1) < $11 \
             ON CONFLICT (id) DO UPDATE SET id = excluded.id";
-        FIND = "SELECT i.id, i.team_id, i.role, i.address, i.mailed, i.invited_by, i.created_at, i.expires_at, t.name, u.name \
+        FIND = "SELECT i.id, i.team_id, i.role, i.address, i.mailed, i.invited_by, i.created_at, i.expires_at, t.name, t.slug, u.name \
             FROM invitations i JOIN teams t ON t.id = i.team_id LEFT JOIN users u ON u.id = i.invited_by \
             WHERE i.token_hash = $1 AND i.organization_id = $2 \
             AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $3";
@@ -60,6 +60,8 @@ pub struct Found {
     pub invitation: Invitation,
     /// What the team is called.
     pub team: String,
+    /// Its short name, which no other team has that looks the same.
+    pub team_slug: String,
     /// Who invites, by name; none if whoever has the machine does.
     pub by: Option<String>,
 }
@@ -133,7 +135,8 @@ pub fn insert_with(scope: &TeamScope, batch: &mut Batch, new: &Invitation, (hash
 pub async fn find(tenant: &Tenant, store: &Store, hash: &[u8; 32], now: Timestamp) -> Result<Option<Found>> {
     let read = |row: &Row<'_>| {
         let mut columns = row.columns();
-        Ok(Found { invitation: read(&mut columns)?, team: columns.take()?, by: columns.take()? })
+        let invitation = read(&mut columns)?;
+        Ok(Found { invitation, team: columns.take()?, team_slug: columns.take()?, by: columns.take()? })
     };
     store.query_one(&sql::FIND, &params![hash, tenant.id(), now], read).await
 }

@@ -330,6 +330,7 @@ pub fn statements() -> Vec<&'static Statement> {
         membership::by_rule::sql::ALL,
         invitation::sql::ALL,
         agent::sql::ALL,
+        agent::version::sql::ALL,
         api_key::sql::ALL,
         usage::sql::ALL,
         budget::sql::ALL,

@@ -13,7 +13,7 @@ use crate::{Scope, Store, TeamScope, Tenant};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6) \
+        INSERT = "INSERT INTO teams (id, organization_id, slug, name, name_key, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
             ON CONFLICT (id) DO NOTHING";
         GET = "SELECT id, slug, name, created_at, updated_at FROM teams WHERE id = $1 AND organization_id = $2";
         BY_SLUG = "SELECT id, slug, name, created_at, updated_at FROM teams WHERE slug = $1 AND organization_id = $2";
@@ -25,8 +25,8 @@ pub(crate) mod sql {
         NAMES = sqlite "SELECT id, name FROM teams WHERE organization_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2))"
             postgres "SELECT id, name FROM teams WHERE organization_id = $1 AND id IN \
             (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json)))";
-        CHANGE = "UPDATE teams SET name = COALESCE($1, name), slug = COALESCE($2, slug), updated_at = $3 \
-            WHERE id = $4 AND organization_id = $5";
+        CHANGE = "UPDATE teams SET name = COALESCE($1, name), name_key = COALESCE($2, name_key), slug = COALESCE($3, slug), \
+            updated_at = $4 WHERE id = $5 AND organization_id = $6";
         HOLD = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2";
         MOVE_THREADS = "UPDATE threads SET team_id = $1 WHERE team_id = $2 AND organization_id = $3";
         DELETE = "DELETE FROM teams WHERE id = $1 AND organization_id = $2";
@@ -54,7 +54,12 @@ pub fn missing() -> Error {
     Error::not_found("team")
 }
 
-/// Adds a team, when the batch is written; `slug_taken` if another has its short name.
+/// A name as it is compared with others: case and the width of gaps do not count.
+fn key_of(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Adds a team, when the batch is written; `slug_taken` or `name_taken` if another has one of its names.
 pub fn insert_with(tenant: &Tenant, batch: &mut Batch, team: &Team) {
     batch.write(
         &sql::INSERT,
@@ -63,6 +68,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, team: &Team) {
             tenant.id(),
             String::from(team.slug.clone()),
             team.name.clone(),
+            key_of(&team.name),
             team.created_at,
             team.updated_at
         ],
@@ -130,10 +136,11 @@ pub async fn of_user(scope: &Scope, store: &Store, after: Option<TeamId>, limit:
 }
 
 /// Gives a team another name, for people or for programs, when the batch is written. Requires that there is one:
-/// `not_found`.
+/// `not_found`; and `slug_taken` or `name_taken` if another has one of them.
 pub fn change_with(team: &TeamScope, batch: &mut Batch, (name, slug): (Option<String>, Option<Slug>), now: Timestamp) {
     let slug = slug.map(String::from);
-    batch.require(&sql::CHANGE, params![name, slug, now, team.id(), team.organization()], missing);
+    let key = name.as_deref().map(key_of);
+    batch.require(&sql::CHANGE, params![name, key, slug, now, team.id(), team.organization()], missing);
 }
 
 /// Lets nobody else change who belongs to a team until the batch is written. Requires that there is one: `not_found`. To

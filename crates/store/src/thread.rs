@@ -5,7 +5,7 @@ use retinue_model::id::{AgentId, ThreadId};
 use retinue_model::provider::Choice;
 use retinue_model::text::Title;
 use retinue_model::thread::{Change, Thread};
-use retinue_model::{Error, Result, UserId};
+use retinue_model::{Error, Result, TeamId, UserId};
 
 use crate::batch::Batch;
 use crate::row::Row;
@@ -32,6 +32,7 @@ pub(crate) mod sql {
         TOUCH = "UPDATE threads SET updated_at = $1 WHERE id = $2 AND owner_user_id = $3";
         GO_ON = "UPDATE threads SET updated_at = $1 WHERE id = $2 AND owner_user_id = $3 \
             AND EXISTS (SELECT 1 FROM users u WHERE u.id = $3 AND u.disabled_at IS NULL)";
+        COUNT_FOR = "UPDATE threads SET team_id = $1 WHERE id = $2 AND owner_user_id = $3";
         DELETE = "DELETE FROM threads WHERE id = $1 AND owner_user_id = $2";
         COUNT_MESSAGES = "SELECT COUNT(*) FROM messages m JOIN threads t ON t.id = m.thread_id \
             WHERE t.id = $1 AND t.owner_user_id = $2";
@@ -135,6 +136,11 @@ pub fn name_with(scope: &Scope, batch: &mut Batch, id: ThreadId, title: Title) {
 /// in: `not_found`.
 pub fn go_on_with(scope: &Scope, batch: &mut Batch, id: ThreadId, now: Timestamp) {
     batch.require(&sql::GO_ON, params![now, id, scope.owner()], missing);
+}
+
+/// Makes a thread count for another team, when the batch is written. Requires that there is one: `not_found`.
+pub fn count_for_with(scope: &Scope, batch: &mut Batch, id: ThreadId, team: TeamId) {
+    batch.require(&sql::COUNT_FOR, params![team, id, scope.owner()], missing);
 }
 
 /// Notes that something happened in a thread, when the batch is written. Requires that there is one: `not_found`.

@@ -33,8 +33,8 @@ CREATE TEMP TABLE org AS SELECT id FROM organizations LIMIT 1;
 INSERT INTO users (id, organization_id, name, email, email_key, email_verified, organization_admin, created_at, updated_at)
   SELECT unhex(printf('01940000000078008%015x', i)), (SELECT id FROM org), 'Person ' || i, 'person' || i || '@example.com',
     'person' || i || '@example.com', 1, 0, 1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :users;
-INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at)
-  SELECT unhex(printf('01940000000079008%015x', i)), (SELECT id FROM org), 'team-' || i, 'Team ' || i,
+INSERT INTO teams (id, organization_id, slug, name, name_key, created_at, updated_at)
+  SELECT unhex(printf('01940000000079008%015x', i)), (SELECT id FROM org), 'team-' || i, 'Team ' || i, 'team ' || i,
     1735689600000000 + i, 1735689600000000 + i FROM n WHERE i < :teams;
 INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at)
   SELECT unhex(printf('01940000000079008%015x', i / 100)), unhex(printf('01940000000078008%015x', i)), (SELECT id FROM org),

@@ -16,11 +16,9 @@ pub(crate) fn shown(headers: &HeaderMap) -> Result<Option<&str>> {
     let (first, second) = (authorizations.next(), authorizations.next());
     let mut keys = headers.get_all("x-api-key").iter();
     let (key, other) = (keys.next(), keys.next());
-    let token = match first {
-        Some(value) => token_of(value.as_bytes()),
-        None => None,
-    };
+    let token = first.and_then(|value| token_of(value.as_bytes()));
     match (token, key) {
+        (None, _) if first.is_some_and(|value| has_key(value.as_bytes())) => Err(invalid_request()),
         _ if second.is_some() || other.is_some() => Err(invalid_request()),
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(invalid_request()),
@@ -34,6 +32,11 @@ fn token_of(value: &[u8]) -> Option<&[u8]> {
     let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
     scheme.eq_ignore_ascii_case(b"bearer").then(|| rest.trim_ascii())
+}
+
+/// Whether there is a key in it, in whatever case, though it is not shown as one: it is not passed over all the same.
+fn has_key(value: &[u8]) -> bool {
+    value.windows(PREFIX.len()).any(|part| part.eq_ignore_ascii_case(PREFIX.as_bytes()))
 }
 
 fn key_in(token: &[u8]) -> Result<Option<&str>> {
@@ -105,6 +108,12 @@ mod tests {
             (&[("authorization", "Bearer rtn_x"), ("authorization", "Basic eA==")], "invalid_request"),
             (&[("x-api-key", "rtn_x"), ("x-api-key", "rtn_x")], "invalid_request"),
             (&[("authorization", "Bearer")], "invalid_request"),
+            (&[("authorization", "Token rtn_x")], "invalid_request"),
+            (&[("authorization", "rtn_x")], "invalid_request"),
+            (&[("authorization", "Bearer,rtn_x")], "invalid_request"),
+            (&[("authorization", "Bearer:rtn_x")], "invalid_request"),
+            (&[("authorization", "Basic RTN_x")], "invalid_request"),
+            (&[("authorization", "Basic rtn_x"), ("x-api-key", "rtn_x")], "invalid_request"),
             (&[("authorization", "Bearer  ")], "invalid_request"),
             (&[("authorization", "Bearer rtn_x rtn_y")], "invalid_request"),
             (&[("x-api-key", "")], "invalid_request"),

@@ -66,7 +66,7 @@ impl Administration {
     /// Makes an agent that nobody made, so that it is shared.
     ///
     /// # Errors
-    /// `agent_without_maker`, `slug_taken`, `invalid_limits`.
+    /// `agent_without_maker`, `slug_taken`, `too_many_agents`, `invalid_limits`.
     pub async fn create_agent(&self, new: NewAgent) -> Result<Agent> {
         let agent = agent::make(new, (self.new_id(), None), self.now())?;
         if agent.sharing == Sharing::Private {

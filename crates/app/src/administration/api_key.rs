@@ -55,7 +55,7 @@ impl Administration {
     /// Makes a key for a user who belongs to its team.
     ///
     /// # Errors
-    /// `not_member`, `user_disabled`, `expires_in_the_past`, `api_key_refused`.
+    /// `not_member`, `user_disabled`, `expires_in_the_past`, `api_key_refused`, `too_many_keys`.
     pub async fn create_key(&self, user: &User, new: NewKey) -> Result<Made> {
         if user.disabled_at.is_some() {
             return Err(super::shut_out());
@@ -69,7 +69,9 @@ impl Administration {
         let made = api_key::make(new, (self.new_id(), user.id), (&*self.rng, self.now()))?;
         let mut batch = Batch::default();
         api_key::insert_with(&Self::tenant(), &mut batch, &made, self.note(Told::ApiKeyCreated));
-        self.store.write(batch).await?;
+        if let Err(error) = self.store.write(batch).await {
+            return Err(api_key::explain((&Self::tenant(), &self.store), &made.key, error).await);
+        }
         Ok(made)
     }
 

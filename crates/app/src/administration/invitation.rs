@@ -58,7 +58,12 @@ impl Administration {
         note.with("expires_at", invitation.expires_at.to_string()).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await?;
         let (link, good_for) = (link(public_url, &token), good_for(&invitation));
-        let letter = Letter::TeamInvitation { link: link.clone(), team: team.name.clone(), by: None, good_for };
+        let letter = Letter::TeamInvitation {
+            link: link.clone(),
+            team: (team.name.clone(), team.slug.clone()),
+            by: None,
+            good_for,
+        };
         Ok(Invited { invitation, link, letter })
     }
 

@@ -39,7 +39,7 @@ impl Administration {
     /// Makes a team that nobody belongs to yet.
     ///
     /// # Errors
-    /// `slug_taken`.
+    /// `slug_taken`, `name_taken`.
     pub async fn create_team(&self, name: Name, slug: Option<Slug>) -> Result<Team> {
         let (now, name) = (self.now(), String::from(name));
         let slug = slug.unwrap_or_else(|| Slug::of_name(&name, "team"));
@@ -73,7 +73,7 @@ impl Administration {
     /// Gives a team another name.
     ///
     /// # Errors
-    /// `slug_taken`, `not_found`.
+    /// `slug_taken`, `name_taken`, `not_found`.
     pub async fn rename_team(&self, team: &Team, change: Change) -> Result<Team> {
         let name = change.name.map(String::from).filter(|name| *name != team.name);
         let slug = change.slug.filter(|slug| *slug != team.slug);

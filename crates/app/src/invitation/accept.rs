@@ -20,6 +20,8 @@ use crate::{Context, Visit, membership, session, voucher};
 pub struct Offer {
     /// Into which team, by name.
     pub team: String,
+    /// The team's short name, which no other has that looks the same.
+    pub team_slug: String,
     /// Who invites, by name; none if whoever has the machine does.
     pub by: Option<String>,
     /// As what.
@@ -53,9 +55,9 @@ pub(super) async fn find(visit: &Visit, token: &str) -> Result<Valid> {
 /// # Errors
 /// `invitation_spent`.
 pub async fn look(visit: &Visit, token: &str) -> Result<Offer> {
-    let Found { invitation, team, by } = find(visit, token).await?.found;
+    let Found { invitation, team, team_slug, by } = find(visit, token).await?.found;
     let Invitation { role, address, expires_at, .. } = invitation;
-    Ok(Offer { team, by, role, address, expires_at })
+    Ok(Offer { team, team_slug, by, role, address, expires_at })
 }
 
 /// Where a mail may lead on to that strangers can have sent to anybody: to an invitation too, if it is open. Its token is a

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use retinue_model::Email;
 use retinue_model::one_time_token::Purpose;
+use retinue_model::{Email, Slug};
 
 use crate::notice::Change;
 use crate::secret::ShortCode;
@@ -60,8 +60,8 @@ pub enum Letter {
     TeamInvitation {
         /// The link.
         link: String,
-        /// Into which, by name.
-        team: String,
+        /// Into which: its name, and its short one.
+        team: (String, Slug),
         /// Who asks, by name; none if whoever runs the installation does.
         by: Option<String>,
         /// How long the link is good.
@@ -134,7 +134,7 @@ impl Letter {
             Self::WaysChanged { change } => ways_changed(change, site),
             Self::Invitation { link, good_for } => invitation(link, *good_for, site),
             Self::TeamInvitation { link, team, by, good_for } => {
-                team_invitation(link, (team, by.as_deref()), *good_for, site)
+                team_invitation(link, (&team.0, &team.1, by.as_deref()), *good_for, site)
             }
             Self::AlreadyRegistered { link } => already_registered(link, site),
         }
@@ -221,11 +221,16 @@ fn invitation(link: &str, good_for: Duration, site: &str) -> String {
     )
 }
 
-fn team_invitation(link: &str, (team, by): (&str, Option<&str>), good_for: Duration, site: &str) -> String {
-    let (team, time) = (name(team), span(good_for));
+fn team_invitation(
+    link: &str,
+    (team, slug, by): (&str, &Slug, Option<&str>),
+    good_for: Duration,
+    site: &str,
+) -> String {
+    let (team, slug, time) = (name(team), slug.as_str(), span(good_for));
     let who = by.map_or_else(|| "Whoever runs the server".to_owned(), name);
     format!(
-        "{who} invites you to the team {team}, at Retinue on {site}. Open this link to see what that is, and to accept:\n\n\
+        "{who} invites you to the team {team} ({slug}), at Retinue on {site}. Open this link to see what that is, and to accept:\n\n\
         {link}\n\n\
         It is good for {time}, and once, for whoever has this address.\n\
         Do you know nobody there? Then leave it: nothing happens.\n"

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
-use retinue_model::Email;
+use retinue_model::{Email, Slug};
 
 use super::stub::{Fate, Stub};
 use super::*;
@@ -68,7 +68,7 @@ fn letters() -> [Letter; 11] {
         Letter::Invitation { link: link.clone(), good_for: Duration::from_hours(7 * 24) },
         Letter::TeamInvitation {
             link: link.clone(),
-            team: "Code review".to_owned(),
+            team: ("Code review".to_owned(), Slug::of_name("Code review", "team")),
             by: Some("Ada Lovelace".to_owned()),
             good_for: Duration::from_hours(7 * 24),
         },

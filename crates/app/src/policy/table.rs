@@ -2,7 +2,9 @@
 
 use retinue_model::membership::Role::{Admin, Editor, Viewer};
 
-use super::Who::{Anybody, Maker, Member, Oneself, OrganizationAdmin, Shared, SharedWithAll};
+use super::Who::{
+    Anybody, Maker, MakerWithin, Member, Oneself, OrganizationAdmin, Shared, SharedWithAll, SharedWithin,
+};
 use super::{Action, Row, Who};
 
 const fn row(action: Action, allowed: &'static [Who], visible: &'static [Who]) -> Row {
@@ -15,8 +17,8 @@ const IN_TEAM: &[Who] = &[Member(Viewer), OrganizationAdmin];
 const RUN_TEAM: &[Who] = &[Member(Admin), OrganizationAdmin];
 /// Who sees an agent.
 const SEE_AGENT: &[Who] = &[Maker(Viewer), Shared(Viewer), SharedWithAll];
-/// Who changes an agent: one that is not shared is its maker's.
-const KEEP_AGENT: &[Who] = &[Maker(Editor), Shared(Editor)];
+/// Who changes an agent: one that is not shared is its maker's, and one that all use is for those who may share it so.
+const KEEP_AGENT: &[Who] = &[MakerWithin(Editor), SharedWithin(Editor), Shared(Admin)];
 
 /// Who may do what, in the order of [`Action::ALL`]. Of two ways to be allowed the first that holds is named.
 pub const TABLE: &[Row] = &[

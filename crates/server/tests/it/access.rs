@@ -35,8 +35,11 @@ async fn the_chain_is_told_to_whoever_runs_the_installation_and_to_nobody_else(
     assert_eq!(told["identities"][0]["subject"], "ada");
     assert_eq!((&told["membership"]["role"], &told["membership"]["origin"]), (&json!("editor"), &json!("person")));
     assert_eq!((&told["maker"], &told["user"]["organization_admin"]), (&json!(true), &json!(false)));
-    assert_eq!(told["policy"]["by"], "its maker, if editor");
-    assert_eq!(told["sentence"], "Yes: ada may do agent.change, as its maker, if editor.");
+    assert_eq!(told["policy"]["by"], "its maker, if editor, unless shared with the organization");
+    assert_eq!(
+        told["sentence"],
+        "Yes: ada may do agent.change, as its maker, if editor, unless shared with the organization."
+    );
     let told = explain(&admin, &id, "team.delete", &ops).await;
     assert_eq!((&told["allowed"], &told["visible"]), (&json!(false), &json!(true)));
     assert_eq!(told["sentence"], "No: team.delete takes team admin, or organization admin.");

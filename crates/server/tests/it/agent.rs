@@ -13,8 +13,13 @@ mod typed;
 
 with_people_on_both_engines! {
     each_change_makes_a_version,
+    old_versions_are_kept_if_a_run_used_them,
+    nobody_becomes_the_default_assistant_by_a_name,
+    a_team_has_room_for_so_many_agents,
+    what_was_private_stays_its_makers,
     of_two_changes_at_once_one_is_made,
     who_is_not_the_maker_changes_what_is_shared,
+    what_all_use_is_changed_by_those_who_may_share_it,
     whoever_deleted_an_agent_takes_that_back,
 }
 
@@ -49,6 +54,76 @@ async fn each_change_makes_a_version(app: TestApp, provider: IdentityProvider) {
     assert_eq!(versions["data"][0]["changed_by"], json!(ada.id().await));
 }
 
+async fn nobody_becomes_the_default_assistant_by_a_name(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    join(&admin, &ops, &grace, "viewer").await;
+    let before = grace.send_json(Method::POST, "/api/threads", &json!({}), 201).await["agent_id"].clone();
+    for number in 0..201 {
+        let new = json!({ "team_id": ops, "name": format!("! helper {number}"), "sharing": "team" });
+        ada.send_json(Method::POST, "/api/agents", &new, 201).await;
+    }
+    let thread = grace.send_json(Method::POST, "/api/threads", &json!({}), 201).await;
+    assert_eq!(thread["agent_id"], before);
+    let page = grace.open("/").await.text().await.unwrap();
+    let first = page.find(before.as_str().unwrap()).expect("the default one is offered");
+    assert!(page.find("! helper 0").is_none_or(|other| first < other), "and it comes first");
+}
+
+async fn a_team_has_room_for_so_many_agents(app: TestApp, provider: IdentityProvider) {
+    let People { admin, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    let new = |number: usize| json!({ "team_id": ops, "name": format!("Helper {number}") });
+    let mut last = String::new();
+    for number in 0..500 {
+        last = admin.send_json(Method::POST, "/api/agents", &new(number), 201).await["id"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(admin.send_json(Method::POST, "/api/agents", &new(500), 409).await["code"], "too_many_agents");
+    assert_eq!(admin.status(Method::DELETE, &format!("/api/agents/{last}")).await, 204);
+    admin.send_json(Method::POST, "/api/agents", &new(500), 201).await;
+}
+
+async fn old_versions_are_kept_if_a_run_used_them(app: TestApp, provider: IdentityProvider) {
+    let People { admin, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    let path = agent(&admin, &ops, "team").await;
+    change(&admin, &path, json!({ "description": "Used." }), 200).await;
+    let new = json!({ "agent_id": path.rsplit('/').next().unwrap() });
+    let thread = admin.send_json(Method::POST, "/api/threads", &new, 201).await;
+    let run = admin.say(thread["id"].as_str().unwrap(), "Hello").await;
+    app.model.next().await.answer("Hi").await;
+    admin.follow(&run).await.rest().await;
+    for number in 3..=205 {
+        change(&admin, &path, json!({ "description": format!("No. {number}.") }), 200).await;
+    }
+    let numbers = async |query: &str| {
+        let all = admin.get(&format!("{path}/versions?limit=200{query}")).await;
+        all["data"].as_array().unwrap().iter().map(|one| one["version"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers("").await, (6..=205).rev().collect::<Vec<_>>());
+    assert_eq!(numbers("&before=6").await, [2]);
+}
+
+async fn what_was_private_stays_its_makers(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    join(&admin, &ops, &grace, "editor").await;
+    let path = agent(&ada, &ops, "private").await;
+    for (number, sharing) in ["private", "team", "team", "private", "team"].iter().enumerate() {
+        change(&ada, &path, json!({ "instructions": format!("Draft {number}."), "sharing": sharing }), 200).await;
+    }
+    let told = async |person: &Person| {
+        let all = person.get(&format!("{path}/versions?limit=200")).await;
+        all["data"].as_array().unwrap().iter().map(|one| one["instructions"].clone()).collect::<Vec<_>>()
+    };
+    for other in [&grace, &admin] {
+        assert_eq!(told(other).await, ["Draft 4.", "Draft 2.", "Draft 1."]);
+    }
+    assert_eq!(told(&ada).await, ["Draft 4.", "Draft 3.", "Draft 2.", "Draft 1.", "Draft 0.", "Review."]);
+}
+
 async fn of_two_changes_at_once_one_is_made(app: TestApp, provider: IdentityProvider) {
     let People { admin, .. } = people(&app, &provider).await;
     let ops = team(&admin, "Ops").await;
@@ -81,6 +156,30 @@ async fn who_is_not_the_maker_changes_what_is_shared(app: TestApp, provider: Ide
     change(&grace, &path, json!({ "name": "Mine" }), 403).await;
     assert_eq!(ada.status(Method::DELETE, &path).await, 204);
     change(&ada, &path, json!({ "name": "Again" }), 404).await;
+}
+
+async fn what_all_use_is_changed_by_those_who_may_share_it(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "editor").await;
+    join(&admin, &ops, &grace, "editor").await;
+    let path = agent(&ada, &ops, "team").await;
+    change(&grace, &path, json!({ "instructions": "Ours." }), 200).await;
+    change(&admin, &path, json!({ "sharing": "organization" }), 200).await;
+    // Not even its maker.
+    for editor in [&ada, &grace] {
+        assert_eq!(change(editor, &path, json!({ "instructions": "Theirs." }), 403).await["code"], "role_too_low");
+        assert_eq!(editor.status(Method::DELETE, &path).await, 403);
+        assert_eq!(editor.status(Method::GET, &format!("{path}/versions")).await, 403);
+    }
+    change(&admin, &path, json!({ "instructions": "For all." }), 200).await;
+    let member = format!("/api/teams/{ops}/members/{}", ada.id().await);
+    admin.send_json(Method::PATCH, &member, &json!({ "role": "admin" }), 200).await;
+    change(&ada, &path, json!({ "instructions": "For everybody." }), 200).await;
+    change(&ada, &path, json!({ "sharing": "team" }), 200).await;
+    change(&grace, &path, json!({ "instructions": "Ours again." }), 200).await;
+    change(&admin, &path, json!({ "sharing": "organization" }), 200).await;
+    assert_eq!(admin.status(Method::DELETE, &path).await, 204);
 }
 
 async fn whoever_deleted_an_agent_takes_that_back(app: TestApp, provider: IdentityProvider) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Response};
 use retinue_app::Clock as _;
+use retinue_store::Location;
 use retinue_testkit::{IdentityProvider, Person, TestApp, until, with_people_on_both_engines};
 use serde_json::{Value, json};
 
@@ -20,6 +21,8 @@ with_people_on_both_engines! {
     a_key_is_made_only_where_its_owner_belongs,
     a_key_reaches_no_other_team_of_its_owner,
     a_key_does_not_run_the_installation,
+    so_many_keys_are_made_in_an_hour,
+    of_too_many_ends_at_once_none_is_missed,
 }
 
 /// A key of somebody; its text and its id.
@@ -120,6 +123,9 @@ async fn whatever_is_wrong_with_a_key_ends_the_request(app: TestApp, provider: I
         ("authorization", "Bearer eyJhbGciOiJub25lIn0.e30.".to_owned(), "credential_kind_disabled"),
         ("authorization", "Bearer".to_owned(), "invalid_request"),
         ("x-api-key", "secret".to_owned(), "credential_kind_disabled"),
+        ("authorization", format!("Token {text}"), "invalid_request"),
+        ("authorization", text.clone(), "invalid_request"),
+        ("authorization", format!("Bearer,{text}"), "invalid_request"),
     ] {
         let response = ada.send(ada.request(Method::GET, "/api/threads").header(name, &value)).await;
         assert_eq!((response.status().as_u16(), &body(response).await["code"]), (401, &json!(code)), "{value}");
@@ -293,4 +299,47 @@ async fn a_key_does_not_run_the_installation(app: TestApp, provider: IdentityPro
         assert_eq!(refused.status(), 403, "{path}");
     }
     assert_eq!(status(&app, &text, Method::GET, &format!("/api/teams/{ops}")).await, 200, "they are an admin of it");
+}
+
+async fn so_many_keys_are_made_in_an_hour(app: TestApp, provider: IdentityProvider) {
+    let People { ada, grace, .. } = people(&app, &provider).await;
+    let team = own_team(&ada).await;
+    let make = async |person: &Person| {
+        let new = json!({ "team_id": team, "name": "script" });
+        person.send(person.request(Method::POST, "/api/api-keys").json(&new)).await
+    };
+    for number in 0..60 {
+        let made = body(make(&ada).await).await;
+        let id = made["id"].as_str().unwrap_or_else(|| panic!("{number}: {made}"));
+        assert_eq!(ada.status(Method::DELETE, &format!("/api/api-keys/{id}")).await, 204);
+        app.clock.advance(Duration::from_secs(1));
+    }
+    let before = app.database.ask("SELECT COUNT(*) FROM audit_events").await;
+    let refused = make(&ada).await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"3540".parse().unwrap()));
+    assert_eq!(body(refused).await["code"], "too_many_keys");
+    assert_eq!(app.database.ask("SELECT COUNT(*) FROM audit_events").await, before, "and nothing is told of it");
+    assert_eq!(make(&grace).await.status(), 201, "others are not concerned");
+}
+
+/// More ended in other processes than is read at once, and what is told of this key is among what was not read.
+async fn of_too_many_ends_at_once_none_is_missed(app: TestApp, provider: IdentityProvider) {
+    let People { ada, .. } = people(&app, &provider).await;
+    let (text, _) = key(&ada, &own_team(&ada).await, &CONVERSING).await;
+    let counts = async || status(&app, &text, Method::GET, "/api/threads").await;
+    assert_eq!(counts().await, 200);
+    app.database.ask("UPDATE api_keys SET revoked_at = created_at").await;
+    assert_eq!(counts().await, 200, "it is warm, and nobody told of it");
+    let many = match app.database.location() {
+        Location::Sqlite(_) => {
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001) \
+             SELECT randomblob(16), u.organization_id, u.id, u.created_at FROM n"
+        }
+        Location::Postgres { .. } => {
+            "SELECT gen_random_uuid(), u.organization_id, u.id, u.created_at FROM generate_series(1, 10001)"
+        }
+    };
+    let told = "INSERT INTO revocations (id, organization_id, user_id, created_at)";
+    app.database.ask(&format!("{told} {many} CROSS JOIN users u WHERE u.name = 'grace'")).await;
+    until("all is looked at again", Duration::from_secs(5), async || (counts().await == 401).then_some(())).await;
 }

@@ -193,6 +193,7 @@ mod shared {
 
     with_people_on_both_engines! {
         a_team_s_budget_bounds_all_of_its_people,
+        who_was_taken_out_of_a_team_spends_nothing_of_it,
         budgets_are_given_by_those_who_run_the_installation,
     }
 
@@ -227,6 +228,40 @@ mod shared {
         assert_eq!(grace.follow(&run).await.rest().await.last().unwrap().name, "run.completed");
         admin.send_json(Method::PUT, &path, &json!({ "tokens_per_month": null }), 200).await;
         assert_eq!(grace.post(&runs, &json!({ "input": "Hello" })).await.0, 201);
+    }
+
+    async fn who_was_taken_out_of_a_team_spends_nothing_of_it(app: TestApp, provider: IdentityProvider) {
+        let People { admin, ada, .. } = people(&app, &provider).await;
+        let ops = team(&admin, "Ops").await;
+        join(&admin, &ops, &ada, "editor").await;
+        let used = async || {
+            let all = admin.get("/api/usage/organization?by=team").await;
+            let of_ops = all["data"].as_array().unwrap().iter().find(|one| one["id"] == json!(ops)).cloned();
+            of_ops.map_or(0, |one| one["runs"].as_i64().unwrap())
+        };
+        let answered = async |run: &str| {
+            app.model.next().await.answer("Hi").await;
+            assert_eq!(ada.follow(run).await.rest().await.last().unwrap().name, "run.completed");
+        };
+        let thread = ada.send_json(Method::POST, "/api/threads", &json!({ "team_id": ops }), 201).await;
+        let path = format!("/api/threads/{}", thread["id"].as_str().unwrap());
+        let run = ada.say(thread["id"].as_str().unwrap(), "Hello").await;
+        answered(&run).await;
+        assert_eq!(used().await, 1);
+        // The team may use nothing from now on, which is nothing to whoever left it.
+        let budget = json!({ "tokens_per_month": 0 });
+        admin.send_json(Method::PUT, &format!("/api/teams/{ops}/budget"), &budget, 200).await;
+        assert_eq!(ada.post(&format!("{path}/runs"), &json!({ "input": "x" })).await.0, 429);
+        let member = format!("/api/teams/{ops}/members/{}", ada.id().await);
+        assert_eq!(admin.status(Method::DELETE, &member).await, 204);
+        let (status, again) = ada.post(&format!("/api/runs/{run}/retry"), &json!({})).await;
+        assert_eq!(status, 201, "{again}");
+        answered(again["id"].as_str().unwrap()).await;
+        let run = ada.say(thread["id"].as_str().unwrap(), "Go on").await;
+        answered(&run).await;
+        assert_eq!(used().await, 1);
+        let now = ada.get(&path).await["team_id"].clone();
+        assert_eq!(now, ada.get("/api/teams").await["data"][0]["id"], "it counts for a team that she has");
     }
 
     async fn budgets_are_given_by_those_who_run_the_installation(app: TestApp, provider: IdentityProvider) {

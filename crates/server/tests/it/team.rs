@@ -13,6 +13,7 @@ with_people_on_both_engines! {
     a_team_is_seen_by_its_members_and_by_whoever_runs_the_installation,
     short_names_are_one_of_a_kind,
     its_short_name_is_not_for_a_teams_admin_to_change,
+    names_are_one_of_a_kind_too,
     a_team_is_deleted_and_nobody_loses_a_conversation,
     what_a_deleted_team_had_goes_only_where_one_is_admin,
     nothing_else_can_be_set_in_a_team,
@@ -92,7 +93,7 @@ async fn short_names_are_one_of_a_kind(app: TestApp, provider: IdentityProvider)
     let People { admin, .. } = people(&app, &provider).await;
     let ops = team(&admin, "Ops").await;
     for (new, status, code) in [
-        (json!({ "name": "ops" }), 409, "slug_taken"),
+        (json!({ "name": "Others", "slug": "ops" }), 409, "slug_taken"),
         (json!({ "name": "Other", "slug": "OPS" }), 400, "invalid_slug"),
         (json!({ "name": "Other", "slug": "оps" }), 400, "invalid_slug"),
         (json!({ "name": "Other", "slug": "-" }), 400, "invalid_slug"),
@@ -120,6 +121,26 @@ async fn its_short_name_is_not_for_a_teams_admin_to_change(app: TestApp, provide
     assert_eq!(refused["code"], "forbidden", "rules for groups go by it");
     let renamed = ada.send_json(Method::PATCH, &path, &json!({ "name": "Finance", "slug": "ops" }), 200).await;
     assert_eq!((&renamed["name"], &renamed["slug"]), (&json!("Finance"), &json!("ops")));
+}
+
+async fn names_are_one_of_a_kind_too(app: TestApp, provider: IdentityProvider) {
+    let People { admin, .. } = people(&app, &provider).await;
+    let beta = team(&admin, "Beta Crew").await;
+    for name in ["Beta Crew", "BETA  crew", "default", "DEFAULT"] {
+        let new = json!({ "name": name, "slug": "another" });
+        assert_eq!(admin.send_json(Method::POST, "/api/teams", &new, 409).await["code"], "name_taken", "{name}");
+        assert_eq!(admin.submit("/teams", &[("name", name)]).await.status(), 409, "{name}");
+    }
+    // It may be written another way by those whose it is.
+    let path = format!("/api/teams/{beta}");
+    admin.send_json(Method::PATCH, &path, &json!({ "name": "BETA CREW" }), 200).await;
+    assert_eq!(admin.send_json(Method::PATCH, &path, &json!({ "name": "Default" }), 409).await["code"], "name_taken");
+    admin.send_json(Method::PATCH, &path, &json!({ "name": "Gamma" }), 200).await;
+    admin.send_json(Method::POST, "/api/teams", &json!({ "name": "beta crew", "slug": "beta-2" }), 201).await;
+    // What looks the same in another script has another short name, which stands beside it.
+    team(&admin, "\u{412}eta crew").await;
+    let page = admin.open("/api-keys").await.text().await.unwrap();
+    assert!(page.contains("beta crew (beta-2)") && page.contains("\u{412}eta crew (eta-crew)"), "{page}");
 }
 
 async fn a_team_is_deleted_and_nobody_loses_a_conversation(app: TestApp, provider: IdentityProvider) {

@@ -28,6 +28,7 @@ with_people_on_both_engines! {
     what_was_done_is_told_with_who_did_it_to_what,
     each_sees_their_part_of_it,
     a_list_goes_on_where_it_ended,
+    what_no_database_takes_is_not_asked_of_it,
     a_page_asks_for_names_once,
     a_key_that_does_not_count_is_told_with_the_reason,
     that_a_revoked_key_is_used_is_not_hidden,
@@ -165,6 +166,31 @@ async fn that_a_revoked_key_is_used_is_not_hidden(app: TestApp, provider: Identi
 }
 
 /// However many people there are on it.
+async fn what_no_database_takes_is_not_asked_of_it(app: TestApp, provider: IdentityProvider) {
+    let People { admin, .. } = people(&app, &provider).await;
+    let long = format!("target={}", "x".repeat(201));
+    for (query, code) in [
+        ("target=%00", "invalid_query"),
+        ("target=a%00b", "invalid_query"),
+        (&long, "invalid_query"),
+        ("since=-004713-01-01T00:00:00Z", "invalid_time"),
+        ("until=-009999-01-02T01:59:59Z", "invalid_time"),
+        ("until=0000-12-31T23:59:59Z", "invalid_time"),
+    ] {
+        for path in ["/api/audit", "/api/audit/export"] {
+            let refused = admin.send(admin.request(Method::GET, &format!("{path}?{query}"))).await;
+            assert_eq!(refused.status(), 400, "{path}?{query}");
+            assert_eq!(refused.json::<Value>().await.unwrap()["code"], code, "{path}?{query}");
+        }
+    }
+    for query in ["since=0001-01-01T00:00:00Z", "until=9999-12-30T22:00:00Z", "target=%F0%9F%94%91"] {
+        assert_eq!(admin.status(Method::GET, &format!("/api/audit?{query}")).await, 200, "{query}");
+    }
+    for query in ["since=-004714-01-01", "until=-009998-01-01", "since=0000-12-31", "who=%00", "cursor=%00", "of=%00"] {
+        assert_eq!(admin.open(&format!("/audit?{query}")).await.status(), 400, "{query}");
+    }
+}
+
 async fn a_page_asks_for_names_once(app: TestApp, provider: IdentityProvider) {
     let People { admin, .. } = people(&app, &provider).await;
     let cost = async || {

@@ -1,13 +1,15 @@
--- `slug` is the name for addresses and rules, and never changes what it is the name of.
+-- `slug` is the name for addresses and rules, and never changes what it is the name of. `name_key` is the name as it is compared.
 CREATE TABLE teams (
   id uuid PRIMARY KEY,
   organization_id uuid NOT NULL REFERENCES organizations (id),
   slug text NOT NULL,
   name text NOT NULL,
+  name_key text NOT NULL,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX teams_slug ON teams (organization_id, slug);
+CREATE UNIQUE INDEX teams_name ON teams (organization_id, name_key);
 CREATE INDEX teams_created ON teams (organization_id, created_at, id);
 
 -- Of those that a rule made, which group of which provider gave it, and when the provider last said so.
@@ -102,7 +104,7 @@ CREATE INDEX agents_maker ON agents (maker_id);
 CREATE INDEX agents_shared ON agents (organization_id, sharing) WHERE deleted_at IS NULL;
 CREATE INDEX agents_declared ON agents (organization_id, declared) WHERE declared IS NOT NULL;
 
--- What an agent was when a run used it.
+-- What an agent was when a run used it. Of a version that was private its maker alone is told, whatever it is now.
 CREATE TABLE agent_versions (
   agent_id uuid NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
   version bigint NOT NULL,
@@ -114,6 +116,7 @@ CREATE TABLE agent_versions (
   max_turns bigint,
   max_tokens bigint,
   max_seconds bigint,
+  sharing text NOT NULL CHECK (sharing IN ('private', 'team', 'organization')),
   changed_by uuid REFERENCES users (id) ON DELETE SET NULL,
   created_at timestamptz NOT NULL,
   PRIMARY KEY (agent_id, version)
@@ -240,8 +243,8 @@ CREATE TABLE offboardings (
   updated_at timestamptz NOT NULL
 );
 
-INSERT INTO teams (id, organization_id, slug, name, created_at, updated_at) VALUES
-  ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'default', 'Default', now(), now());
+INSERT INTO teams (id, organization_id, slug, name, name_key, created_at, updated_at) VALUES
+  ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'default', 'Default', 'default', now(), now());
 -- Its admins are the local user and whoever was made an administrator; others may use what is there.
 INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at)
   SELECT '00000000-0000-0000-0000-000000000001', id, organization_id,
@@ -262,6 +265,7 @@ ALTER TABLE credentials ADD COLUMN claimed_at timestamptz;
 
 -- With which version of its agent, and through which key.
 ALTER TABLE runs ADD COLUMN agent_version bigint, ADD COLUMN api_key_id uuid;
+CREATE INDEX runs_agent ON runs (agent_id, agent_version) WHERE agent_version IS NOT NULL;
 
 -- What was used before. A model's server may have said any number.
 INSERT INTO usage_months

@@ -204,7 +204,8 @@ pub(crate) struct VersionItem {
     created_at: Timestamp,
 }
 
-/// What an agent was before, the newest version first. For those who may change it.
+/// What an agent was before, the newest version first. For those who may change it; versions that were private are for its maker
+/// alone.
 #[utoipa::path(get, path = "/api/agents/{id}/versions", tag = "agents", params(("id" = AgentId, Path), ListVersions), responses(
     (status = 200, body = List<VersionItem>),
     (status = 400, body = Problem, description = "`invalid_limit`, `invalid_query`"),

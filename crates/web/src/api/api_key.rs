@@ -119,6 +119,7 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(range): Params<Range>) -> Answer<
     (status = 403, body = Problem, description = "`keys_disabled`, `role_too_low`; `session_required`: keys make no keys"),
     (status = 404, body = Problem, description = "`not_found`: you do not see that team"),
     (status = 409, body = Problem, description = "`api_key_refused`"),
+    (status = 429, body = Problem, description = "`too_many_keys`: after the time in `Retry-After` another one can be made"),
 ))]
 pub(crate) async fn create(Ctx(ctx): Ctx, Body(new): Body<NewKey>) -> Answer<(StatusCode, Json<MadeKey>)> {
     let new = new.check().in_request(&ctx)?;

@@ -120,7 +120,7 @@ pub(crate) async fn list(
     (status = 201, body = TeamItem),
     (status = 400, body = Problem, description = "`invalid_name`, `invalid_slug`, `invalid_body`"),
     (status = 403, body = Problem, description = "`forbidden`"),
-    (status = 409, body = Problem, description = "`slug_taken`"),
+    (status = 409, body = Problem, description = "`name_taken`, `slug_taken`"),
 ))]
 pub(crate) async fn create(
     Keyed(ctx, _): Keyed<scope::TeamsWrite>,
@@ -147,7 +147,7 @@ pub(crate) async fn get(Keyed(ctx, _): Keyed<scope::TeamsRead>, Param(id): Param
     (status = 400, body = Problem, description = "`invalid_name`, `invalid_slug`, `invalid_body`"),
     (status = 403, body = Problem, description = "`role_too_low`"),
     (status = 404, body = Problem, description = "`not_found`"),
-    (status = 409, body = Problem, description = "`slug_taken`"),
+    (status = 409, body = Problem, description = "`name_taken`, `slug_taken`"),
 ))]
 pub(crate) async fn change(
     Keyed(ctx, _): Keyed<scope::TeamsWrite>,

@@ -184,7 +184,8 @@ async fn render(
         Some(agent) => Some(known(ctx, agent).await?),
         None => None,
     };
-    let teams: Vec<_> = makes.map(|seen| TeamChoice { id: seen.team.id.to_string(), name: seen.team.name }).collect();
+    let teams: Vec<_> =
+        makes.map(|seen| TeamChoice { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect();
     let page = AgentPage {
         title: agent.map_or_else(|| "New agent".to_owned(), |agent| format!("{} · Agents", agent.name)),
         assets: crate::assets::BASE,

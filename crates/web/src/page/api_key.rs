@@ -146,7 +146,7 @@ async fn render(
 ) -> Result<Response> {
     let found = api_key::list(ctx, part.cursor.as_deref(), KEYS).await?;
     let own = team::list(ctx, None, TEAMS).await?.teams.into_iter();
-    let teams: Vec<_> = own.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.name }).collect();
+    let teams: Vec<_> = own.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect();
     let page = KeysPage {
         title: "API keys",
         assets: crate::assets::BASE,

@@ -198,7 +198,7 @@ async fn render(
         refresh: false,
         rail: Rail::load(ctx, View::of("audit")).await?,
         runs_it,
-        teams: run.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.name }).collect(),
+        teams: run.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect(),
         actions: Action::ALL.iter().map(|action| (action.as_str(), words(*action))).collect(),
         wrong,
         events: events.into_iter().map(|event| EventView::of(event, (&names, &asked), ctx.now())).collect(),

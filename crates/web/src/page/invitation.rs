@@ -36,6 +36,7 @@ struct Shown<'a> {
     by: &'a str,
     whom: &'a str,
     team: &'a str,
+    slug: &'a str,
     role: &'static str,
     until: When,
 }
@@ -46,6 +47,7 @@ impl<'a> Shown<'a> {
             by: offer.by.as_deref().unwrap_or("Whoever runs this server"),
             whom: offer.address.as_deref().unwrap_or("you"),
             team: &offer.team,
+            slug: &offer.team_slug,
             role: what(offer.role),
             // How far away it is is not shown.
             until: When::new(offer.expires_at, offer.expires_at),

@@ -59,7 +59,7 @@ async fn render(ctx: &Context, status: StatusCode, id: TeamId, wrong: Wrong) -> 
         href: format!("/teams/{id}"),
         name: team::get(ctx, id).await?.team.name,
         counts: team::contents(ctx, id).await?,
-        heirs: heirs.map(|seen| Heir { id: seen.team.id.to_string(), name: seen.team.name }).collect(),
+        heirs: heirs.map(|seen| Heir { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect(),
         wrong,
     };
     html(status, &page)

@@ -169,7 +169,7 @@ async fn render(ctx: &Context, mut asked: Asked) -> Result<Response> {
 async fn run_by(ctx: &Context, runs_it: bool) -> Result<Vec<Choice>> {
     let found = if runs_it { team::list_all(ctx, None, TEAMS).await? } else { team::list(ctx, None, TEAMS).await? };
     let run = found.teams.into_iter().filter(|seen| runs_it || seen.role == Some(Role::Admin));
-    Ok(run.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.name }).collect())
+    Ok(run.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect())
 }
 
 /// This month and those before; an older one too, if it is asked for.

@@ -39,6 +39,8 @@ async fn a_link_is_made_shown_once_and_taken_back(app: TestApp, provider: Identi
     let listed = page(&admin, &place).await;
     assert!(listed.contains("Whoever has the link") && listed.contains("<bdi>admin</bdi>"), "{listed}");
     assert!(!listed.contains(token(&path)));
+    let offer = page(&ada, &path).await;
+    assert!(offer.contains("<bdi>Ops</bdi></strong> (<code>ops</code>)"), "{offer}");
     let accepted = ada.submit("/invitations/accept", &[("token", token(&path))]).await;
     assert_eq!(location(&accepted), place, "to what one came for");
     assert_eq!(role(&ada, &ops).await.as_deref(), Some("editor"));

@@ -69,3 +69,17 @@ async fn a_conversation_that_is_locked_holds_up_no_other() {
     .await;
     assert_eq!(app.get(&locked).await["title"], "At last");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL; `cargo xtask test` provides it"]
+async fn what_is_locked_is_not_called_a_conversation() {
+    let (app, _line) = start(16, Duration::from_secs(10)).await;
+    let team = app.send(Method::POST, "/api/teams", &json!({ "name": "Ops" }), 201).await;
+    let lock = app.database.lock_rows("teams").await;
+    let path = format!("/api/teams/{}?agents=delete", team["id"].as_str().unwrap());
+    let refused = app.send(Method::DELETE, &path, &json!({}), 503).await;
+    assert_eq!(refused["code"], "database_locked");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(!detail.contains("conversation") && detail.contains("Try again"), "{detail}");
+    drop(lock);
+}

@@ -35,7 +35,12 @@ pub(super) fn found_team(batch: &mut Batch, user: UserId) -> TeamId {
     team::insert_with(&US, batch, &new_team(id));
     membership::insert_with(&US, batch, &admin(id, user));
     agent::insert_with(&US, batch, &new_agent(id, user), None);
-    api_key::insert_with(&US, batch, &key(id, user), (hash_of(user.uuid()), 10));
+    api_key::insert_with(
+        &US,
+        batch,
+        &key(id, user),
+        (hash_of(user.uuid()), api_key::Bounds { most: 10, most_made: (NOW, 10) }),
+    );
     audit::record_with(&US, batch, made(id, user));
     budget::set_with(&US, batch, Subject::Team(id), (Budget::Tokens(1_000), NOW));
     id
@@ -49,7 +54,8 @@ fn hash_of(id: Uuid) -> [u8; 32] {
 
 fn new_team(id: TeamId) -> Team {
     let slug = Slug::new(&format!("team-{}", id.uuid().as_u128() >> 64)).unwrap();
-    Team { id, slug, name: "Theirs".to_owned(), created_at: NOW, updated_at: NOW }
+    let name = format!("Theirs, {}", slug.as_str());
+    Team { id, slug, name, created_at: NOW, updated_at: NOW }
 }
 
 fn admin(team_id: TeamId, user_id: UserId) -> Membership {

@@ -137,7 +137,7 @@ async fn gather_things(store: &Store) {
     let all = |batch: &mut Batch| {
         agent::insert_with(&US, batch, &agent_of(PRIVATE, Sharing::Private), None);
         agent::insert_with(&US, batch, &agent_of(SHARED, Sharing::Team), None);
-        api_key::insert_with(&US, batch, &key(), ([1; 32], 10));
+        api_key::insert_with(&US, batch, &key(), ([1; 32], api_key::Bounds { most: 10, most_made: (NOW, 10) }));
         invitation::insert_with(&TEAM, batch, &invitation_of(INVITATION, MUCH_LATER), ([1; 32], 10));
         let old = invitation_of(InvitationId::new(Uuid::from_u128(11)), LATER);
         invitation::insert_with(&TEAM, batch, &old, ([2; 32], 10));
