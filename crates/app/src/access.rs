@@ -12,6 +12,7 @@ use retinue_store::{
     Batch, TeamScope, Tenant, agent as agents, membership as memberships, team as teams, user as users,
 };
 
+use crate::denial::Tried;
 use crate::policy::{self, Action, Decision, Facts, Who};
 use crate::{App, Context, admin};
 
@@ -188,8 +189,8 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
         }
         None if standing.facts.disabled => Err(users::disabled()),
         None if !decision.is_visible => Err(missing()),
-        None if thing.team.is_none() => Err(forbidden()),
-        None => Err(memberships::role_too_low()),
+        None if thing.team.is_none() => Err(forbidden().because(Tried { action, team: None })),
+        None => Err(memberships::role_too_low().because(Tried { action, team: thing.team })),
     }
 }
 
