@@ -12,6 +12,7 @@ use retinue_model::{AgentId, Error, Result, TeamId, UserId};
 use retinue_store::{Batch, TeamScope, Tenant, agent as agents, api_key as keys, membership as memberships};
 use retinue_store::{session as sessions, team as teams, user as users};
 
+use crate::denial::Tried;
 use crate::policy::{self, Action, Decision, Facts, Who};
 use crate::{App, Context, admin};
 
@@ -213,8 +214,8 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
         }
         None if standing.facts.disabled => Err(users::disabled()),
         None if !decision.is_visible => Err(missing()),
-        None if thing.team.is_none() => Err(forbidden()),
-        None => Err(memberships::role_too_low()),
+        None if thing.team.is_none() => Err(forbidden().because(Tried { action, team: None })),
+        None => Err(memberships::role_too_low().because(Tried { action, team: thing.team })),
     }
 }
 

@@ -342,6 +342,9 @@ impl Administration {
         };
         let mut batch = Batch::default();
         one_time_token::insert_with(&Self::tenant(), &mut batch, &row);
+        let note =
+            self.note(Told::InvitationCreated).on("account_invitation", row.id).with("for_address", email.masked());
+        note.with("expires_at", row.expires_at.to_string()).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await?;
         Ok(token.expose())
     }

@@ -49,6 +49,7 @@ mod access;
 mod ambient;
 mod arrival;
 mod audit;
+mod denial;
 mod excerpt;
 mod exchange;
 pub mod explain;
@@ -79,5 +80,6 @@ mod work;
 
 pub use auth::Auth;
 pub use context::{App, Clock, Context, Parts, Rng, Settings};
+pub use denial::Denial;
 pub use refused::Refusal;
 pub use visit::{Caller, Visit};

@@ -65,7 +65,9 @@ pub async fn rename(ctx: &Context, name: &str) -> Result<()> {
         if user.name == name {
             return Ok(());
         }
-        rows::rename_with(&ctx.scope(), &mut batch, name, ctx.now());
+        rows::rename_with(&ctx.scope(), &mut batch, name.clone(), ctx.now());
+        let note = ctx.note(Told::UserChanged).on("user", id).about(id);
+        note.with("name", name).with("name_before", user.name).write(&ctx.tenant(), &mut batch);
         let told = session::revoke_with(ctx.app(), &mut batch, id, None);
         ctx.store.write(batch).await?;
         session::look_after(ctx.app(), id, told).await;

@@ -61,6 +61,8 @@ words! {
         AccessRefused "access.refused";
         /// Somebody became a user.
         UserCreated "user.created";
+        /// Somebody has another name.
+        UserChanged "user.changed";
         /// Somebody was shut out.
         UserDisabled "user.disabled";
         /// Somebody was let in again.

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use retinue_model::Error;
 use retinue_model::return_to::ReturnTo;
 
+use crate::denied::Denied;
 use crate::errand::{Errand, Why};
 use crate::problem::Failed;
-use crate::{Settings, page};
+use crate::{Settings, denied, page};
 
 /// Put into each request by [`crate::door`].
 #[derive(Clone, Debug)]
@@ -41,11 +42,18 @@ pub(crate) struct Refused {
     asked: Option<Asked>,
     /// Where to go after signing in, if that mends it.
     return_to: Option<ReturnTo>,
+    denied: Denied,
 }
 
 impl Refused {
     pub(crate) fn new(error: Error, asked: Option<&Asked>) -> Self {
-        Self { error, asked: asked.cloned(), return_to: None }
+        Self { error, asked: asked.cloned(), return_to: None, denied: None }
+    }
+
+    /// With what it denies to somebody who is known.
+    pub(crate) fn with_denied(mut self, denied: Denied) -> Self {
+        self.denied = denied;
+        self
     }
 
     /// Whoever must sign in first is led there and back, if they look at pages. A credential that is not accepted would not
@@ -59,13 +67,15 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        match self.asked {
+        let mut response = match self.asked {
             Some(asked) if asked.wants_page && self.return_to.is_some() => {
                 let why = if self.error.code() == "not_signed_in" { Why::Nothing } else { Why::Ended };
                 page::sign_in::redirect(&Errand { return_to: self.return_to.unwrap_or_default(), why })
             }
             Some(asked) => asked.refuse(self.error),
             None => Failed::new(self.error, "").into_response(),
-        }
+        };
+        denied::mark(&mut response, self.denied);
+        response
     }
 }

@@ -19,7 +19,7 @@ use retinue_model::{Error, Result};
 
 use crate::asked::{Asked, Refused};
 use crate::page::page_of_form;
-use crate::{bearer, cookie};
+use crate::{bearer, cookie, denied};
 
 /// What a browser may call itself, in bytes; more is cut off.
 const MAX_USER_AGENT: usize = 200;
@@ -84,11 +84,11 @@ impl<S: Scoped> FromRequestParts<SignedIn> for Keyed<S> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, SignedIn(app): &SignedIn) -> std::result::Result<Self, Refused> {
-        let found = known(parts, app).await.and_then(|ctx| match ctx.key_scopes() {
-            Some(scopes) if !scopes.has(S::SCOPE) => Err(insufficient_scope(S::SCOPE)),
-            _ => Ok(ctx),
-        });
-        found.map(|ctx| Self(ctx, PhantomData)).map_err(|error| refused(parts, error))
+        let ctx = known(parts, app).await.map_err(|error| refused(parts, error))?;
+        match ctx.key_scopes() {
+            Some(scopes) if !scopes.has(S::SCOPE) => Err(denied(parts, &ctx, insufficient_scope(S::SCOPE))),
+            _ => Ok(Self(ctx, PhantomData)),
+        }
     }
 }
 
@@ -103,15 +103,21 @@ fn refused(parts: &Parts, error: Error) -> Refused {
     Refused::new(error, Asked::of(&parts.extensions)).with_sign_in(place)
 }
 
+/// The same for somebody who is known.
+fn denied(parts: &Parts, ctx: &Context, error: Error) -> Refused {
+    let denied = denied::of(Some(ctx), &error);
+    refused(parts, error).with_denied(denied)
+}
+
 impl FromRequestParts<SignedIn> for Ctx {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, SignedIn(app): &SignedIn) -> std::result::Result<Self, Refused> {
-        let found = known(parts, app).await.and_then(|ctx| match ctx.key_scopes() {
-            Some(_) => Err(session_required()),
-            None => Ok(ctx),
-        });
-        found.map(Self).map_err(|error| refused(parts, error))
+        let ctx = known(parts, app).await.map_err(|error| refused(parts, error))?;
+        match ctx.key_scopes() {
+            Some(_) => Err(denied(parts, &ctx, session_required())),
+            None => Ok(Self(ctx)),
+        }
     }
 }
 

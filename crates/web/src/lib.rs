@@ -7,6 +7,7 @@ mod assets;
 mod bearer;
 mod code;
 mod cookie;
+mod denied;
 mod door;
 mod errand;
 mod extract;

@@ -39,6 +39,7 @@ use retinue_model::error::Kind;
 use retinue_model::return_to::ReturnTo;
 
 use crate::asked::Asked;
+use crate::denied::{self, Denied};
 use crate::problem::{self, Request};
 use rail::Rail;
 
@@ -58,6 +59,7 @@ pub(crate) struct PageError {
     error: Error,
     request_id: String,
     signs_in: bool,
+    denied: Denied,
 }
 
 /// The result of a handler of pages.
@@ -71,13 +73,18 @@ pub(crate) trait OnPage<T> {
 impl<T> OnPage<T> for retinue_model::Result<T> {
     fn on_page(self, request: &impl Request) -> Page<T> {
         let signs_in = !request.app().auth().is_single_user();
-        self.map_err(|error| PageError { error, request_id: request.id().to_owned(), signs_in })
+        self.map_err(|error| {
+            let denied = denied::of(request.known(), &error);
+            PageError { error, request_id: request.id().to_owned(), signs_in, denied }
+        })
     }
 }
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        error_page(&self.error, &self.request_id, self.signs_in)
+        let mut response = error_page(&self.error, &self.request_id, self.signs_in);
+        denied::mark(&mut response, self.denied);
+        response
     }
 }
 
@@ -86,6 +93,7 @@ pub(crate) fn refused(ctx: &Context, error: &Error, page: retinue_model::Result<
     problem::log(error, ctx.request_id());
     let mut response = page.on_page(ctx)?;
     problem::add_headers(error, response.headers_mut());
+    denied::mark(&mut response, denied::of(Some(ctx), error));
     Ok(response)
 }
 

@@ -12,7 +12,8 @@ use retinue_model::error::Kind;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::bearer;
+use crate::denied::Denied;
+use crate::{bearer, denied};
 
 /// An error as RFC 9457 describes it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -41,6 +42,7 @@ pub(crate) struct Problem {
 pub(crate) struct Failed {
     error: Error,
     request_id: String,
+    denied: Denied,
 }
 
 /// The result of a handler that answers in JSON.
@@ -107,7 +109,12 @@ pub(crate) fn log(error: &Error, request_id: &str) {
 
 impl Failed {
     pub(crate) fn new(error: Error, request_id: &str) -> Self {
-        Self { error, request_id: request_id.to_owned() }
+        Self { error, request_id: request_id.to_owned(), denied: None }
+    }
+
+    /// With what it denies to somebody who is known.
+    pub(crate) fn with_denied(self, denied: Denied) -> Self {
+        Self { denied, ..self }
     }
 
     /// The answer to an error that is in the log already.
@@ -125,6 +132,7 @@ impl Failed {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         add_headers(&self.error, headers);
+        denied::mark(&mut response, self.denied);
         response
     }
 }
@@ -136,6 +144,11 @@ pub(crate) trait Request {
 
     /// The program that it came to.
     fn app(&self) -> &App;
+
+    /// Who asks, if they are known.
+    fn known(&self) -> Option<&Context> {
+        None
+    }
 }
 
 impl Request for Context {
@@ -145,6 +158,10 @@ impl Request for Context {
 
     fn app(&self) -> &App {
         self.app()
+    }
+
+    fn known(&self) -> Option<&Context> {
+        Some(self)
     }
 }
 
@@ -165,7 +182,10 @@ pub(crate) trait InRequest<T> {
 
 impl<T> InRequest<T> for retinue_model::Result<T> {
     fn in_request(self, request: &impl Request) -> Answer<T> {
-        self.map_err(|error| Failed::new(error, request.id()))
+        self.map_err(|error| {
+            let denied = denied::of(request.known(), &error);
+            Failed::new(error, request.id()).with_denied(denied)
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::guard::{Public, SignedIn};
-use crate::{Settings, api, assets, openapi, page};
+use crate::{Settings, api, assets, denied, openapi, page};
 
 /// JSON and events for whoever is signed in; these are in the OpenAPI document.
 fn api() -> OpenApiRouter<SignedIn> {
@@ -171,6 +171,7 @@ pub fn router(app: App, settings: Settings) -> Router {
     // Rendered anew for everybody, and text: worth compressing. Events must not wait for a full block.
     let compressed = CompressionLayer::new().gzip(true);
     let guarded = api.merge(pages().layer(compressed.clone())).with_state(SignedIn(app.clone()));
+    let guarded = guarded.route_layer(axum::middleware::from_fn(denied::tell));
     let public = public_api.merge(public_pages().layer(compressed)).with_state(Public(app));
     guarded
         .merge(public)

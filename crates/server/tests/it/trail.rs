@@ -14,7 +14,9 @@ use crate::api_key::key;
 use crate::team::{People, join, people, team};
 
 mod account;
+mod by_address;
 mod console;
+mod denied;
 mod export;
 mod key;
 mod page;
@@ -78,7 +80,7 @@ async fn each_sees_their_part_of_it(app: TestApp, provider: IdentityProvider) {
     assert_eq!(grace.status(Method::GET, &format!("/api/audit?team_id={other}")).await, 403);
     assert_eq!(
         actions(&grace.get("/api/audit?mine=true").await),
-        ["membership.added", "session.opened", "user.created"]
+        ["access.refused", "membership.added", "session.opened", "user.created"]
     );
     let all = admin.get("/api/audit?limit=200").await;
     assert!(actions(&all).contains(&"agent.created"), "what the configuration declares is told too");

@@ -15,8 +15,8 @@ use super::rail::{Rail, View};
 use super::sign_in::{is_to_sign_in_again, sign_in_again};
 use super::{OnPage, Page, VERSION, html};
 use crate::extract::{Ctx, Param, form};
-use crate::problem;
 use crate::when::When;
+use crate::{denied, problem};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -209,6 +209,7 @@ pub(crate) async fn refused(ctx: &Context, error: &Error, mut said: Said) -> Pag
     }
     let mut response = render(ctx, problem::status(error), said).await.on_page(ctx)?;
     problem::add_headers(error, response.headers_mut());
+    denied::mark(&mut response, denied::of(Some(ctx), error));
     Ok(response)
 }
 

@@ -13,8 +13,8 @@ use super::set_up::TokenQuery;
 use super::{OnPage, Page, html};
 use crate::errand::{Errand, Why, href};
 use crate::extract::{Params, Perhaps, Visitor};
-use crate::problem;
 use crate::when::When;
+use crate::{denied, problem};
 
 #[derive(Template)]
 #[template(path = "invitation.html")]
@@ -128,8 +128,14 @@ async fn dead(visit: &Visit, error: &Error) -> Response {
 /// The page once more, with what was wrong.
 pub(crate) async fn refused(ctx: &Context, token: &str, error: Error) -> Response {
     let visit = ctx.as_visit();
-    let Ok(offer) = invitation::look(&visit, token).await else { return dead(&visit, &error).await };
-    problem::log(&error, ctx.request_id());
-    let shown = page(&visit, (token, Some(&offer)), Some(ctx), Some(&error)).await;
-    shown.unwrap_or_else(|_| problem::status(&error).into_response())
+    let mut response = match invitation::look(&visit, token).await {
+        Ok(offer) => {
+            problem::log(&error, ctx.request_id());
+            let shown = page(&visit, (token, Some(&offer)), Some(ctx), Some(&error)).await;
+            shown.unwrap_or_else(|_| problem::status(&error).into_response())
+        }
+        Err(_) => dead(&visit, &error).await,
+    };
+    denied::mark(&mut response, denied::of(Some(ctx), &error));
+    response
 }

@@ -92,7 +92,7 @@ async fn a_password_that_is_set_is_told(database: Database) {
         ada.submit("/account/password", &[("current_password", current), ("password", new)]).await.status().as_u16()
     };
     assert_eq!(change("wrong", OTHER).await, 400);
-    watch.nothing().await;
+    watch.one(Action::AccessRefused).await;
     assert_eq!(change(PASSWORD, OTHER).await, 303);
     is_by(&ada, &watch.one(Action::PasswordSet).await, "session", ("user", &id)).await;
     let (link, browser) = (sent_to(&app, (Purpose::PasswordReset, user.id), ADA).await, Person::stranger(&app));
@@ -204,7 +204,7 @@ async fn conversations_that_are_handed_over_are_told(database: Database) {
     let ada = enters(&app, PASSWORD).await;
     let (administration, mut watch) = (app.administration().await, Watch::over(&app).await);
     assert_eq!(ada.submit("/account/take-over", &[]).await.status(), 403);
-    watch.nothing().await;
+    watch.one(Action::AccessRefused).await;
     administration.grant_admin(&user).await.unwrap();
     watch.one(Action::AdminGranted).await;
     assert_eq!(ada.submit("/account/take-over", &[]).await.status(), 303);
