@@ -24,8 +24,16 @@ const MAKERS: &[(&str, &[&str])] = &[
     ("Pen::of(", &["crates/store/src/run.rs"]),
     // What belongs to a team, once it was decided that it may be reached.
     ("TeamScope::granted(", &["crates/app/src/access.rs"]),
-    // The people of an organization.
-    ("Tenant::default_organization(", &["crates/app/src/context.rs", "crates/app/src/administration.rs"]),
+    // The people of an organization; and who vouches for them and who runs it, also when nobody asks.
+    (
+        "Tenant::default_organization(",
+        &[
+            "crates/app/src/context.rs",
+            "crates/app/src/administration.rs",
+            "crates/app/src/admin.rs",
+            "crates/app/src/voucher.rs",
+        ],
+    ),
     ("Tenant::of(", &[]),
     // What the program looks after itself.
     ("System::at_start(", &["crates/app/src/work.rs", "crates/app/src/agent/declared.rs"]),

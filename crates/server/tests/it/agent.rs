@@ -77,7 +77,8 @@ async fn a_team_has_room_for_so_many_agents(app: TestApp, provider: IdentityProv
     let new = |number: usize| json!({ "team_id": ops, "name": format!("Helper {number}") });
     let mut last = String::new();
     for number in 0..500 {
-        last = admin.send_json(Method::POST, "/api/agents", &new(number), 201).await["id"].as_str().unwrap().to_owned();
+        let made = admin.send_json(Method::POST, "/api/agents", &new(number), 201).await;
+        made["id"].as_str().unwrap().clone_into(&mut last);
     }
     assert_eq!(admin.send_json(Method::POST, "/api/agents", &new(500), 409).await["code"], "too_many_agents");
     assert_eq!(admin.status(Method::DELETE, &format!("/api/agents/{last}")).await, 204);

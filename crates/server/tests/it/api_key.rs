@@ -309,8 +309,8 @@ async fn so_many_keys_are_made_in_an_hour(app: TestApp, provider: IdentityProvid
         person.send(person.request(Method::POST, "/api/api-keys").json(&new)).await
     };
     for number in 0..60 {
-        let made = body(make(&ada).await).await;
-        let id = made["id"].as_str().unwrap_or_else(|| panic!("{number}: {made}"));
+        let new = body(make(&ada).await).await;
+        let id = new["id"].as_str().unwrap_or_else(|| panic!("{number}: {new}"));
         assert_eq!(ada.status(Method::DELETE, &format!("/api/api-keys/{id}")).await, 204);
         app.clock.advance(Duration::from_secs(1));
     }

@@ -34,6 +34,8 @@ pub(super) enum Content {
 fn content(route: &Route, things: &Things) -> Content {
     use Content::{Json, Nothing};
     let token = &things.token;
+    // No two teams have the same name.
+    let unique = |name: &str| format!("{name}-{}", &things.thread[4..]);
     match (route.method.as_str(), route.path.as_str()) {
         ("GET" | "DELETE", _)
         | (
@@ -55,8 +57,8 @@ fn content(route: &Route, things: &Things) -> Content {
             | "/teams/{id}/invitations/{invitation_id}/revoke",
         ) => Nothing,
         ("POST", "/api/threads") => Json(json!({"title": "New"})),
-        ("POST", "/api/teams") => Json(json!({"name": "New"})),
-        ("PATCH", "/api/teams/{id}") => Json(json!({"name": "Changed"})),
+        ("POST", "/api/teams") => Json(json!({"name": unique("New")})),
+        ("PATCH", "/api/teams/{id}") => Json(json!({"name": unique("Changed")})),
         ("POST", "/api/teams/{id}/members") => Json(json!({"email": "admin@example.com", "role": "viewer"})),
         ("POST", "/api/teams/{id}/invitations") => Json(json!({"role": "viewer"})),
         // One that counts would let somebody into the owner's team.
@@ -76,7 +78,7 @@ fn content(route: &Route, things: &Things) -> Content {
         // By which nobody leaves: whoever does gets nothing themselves.
         ("POST", "/api/users/{id}/offboard") => Json(json!({"teams_to": things.owner})),
         ("POST", "/admin/users/{id}/offboard") => form(&format!("threads=keep&agents=keep&teams_to={}", things.owner)),
-        ("POST", "/teams" | "/teams/{id}/name") => form("name=Changed"),
+        ("POST", "/teams" | "/teams/{id}/name") => form(&format!("name={}", unique("Changed"))),
         ("POST", "/teams/{id}/members") => form("user=admin%40example.com&role=viewer"),
         ("POST", "/teams/{id}/members/{user_id}/role") => form("role=admin"),
         ("POST", "/teams/{id}/invitations") => form("role=viewer&days=7"),
