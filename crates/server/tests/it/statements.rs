@@ -8,6 +8,7 @@ use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_eng
 with_people_on_both_engines! {
     a_cookie_that_can_not_count_costs_nothing,
     whoever_was_here_a_moment_ago_is_known_without_asking,
+    a_key_costs_nothing_that_is_not_whole_or_was_shown_a_moment_ago,
 }
 
 const NAME: &str = "retinue-session";
@@ -63,4 +64,26 @@ async fn whoever_was_here_a_moment_ago_is_known_without_asking(app: TestApp, pro
     let ada = Person::signed_in(&app, &provider, "ada").await;
     assert_eq!(cost(&app, &ada, ("/auth/me", 200)).await, 0);
     assert_eq!(cost(&app, &Person::stranger(&app), ("/auth/me", 401)).await, 0);
+}
+
+async fn a_key_costs_nothing_that_is_not_whole_or_was_shown_a_moment_ago(app: TestApp, provider: IdentityProvider) {
+    let ada = Person::signed_in(&app, &provider, "ada").await;
+    let team = ada.get("/api/teams").await["data"][0]["id"].as_str().unwrap().to_owned();
+    let (key, _) = crate::api_key::key(&ada, &team, &["threads:read"]).await;
+    let cost = async |key: &str, status: u16| {
+        let mut least = u64::MAX;
+        for _ in 0..10 {
+            let before = app.app.statements_run();
+            let answer = app.request(Method::GET, "/auth/me").bearer_auth(key).send().await.unwrap();
+            assert_eq!(answer.status(), status, "{key}");
+            least = least.min(app.app.statements_run() - before);
+        }
+        least
+    };
+    assert_eq!(cost(&key, 200).await, 0, "it is known");
+    for bad in [&key[..key.len() - 1], &format!("{}A", &key[..key.len() - 1]), "rtn_"] {
+        assert_eq!(cost(bad, 401).await, 0, "{bad}");
+    }
+    let unknown = retinue_model::api_key::KeyText::of_bits([7; 32]);
+    assert!(cost(unknown.expose(), 401).await > 0, "one that may be there is looked for");
 }

@@ -37,7 +37,11 @@ async fn invitations_are_made_listed_and_taken_back_beside_a_running_server() {
     let id = made["invitation"]["id"].as_str().unwrap().to_owned();
     assert_eq!((&made["invitation"]["role"], &made["invitation"]["invited_by"]), (&json!("editor"), &Value::Null));
     let said = typed.said(&create, "");
-    assert!(said.starts_with("Give this link to whoever is meant.") && said.contains("token="), "{said}");
+    assert!(
+        said.starts_with("Give this link to whoever is meant: it leads into Default (default).")
+            && said.contains("token="),
+        "{said}"
+    );
     let listed = typed.said(&LIST, "");
     assert!(listed.contains(&id) && listed.contains("editor") && listed.contains("whoever has the link"), "{listed}");
     assert_eq!(typed.json(&LIST, "").as_array().unwrap().len(), 2);
@@ -69,7 +73,10 @@ async fn a_link_goes_by_mail_or_to_nobody_unless_that_is_wanted() {
     let post = LetterBox::open().await;
     let sends = typed(Some(post.port()));
     let said = sends.said(&TO_ADA, "");
-    assert!(said.starts_with("A mail to ada@example.com has the link.") && !said.contains("token="), "{said}");
+    assert!(
+        said.starts_with("A mail to ada@example.com has the link into Default (default).") && !said.contains("token="),
+        "{said}"
+    );
     let mail = post.next().await;
     assert!(mail.text().contains("/invitations/accept?token=") && mail.text().contains("“Default”"), "{}", mail.text());
     let made = sends.json(&TO_ADA, "");

@@ -1,12 +1,14 @@
 //! The trail as a file: what is in it, and to whom it is given for how long.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use retinue_app::Clock as _;
 use retinue_model::TeamId;
 use retinue_model::audit::{Action, Actor, AuditEvent};
 use retinue_model::visible::is_unseen;
 use retinue_store::{Batch, Store, Tenant, audit};
-use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_engines};
+use retinue_testkit::{IdentityProvider, Person, TestApp, until, with_people_on_both_engines};
 use serde_json::{Value, json};
 
 use super::watch::{Watch, plain};
@@ -91,7 +93,14 @@ async fn an_export_is_of_what_is_asked_for_and_for_whom_the_list_is(app: TestApp
     ] {
         assert_eq!(person.status(Method::GET, &format!("/api/audit/export{query}")).await, status, "{query}");
     }
-    watch.nothing().await;
+    let mut refused = Vec::new();
+    // Those three who may know of it, a moment after the answer.
+    until("the refusals are told", Duration::from_secs(5), async || {
+        refused.extend(watch.told().await);
+        (refused.len() == 3).then_some(())
+    })
+    .await;
+    assert!(refused.iter().all(|event| event.action == Action::AccessRefused), "nothing was taken out: {refused:?}");
     let of_team = lines(&ada, &format!("?team_id={ops}&outcome=done")).await;
     assert_eq!(of_team, listed(&ada, &format!("&team_id={ops}")).await);
     let told = watch.one(Action::AuditExported).await;
