@@ -208,14 +208,14 @@ pub async fn contents(ctx: &Context, id: ThreadId) -> Result<Contents> {
 /// `not_found`.
 pub async fn delete(ctx: &Context, id: ThreadId) -> Result<()> {
     ctx.detached(move |ctx| async move {
-        let thread = get(&ctx, id).await?;
+        get(&ctx, id).await?;
         stop_answer(&ctx, id).await?;
         let mut batch = Batch::default();
         // One that began meanwhile is counted too.
         usage::settle_thread_with(&ctx.scope(), &mut batch, id, ctx.now());
         rows::delete_with(&ctx.scope(), &mut batch, id);
         let note = ctx.note(Told::ThreadDeleted).on("thread", id).about(ctx.principal().user_id());
-        note.of_team(thread.team_id).write(&ctx.tenant(), &mut batch);
+        note.write(&ctx.tenant(), &mut batch);
         ctx.store.write_alone(batch).await?;
         // One that began in between.
         for live in ctx.live.of_thread(ctx.scope(), id) {

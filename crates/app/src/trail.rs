@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use retinue_model::audit::{Action, AuditEvent, Outcome, Recorded, Target};
+use retinue_model::audit::{Action, Actor, AuditEvent, Outcome, Recorded, Target};
 use retinue_model::{Email, Error, Result, TeamId, UserId};
 use retinue_store::audit::{By, Filter};
 use retinue_store::{Store, Tenant};
 use retinue_store::{audit as rows, team as teams, user as users};
 
-use crate::access::Grant;
+use crate::access::{Grant, Thing};
 use crate::policy::Action as Want;
 use crate::{Context, access, cursor, membership};
 
@@ -101,11 +101,27 @@ impl Wanted {
     /// Some of the events, for whoever may read them at this moment.
     async fn read(&self, ctx: &Context, filter: &Filter, place: (i64, i64)) -> Result<Vec<Recorded>> {
         self.require(ctx).await?;
-        if self.mine {
-            rows::of_oneself(&ctx.scope(), &ctx.store, filter, place).await
+        let mut events = if self.mine {
+            rows::of_oneself(&ctx.scope(), &ctx.store, filter, place).await?
         } else {
-            rows::list(&ctx.tenant(), &ctx.store, filter, place).await
+            rows::list(&ctx.tenant(), &ctx.store, filter, place).await?
+        };
+        let is_part = self.mine || self.team.is_some();
+        if is_part && !access::may(ctx, Want::AuditRead, Thing::default()).await? {
+            let me = Actor::User(ctx.principal().user_id());
+            for recorded in &mut events {
+                hide_whereabouts(me, &mut recorded.event);
+            }
         }
+        Ok(events)
+    }
+}
+
+/// Where others were, and in which session, is for whoever runs the installation.
+fn hide_whereabouts(me: Actor, event: &mut AuditEvent) {
+    if event.actor != me {
+        event.address = None;
+        event.via_id.take_if(|_| event.via == "session");
     }
 }
 

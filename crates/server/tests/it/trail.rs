@@ -32,6 +32,7 @@ with_people_on_both_engines! {
     a_list_goes_on_where_it_ended,
     what_no_database_takes_is_not_asked_of_it,
     a_page_asks_for_names_once,
+    where_others_were_is_for_whoever_runs_the_installation,
     a_key_that_does_not_count_is_told_with_the_reason,
     that_a_revoked_key_is_used_is_not_hidden,
 }
@@ -105,6 +106,28 @@ async fn a_list_goes_on_where_it_ended(app: TestApp, provider: IdentityProvider)
     }
     let newest = seqs[0];
     assert_eq!(seqs, (1..=newest).rev().collect::<Vec<_>>());
+}
+
+/// Their address, and the session, which is theirs alone to end.
+async fn where_others_were_is_for_whoever_runs_the_installation(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "admin").await;
+    join(&admin, &ops, &grace, "editor").await;
+    let new = json!({ "team_id": ops, "name": "Helper", "sharing": "team" });
+    grace.send_json(Method::POST, "/api/agents", &new, 201).await;
+    let (part, own) = (format!("?team_id={ops}&action=agent.created"), "?mine=true&action=agent.created".to_owned());
+    for (person, query, sees) in [(&ada, &part, false), (&admin, &part, true), (&grace, &own, true)] {
+        let listed = person.get(&format!("/api/audit{query}")).await["data"][0].clone();
+        let file = person.send(person.request(Method::GET, &format!("/api/audit/export{query}"))).await;
+        let exported: Value = serde_json::from_str(file.text().await.unwrap().trim()).unwrap();
+        for event in [listed, exported] {
+            assert_eq!(event["actor"]["user_id"], json!(grace.id().await), "{event}");
+            assert_eq!((event["address"].is_string(), event["actor"]["via_id"].is_string()), (sees, sees), "{event}");
+        }
+    }
+    let taken_in = grace.get("/api/audit?mine=true&action=membership.added").await;
+    assert!(taken_in["data"].as_array().unwrap().iter().all(|event| event["address"].is_null()), "{taken_in}");
 }
 
 /// Whoever shows it hears the same of all.
