@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -25,7 +26,12 @@ impl Month {
     /// The month that a moment is in.
     #[must_use]
     pub fn of(at: Timestamp) -> Self {
-        let date = at.to_zoned(TimeZone::UTC).date();
+        Self::of_date(at.to_zoned(TimeZone::UTC).date())
+    }
+
+    /// The month that a day is in.
+    #[must_use]
+    pub fn of_date(date: Date) -> Self {
         Self { year: date.year(), month: date.month() }
     }
 
@@ -49,7 +55,7 @@ impl Month {
     /// When the next one begins: budgets begin anew then.
     #[must_use]
     pub fn end(self) -> Timestamp {
-        let first = jiff::civil::Date::new(self.year, self.month, 1).and_then(|first| first.last_of_month().tomorrow());
+        let first = Date::new(self.year, self.month, 1).and_then(|first| first.last_of_month().tomorrow());
         let end = first.and_then(|first| first.to_zoned(TimeZone::UTC));
         end.map_or(Timestamp::MAX, |end| end.timestamp())
     }
@@ -67,9 +73,9 @@ impl Month {
         if is_written_so && (1..=12).contains(&month) { Ok(Self { year, month }) } else { Err(invalid()) }
     }
 
-    /// Such as "November 2026".
+    /// Its name, such as "November".
     #[must_use]
-    pub fn in_words(self) -> String {
+    pub fn name(self) -> &'static str {
         const NAMES: [&str; 12] = [
             "January",
             "February",
@@ -84,8 +90,13 @@ impl Month {
             "November",
             "December",
         ];
-        let name = usize::try_from(self.month - 1).ok().and_then(|index| NAMES.get(index)).copied().unwrap_or_default();
-        format!("{name} {}", self.year)
+        usize::try_from(self.month - 1).ok().and_then(|index| NAMES.get(index)).copied().unwrap_or_default()
+    }
+
+    /// Such as "November 2026".
+    #[must_use]
+    pub fn in_words(self) -> String {
+        format!("{} {}", self.name(), self.year)
     }
 
     /// The month before.

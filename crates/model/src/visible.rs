@@ -25,30 +25,9 @@ pub fn is_unseen(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// A text that whoever wrote it chose, as it may be shown on one line of a terminal: what would not be seen is named.
-#[must_use]
-pub fn on_one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unseen(c) {
-            line.extend(c.escape_unicode());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_is_told_nothing_but_words() {
-        let hostile = "a\u{1b}[2J\r\nb\u{9b}31m\u{7f}\u{2028}\u{202e}c";
-        assert_eq!(on_one_line(hostile), "a\\u{1b}[2J\\u{d}\\u{a}b\\u{9b}31m\\u{7f}\\u{2028}\\u{202e}c");
-        assert_eq!(on_one_line("=cmd() \"Zoë\" 字\u{200d}"), "=cmd() \"Zoë\" 字\u{200d}");
-    }
 
     #[test]
     fn what_nothing_is_drawn_for_is_not_visible() {

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use retinue_app::administration::Administration;
 use retinue_app::trail::{Names, Wanted};
 use retinue_model::audit::{Action, Actor, Head, Outcome, Recorded};
-use retinue_model::visible::on_one_line;
 use retinue_model::{Error, UserId};
 
 use crate::config::{Config, ConfigError};
 use crate::operator::open;
+use crate::terminal::line;
 
 pub(crate) use verified::NotWhole;
 
@@ -158,7 +158,7 @@ async fn list(
             if as_json {
                 text.push_str(&retinue_web::audit_line(recorded)?);
             } else {
-                let _ = writeln!(text, "{}", on_one_line(&sentence(&recorded, &names)));
+                let _ = writeln!(text, "{}", line(&sentence(&recorded, &names)));
             }
         }
     }
@@ -224,6 +224,7 @@ mod tests {
     use retinue_model::audit::{AuditEvent, Target};
 
     use super::*;
+    use crate::terminal::safe;
 
     #[test]
     fn a_line_for_people_is_one_line_whatever_stands_in_it() {
@@ -245,9 +246,9 @@ mod tests {
         };
         let text = sentence(&Recorded { seq: 7, event, hash: Vec::new() }, &Names::default());
         assert_eq!(
-            on_one_line(&text),
-            "       7  1970-01-01 00:00:00Z  session.refused       by stranger  team \\u{1b}[2J  refused: \
-             wrong\\u{a}credentials  {\"name\":\"=cmd()\\u{9b}31m\"}  from 127.0.0.1"
+            safe(&line(&text)),
+            "       7  1970-01-01 00:00:00Z  session.refused       by stranger  team \\u001b[2J  refused: \
+             wrong\\ncredentials  {\"name\":\"=cmd()\\u009b31m\"}  from 127.0.0.1"
         );
     }
 }

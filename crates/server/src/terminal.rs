@@ -43,7 +43,7 @@ pub(crate) fn facts(facts: &[(&str, String)]) -> String {
 }
 
 /// A text on one line.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     text.replace('\n', "\\n")
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
+use retinue_model::usage::Month;
 
 /// A time in three forms.
 #[derive(Clone, Debug)]
@@ -45,25 +46,7 @@ fn date(time: Timestamp) -> Date {
 }
 
 fn long_date(date: Date) -> String {
-    format!("{} {} {}", date.day(), month(date), date.year())
-}
-
-fn month(date: Date) -> &'static str {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    usize::try_from(date.month() - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or("")
+    format!("{} {} {}", date.day(), Month::of_date(date).name(), date.year())
 }
 
 /// The heading under which a time stands in a list: Today, Yesterday, Previous 7 days, or a month. Days are UTC's.
@@ -74,8 +57,8 @@ pub(crate) fn day_group(time: Timestamp, now: Timestamp) -> String {
         ..=0 => "Today".to_owned(),
         1 => "Yesterday".to_owned(),
         2..=7 => "Previous 7 days".to_owned(),
-        _ if day.year() == today.year() => month(day).to_owned(),
-        _ => format!("{} {}", month(day), day.year()),
+        _ if day.year() == today.year() => Month::of_date(day).name().to_owned(),
+        _ => Month::of_date(day).in_words(),
     }
 }
 

@@ -222,13 +222,14 @@ async fn installation(cast: &Cast, browser: &Browser, look: &mut impl AsyncFnMut
     browser.open("/admin").await;
     browser.click("summary[aria-label='Change ada']").await;
     look(browser, "admin-open").await;
+    let ada = cast.ada.id().await;
+    show(browser, ("offboard", &format!("/admin/users/{ada}/offboard")), look).await;
     show(browser, ("audit", "/audit"), look).await;
     browser.view(1280, Scheme::Light).await;
     browser.open("/audit").await;
     browser.click("main .list summary").await;
     look(browser, "audit-open").await;
     show(browser, ("access", "/admin/access"), look).await;
-    let ada = cast.ada.id().await;
     let asked = format!("/admin/access?user={ada}&action=agent.change&resource={}", cast.agent);
     show(browser, ("access-yes", &asked), look).await;
     show(browser, ("access-no", &format!("/admin/access?user={ada}&action=team.delete&resource={}", cast.ops)), look)
