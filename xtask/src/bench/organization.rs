@@ -109,7 +109,7 @@ pub(crate) fn measure(programs: &Programs, table: &mut Table) -> Result<()> {
     table.add("the same, 99 %", Target::None, most_of_key / 1_000.0, "µs");
 
     let (few, many) = (Organization::new(programs, FEW)?, Organization::new(programs, MANY)?);
-    let path = format!("/api/access/explain?user={USER}&action=agent.change&resource={TEAM}");
+    let path = format!("/api/access/explain?user={USER}&action=team.change&resource={TEAM}");
     let took = figures(example().args(["explain", &many.server.address, &many.cookie, &path]))?;
     let [median_of_why, most_of_why] = took[..] else { anyhow::bail!("the explanation said something else") };
     table.add("explaining access, 100,000 users, by HTTP, median", Target::AtMost(5.0), median_of_why, "ms");
