@@ -10,7 +10,7 @@ use retinue_store::agent::Place;
 use retinue_store::agent::version::{self, Version};
 use retinue_store::{Batch, Tenant};
 
-use crate::access;
+use crate::access::{self, Grant};
 use crate::audit::Note;
 use crate::policy::Action;
 use crate::{Context, cursor};
@@ -126,13 +126,13 @@ async fn first_declared(ctx: &Context) -> Result<Option<Agent>> {
 ///
 /// # Errors
 /// `agent_unknown` if there is none for whoever asks.
-pub(crate) async fn default(ctx: &Context) -> Result<Agent> {
-    if let Some(first) = first_declared(ctx).await? {
-        return Ok(first);
-    }
-    offered(ctx).await?.into_iter().next().ok_or_else(|| {
-        Error::invalid("agent_unknown", "There is no agent for you here. Ask to be taken into a team that has one.")
-    })
+pub(crate) async fn default(ctx: &Context) -> Result<Usable> {
+    let first = match first_declared(ctx).await? {
+        Some(first) => Some(first),
+        None => offered(ctx).await?.into_iter().next(),
+    };
+    let unknown = "There is no agent for you here. Ask to be taken into a team that has one.";
+    usable(ctx, first.ok_or_else(|| Error::invalid("agent_unknown", unknown))?.id).await
 }
 
 /// One agent.
@@ -159,13 +159,27 @@ pub async fn name_of(ctx: &Context, id: AgentId) -> Result<Option<String>> {
     rows::name_of(&ctx.scope(), &ctx.store, id).await
 }
 
+/// An agent that whoever asks may have answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Usable {
+    pub(crate) agent: Agent,
+    grant: Grant,
+}
+
+impl Usable {
+    /// Refuses the batch if they may not any more when it is written.
+    pub(crate) fn hold_with(&self, ctx: &Context, batch: &mut Batch) {
+        self.grant.hold_with(ctx, batch);
+    }
+}
+
 /// The agent, if whoever asks may have it answer at this moment.
 ///
 /// # Errors
 /// `agent_unknown`.
-pub(crate) async fn usable(ctx: &Context, id: AgentId) -> Result<Agent> {
+pub(crate) async fn usable(ctx: &Context, id: AgentId) -> Result<Usable> {
     match access::require_of_agent(ctx, Action::AgentUse, id).await {
-        Ok((agent, _)) => Ok(agent),
+        Ok((agent, grant)) => Ok(Usable { agent, grant }),
         Err(error) if matches!(error.code(), "not_found" | "role_too_low") => Err(Error::invalid(
             "agent_unknown",
             "There is no such agent now. Choose another one for this conversation.",
@@ -275,7 +289,7 @@ pub async fn change(ctx: &Context, id: AgentId, change: Change) -> Result<Agent>
             share.hold_with(&ctx, &mut batch);
         }
         rows::change_with(&grant.team()?, &mut batch, &agent, by);
-        let note = ctx.note(Told::AgentChanged).on("agent", id).of_team(agent.team_id);
+        let note = named(ctx.note(Told::AgentChanged).on("agent", id).of_team(agent.team_id), &agent);
         note.with("version", agent.version).with("changed", changed(&before, &agent)).write(&ctx.tenant(), &mut batch);
         ctx.store.write(batch).await?;
         Ok(agent)
@@ -309,7 +323,7 @@ pub(crate) fn changed(before: &Agent, now: &Agent) -> Vec<&'static str> {
 /// Deletes an agent. Conversations that it took part in stay, and go on with another one.
 ///
 /// # Errors
-/// `not_found`, `role_too_low`, `agent_declared`.
+/// `not_found`, `role_too_low`, `agent_declared`, `agent_changed`.
 pub async fn delete(ctx: &Context, id: AgentId) -> Result<()> {
     let (agent, grant) = access::require_of_agent(ctx, Action::AgentDelete, id).await?;
     if agent.declared {
@@ -318,7 +332,7 @@ pub async fn delete(ctx: &Context, id: AgentId) -> Result<()> {
     ctx.detached(move |ctx| async move {
         let mut batch = Batch::default();
         grant.hold_with(&ctx, &mut batch);
-        rows::delete_with(&grant.team()?, &mut batch, id, ctx.now());
+        rows::delete_with(&grant.team()?, &mut batch, &agent, ctx.now());
         let note = ctx.note(Told::AgentDeleted).on("agent", id).of_team(agent.team_id);
         named(note, &agent).write(&ctx.tenant(), &mut batch);
         ctx.store.write(batch).await

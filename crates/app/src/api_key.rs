@@ -243,7 +243,7 @@ impl Visit {
         let reason = match found {
             None => "key_unknown",
             // It ended at this very moment.
-            Some(found) => found.refusal(self.now()).unwrap_or("key_revoked"),
+            Some(found) => found.refusal(self.auth.comers(), self.now()).unwrap_or("key_revoked"),
         };
         if let Some(left_out) = self.admits_key(reason, found.map(|found| found.key.id)) {
             let note = self.note((Actor::Stranger, "api_key"), Told::CredentialRefused).refused(reason);
@@ -270,7 +270,8 @@ pub(crate) async fn load(app: &App, hash: KeyHash) -> Result<Loaded> {
     loop {
         let (epoch, read_at) = (app.api_keys.epoch(), app.now());
         let found = rows::find(&app.tenant(), &app.store, hash).await?;
-        let Some(rows::Found { key, owner, .. }) = found.clone().filter(|found| found.refusal(read_at).is_none())
+        let Some(rows::Found { key, owner, .. }) =
+            found.clone().filter(|found| found.refusal(app.auth.comers(), read_at).is_none())
         else {
             app.api_keys.end(&hash);
             return Ok(Loaded::Refused(found.map(Box::new)));

@@ -6,6 +6,7 @@ use std::fmt;
 
 use retinue_model::audit::Action as Told;
 use retinue_model::error::Kind;
+use retinue_model::id::noun_of;
 use retinue_model::{Error, TeamId};
 
 use crate::Context;
@@ -42,6 +43,12 @@ fn is_refusal(error: &Error) -> bool {
     error.kind() == Kind::Forbidden && error.code() != "sign_in_again" || shown.contains(&error.code())
 }
 
+/// What a path names last, as the trail calls it, with its id.
+fn named_last(path: &str) -> Option<(String, &str)> {
+    let name = |part| noun_of(part).map(|noun| (noun.to_lowercase().replace([' ', '-'], "_"), part));
+    path.split('/').filter_map(name).next_back()
+}
+
 impl Denial {
     /// What this error denies to whoever asks, if it does.
     #[must_use]
@@ -50,8 +57,8 @@ impl Denial {
         is_refusal(error).then(|| Self { ctx: ctx.clone(), code: error.code(), tried })
     }
 
-    /// Tells it, with the door at which they were refused, though they hang up.
-    pub async fn tell(&self, door: String) {
+    /// Tells it, with the door at which they were refused and what its path names, though they hang up.
+    pub async fn tell(&self, door: String, path: &str) {
         let visit = self.ctx.as_visit();
         let Some(left_out) = visit.admits(self.code) else { return };
         let note = self.ctx.note(Told::AccessRefused).refused(self.code).with("door", door);
@@ -60,6 +67,10 @@ impl Denial {
                 note.with("action", action.as_str()).on("team", team).of_team(team)
             }
             Some(Tried { action, team: None }) => note.with("action", action.as_str()),
+            None => note,
+        };
+        let note = match named_last(path) {
+            Some((noun, id)) => note.on(&noun, id),
             None => note,
         };
         let told = self.ctx.detached(|_| async move {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retinue_model::event::Event;
 use retinue_model::run::Run;
-use retinue_model::{RunId, ThreadId, UserId};
+use retinue_model::{ApiKeyId, RunId, ThreadId, UserId};
 use retinue_store::Scope;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ const KEEP: usize = 16;
 pub(crate) struct LiveRun {
     thread: ThreadId,
     scope: Scope,
+    key: Option<ApiKeyId>,
     tail: Mutex<VecDeque<Event>>,
     progress: watch::Sender<Progress>,
     /// A person wants it to stop.
@@ -51,14 +52,20 @@ pub(crate) enum Tail {
 }
 
 impl LiveRun {
-    fn new(thread: ThreadId, scope: Scope) -> Self {
+    fn new(run: &Run, scope: Scope) -> Self {
         Self {
-            thread,
+            thread: run.thread_id,
             scope,
+            key: run.api_key_id,
             tail: Mutex::default(),
             progress: watch::Sender::default(),
             cancel: CancellationToken::new(),
         }
+    }
+
+    /// The key that it was begun with, if it was one.
+    pub(crate) const fn key(&self) -> Option<ApiKeyId> {
+        self.key
     }
 
     /// Shows an event to readers. `committed` is the number of the newest event that is in the table for certain.
@@ -130,7 +137,7 @@ pub(crate) struct Underway {
 impl Underway {
     /// None if someone is at work on this run already.
     pub(crate) fn enter(app: &App, run: &Run, scope: Scope) -> Option<Self> {
-        let live = app.live.insert(run.id, run.thread_id, scope)?;
+        let live = app.live.insert(run, scope)?;
         metrics::gauge!("retinue_runs_active").increment(1.0);
         Some(Self { app: app.clone(), id: run.id, live })
     }
@@ -156,15 +163,15 @@ impl Registry {
     }
 
     /// None if the run is there already.
-    fn insert(&self, id: RunId, thread: ThreadId, scope: Scope) -> Option<Arc<LiveRun>> {
-        match self.runs().entry(id) {
+    fn insert(&self, run: &Run, scope: Scope) -> Option<Arc<LiveRun>> {
+        match self.runs().entry(run.id) {
             Entry::Occupied(_) => None,
-            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(LiveRun::new(thread, scope))))),
+            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(LiveRun::new(run, scope))))),
         }
     }
 
     pub(crate) fn get(&self, scope: Scope, id: RunId) -> Option<Arc<LiveRun>> {
-        self.runs().get(&id).filter(|run| run.scope == scope).cloned()
+        self.runs().get(&id).filter(|run| run.scope.is_of_owner_of(&scope)).cloned()
     }
 
     fn remove(&self, id: RunId) {
@@ -173,12 +180,12 @@ impl Registry {
 
     /// The runs that a thread has under way: one at most, or one more that is about to find that out.
     pub(crate) fn of_thread(&self, scope: Scope, thread: ThreadId) -> Vec<Arc<LiveRun>> {
-        self.runs().values().filter(|run| run.scope == scope && run.thread == thread).cloned().collect()
+        self.runs().values().filter(|run| run.scope.is_of_owner_of(&scope) && run.thread == thread).cloned().collect()
     }
 
     /// The threads of one owner with a run under way.
     pub(crate) fn threads(&self, scope: Scope) -> HashSet<ThreadId> {
-        self.runs().values().filter(|run| run.scope == scope).map(|run| run.thread).collect()
+        self.runs().values().filter(|run| run.scope.is_of_owner_of(&scope)).map(|run| run.thread).collect()
     }
 
     /// The runs of one user.
@@ -199,10 +206,13 @@ impl Registry {
 mod tests {
     use super::*;
     use jiff::Timestamp;
-    use retinue_model::SessionId;
+    use retinue_model::api_key::{ApiKey, KeyScopes};
     use retinue_model::event::{Data, Name};
-    use retinue_model::principal::{DEFAULT_ORGANIZATION, Principal};
+    use retinue_model::principal::{DEFAULT_ORGANIZATION, LOCAL_USER, Principal};
+    use retinue_model::run::Status;
     use retinue_model::session::{Method, Session};
+    use retinue_model::team::DEFAULT_TEAM;
+    use retinue_model::{AgentId, MessageId, SessionId};
     use uuid::Uuid;
 
     const MINE: Scope = Scope::of(Principal::local_user());
@@ -225,6 +235,42 @@ mod tests {
         Scope::of(&Principal::of_session(&session, None, true))
     }
 
+    /// What somebody reaches with an API key of one of their teams.
+    fn by_key(owner: UserId) -> Scope {
+        let key = ApiKey {
+            id: ApiKeyId::new(Uuid::nil()),
+            organization_id: DEFAULT_ORGANIZATION,
+            user_id: owner,
+            team_id: DEFAULT_TEAM,
+            name: String::new(),
+            prefix: String::new(),
+            scopes: KeyScopes::for_conversing(),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        Scope::of(&Principal::of_key(&key, false))
+    }
+
+    fn run() -> Run {
+        Run {
+            id: RunId::new(Uuid::nil()),
+            thread_id: ThreadId::new(Uuid::nil()),
+            input_message_id: MessageId::new(Uuid::nil()),
+            agent_id: AgentId::new(Uuid::nil()),
+            agent_version: Some(1),
+            api_key_id: None,
+            model: String::new(),
+            status: Status::Running,
+            error: None,
+            usage: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
     fn event(seq: i64) -> Event {
         let run = RunId::new(Uuid::nil());
         Event::new(run, seq, Name::MessageDelta, &Data::Delta { text: "x" }, Timestamp::UNIX_EPOCH).unwrap()
@@ -239,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_is_not_committed_never_leaves_the_tail() {
-        let run = LiveRun::new(ThreadId::new(Uuid::nil()), MINE);
+        let run = LiveRun::new(&run(), MINE);
         (1..=100).for_each(|seq| run.push(event(seq), 0));
         assert_eq!(numbers(run.after(0)), (1..=100).collect::<Vec<_>>());
         (101..=110).for_each(|seq| run.push(event(seq), 90));
@@ -251,9 +297,9 @@ mod tests {
     #[tokio::test]
     async fn a_watcher_hears_of_events_and_of_the_end() {
         let registry = Registry::default();
-        let id = RunId::new(Uuid::nil());
-        let run = registry.insert(id, ThreadId::new(Uuid::nil()), MINE).unwrap();
-        assert!(registry.insert(id, ThreadId::new(Uuid::nil()), MINE).is_none());
+        let id = run().id;
+        let run = registry.insert(&run(), MINE).unwrap();
+        assert!(registry.insert(&super::tests::run(), MINE).is_none());
         let mut watcher = registry.watch(MINE, id).unwrap();
         run.push(event(1), 0);
         assert!(watcher.wait(0).await);
@@ -265,13 +311,15 @@ mod tests {
     #[test]
     fn a_run_is_there_for_its_owner_and_for_nobody_else() {
         let registry = Registry::default();
-        let (id, thread) = (RunId::new(Uuid::nil()), ThreadId::new(Uuid::nil()));
-        registry.insert(id, thread, MINE).unwrap();
+        let Run { id, thread_id: thread, .. } = run();
+        registry.insert(&run(), MINE).unwrap();
         let found = |scope| {
             let (run, watcher) = (registry.get(scope, id).is_some(), registry.watch(scope, id).is_some());
             (run, watcher, registry.of_thread(scope, thread).len(), registry.threads(scope).len())
         };
         assert_eq!(found(MINE), (true, true, 1, 1));
+        assert_eq!(found(by_key(LOCAL_USER)), (true, true, 1, 1), "theirs, whatever they came in with");
+        assert_eq!(found(by_key(UserId::new(Uuid::from_u128(7)))), (false, false, 0, 0));
         assert_eq!(found(theirs()), (false, false, 0, 0));
     }
 }

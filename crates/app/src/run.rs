@@ -14,11 +14,14 @@ use retinue_model::provider::Choice;
 use retinue_model::run::{Run, Status};
 use retinue_model::text::{Input, Title};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, Error, MessageId, Result, RunId, TeamId, ThreadId, UserId};
+use retinue_model::{AgentId, ApiKeyId, Error, MessageId, Result, RunId, TeamId, ThreadId, UserId};
 use retinue_store::budget::Reservation;
-use retinue_store::{Batch, message as message_rows, run as rows, thread as thread_rows, user as users};
+use retinue_store::{
+    Batch, api_key as keys, message as message_rows, run as rows, thread as thread_rows, user as users,
+};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::agent::Usable;
 use crate::live::{Underway, Watcher};
 use crate::provider::Entry;
 use crate::thread::{Change, NewThread};
@@ -45,7 +48,7 @@ pub struct NewRun {
 ///
 /// # Errors
 /// `not_found`, `run_in_progress`, `agent_unknown`, `model_unknown`, `model_unreachable`, `budget_spent`, `budget_held`,
-/// `shutting_down`.
+/// `thread_of_another_team`, `shutting_down`.
 pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
     ctx.detached(move |ctx| async move {
         let mut thread = idle_thread(&ctx, id).await?;
@@ -60,7 +63,7 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
         let message = spoken_by_person(&ctx, id, &new.input);
         message_rows::insert_with(&ctx.scope(), &mut batch, &message);
         let agent = agent::usable(&ctx, thread.agent_id).await?;
-        thread::settle_team(&ctx, &mut batch, &mut thread, &agent).await?;
+        thread::settle_team(&ctx, &mut batch, &mut thread, &agent.agent).await?;
         Planned::new(&ctx, (&thread, agent), message.id)?.saying(&message).begin(&ctx, batch).await
     })
     .await
@@ -94,7 +97,7 @@ pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
         let agent = agent::usable(&ctx, thread.agent_id).await?;
         let mut batch = Batch::default();
         thread_rows::go_on_with(&ctx.scope(), &mut batch, thread.id, ctx.now());
-        thread::settle_team(&ctx, &mut batch, &mut thread, &agent).await?;
+        thread::settle_team(&ctx, &mut batch, &mut thread, &agent.agent).await?;
         let planned = Planned::new(&ctx, (&thread, agent), earlier.input_message_id)?;
         rows::require_latest_with(&ctx.scope(), &mut batch, &planned.run, id);
         planned.begin(&ctx, batch).await
@@ -135,20 +138,29 @@ pub async fn cancel(ctx: &Context, id: RunId) -> Result<Run> {
     get(ctx, id).await
 }
 
-/// Stops the runs of somebody who may not come in any more: nothing is done for them from now on.
+/// Stops the runs of somebody who may not come in any more, and those that a key began which was revoked: nothing is done by
+/// them from now on.
 pub(crate) async fn stop_if_out(app: &App, user: UserId) {
-    let runs = app.live.of_user(user);
-    if runs.is_empty() {
-        return;
-    }
-    match users::get(&app.tenant(), &app.store, user).await {
-        Ok(Some(user)) if user.disabled_at.is_none() => {}
-        Ok(_) => runs.iter().for_each(|run| run.cancel.cancel()),
-        // It is asked again when the next is told of them; whoever begins something new is refused anyway.
-        Err(error) => {
-            tracing::warn!(%user, ?error, "can_fail(run): it can't be told whether somebody may still come in");
+    for run in app.live.of_user(user) {
+        match goes_on(app, user, run.key()).await {
+            Ok(true) => {}
+            Ok(false) => run.cancel.cancel(),
+            // It is asked again when the next is told of them; whoever begins something new is refused anyway.
+            Err(error) => {
+                tracing::warn!(%user, ?error, "can_fail(run): it can't be told whether a run may still go on");
+            }
         }
     }
+}
+
+/// Whether something may still be done for a user, by a key of theirs if it was begun with one.
+async fn goes_on(app: &App, user: UserId, key: Option<ApiKeyId>) -> Result<bool> {
+    let user = users::get(&app.tenant(), &app.store, user).await?;
+    let counts = match key {
+        None => true,
+        Some(id) => keys::get(&app.tenant(), &app.store, id).await?.is_some_and(|key| key.revoked_at.is_none()),
+    };
+    Ok(counts && user.is_some_and(|user| user.disabled_at.is_none()))
 }
 
 /// Cancels a run and waits until it has ended: only as long as it takes to close a connection and commit.
@@ -203,7 +215,7 @@ struct Planned {
     run: Run,
     /// For which it counts.
     team_id: TeamId,
-    agent: Agent,
+    agent: Usable,
     entry: Entry,
     /// The longest answer.
     answer_tokens: Option<u32>,
@@ -213,8 +225,9 @@ struct Planned {
 }
 
 impl Planned {
-    fn new(ctx: &Context, (thread, agent): (&Thread, Agent), input: MessageId) -> Result<Self> {
-        let entry = choose(ctx, thread, &agent)?;
+    fn new(ctx: &Context, (thread, usable): (&Thread, Usable), input: MessageId) -> Result<Self> {
+        let agent = &usable.agent;
+        let entry = choose(ctx, thread, agent)?;
         let place = Arc::clone(&ctx.places).try_acquire_owned().ok();
         let now = ctx.now();
         let run = Run {
@@ -223,6 +236,7 @@ impl Planned {
             input_message_id: input,
             agent_id: agent.id,
             agent_version: Some(agent.version),
+            api_key_id: ctx.principal().key(),
             model: entry.model.name.clone(),
             status: if place.is_some() { Status::Running } else { Status::Queued },
             error: None,
@@ -232,7 +246,7 @@ impl Planned {
             finished_at: None,
         };
         let answer_tokens = entry.max_output_tokens.into_iter().chain(agent.limits.tokens).min();
-        Ok(Self { run, team_id: thread.team_id, agent, entry, answer_tokens, said: None, place })
+        Ok(Self { run, team_id: thread.team_id, agent: usable, entry, answer_tokens, said: None, place })
     }
 
     /// The same, answering what is about to be written down.
@@ -252,7 +266,7 @@ impl Planned {
         let mut conversation = prompt::so_far(&ctx.scope(), &ctx.store, self.run.thread_id, context_tokens).await?;
         conversation.extend(self.said.take());
         let room = Room { context_tokens, max_output_tokens: Some(longest) };
-        let asked = retinue_agent::asked_tokens(&self.agent.instructions, &conversation, room);
+        let asked = retinue_agent::asked_tokens(&self.agent.agent.instructions, &conversation, room);
         let tokens = i64::try_from(asked.saturating_add(longest.into())).unwrap_or(i64::MAX);
         Ok(Some(Reservation { bounds, tokens }))
     }
@@ -263,6 +277,8 @@ impl Planned {
         ctx.store.takes_writes().await?;
         let reservation = self.reserve(ctx).await?;
         let Self { run, team_id, agent, entry, answer_tokens, place, .. } = self;
+        agent.hold_with(ctx, &mut batch);
+        let agent = agent.agent;
         let pen = rows::insert_with(&ctx.scope(), &mut batch, &run, reservation.as_ref());
         let started = place.as_ref().map(|_| started_event(&run, ctx.now())).transpose()?;
         if let Some(started) = &started {

@@ -144,16 +144,20 @@ pub async fn change(ctx: &Context, id: TeamId, change: Change) -> Result<Seen> {
     let before = get(ctx, id).await?;
     let name = change.name.map(String::from).filter(|name| *name != before.team.name);
     let slug = change.slug.filter(|slug| *slug != before.team.slug);
-    if slug.is_some() {
-        // Rules for groups go by it: whoever gives one decides who comes in.
-        access::require_of_organization(ctx, Action::TeamCreate).await?;
-    }
+    // Rules for groups go by it: whoever gives one decides who comes in.
+    let names = match slug {
+        Some(_) => Some(access::require_of_organization(ctx, Action::TeamCreate).await?),
+        None => None,
+    };
     if name.is_none() && slug.is_none() {
         return Ok(before);
     }
     ctx.detached(move |ctx| async move {
         let (mut batch, scope) = (Batch::default(), grant.team()?);
         grant.hold_with(&ctx, &mut batch);
+        if let Some(names) = names {
+            names.hold_with(&ctx, &mut batch);
+        }
         let note = note_change(ctx.note(Told::TeamChanged), &before.team, (name.as_deref(), slug.as_ref()));
         note.write(&ctx.tenant(), &mut batch);
         rows::change_with(&scope, &mut batch, (name, slug), ctx.now());

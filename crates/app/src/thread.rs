@@ -11,6 +11,7 @@ use retinue_store::thread as rows;
 use retinue_store::thread::Place;
 use retinue_store::usage;
 
+use crate::agent::Usable;
 use crate::{Context, agent, cursor, excerpt, run};
 
 pub use retinue_model::thread::Change;
@@ -51,9 +52,10 @@ pub struct Found {
 /// # Errors
 /// `agent_unknown`, `model_unknown`, `team_unknown`.
 pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
-    let (thread, _) = plan(ctx, new).await?;
-    ctx.detached(|ctx| async move {
+    let (thread, agent) = plan(ctx, new).await?;
+    ctx.detached(move |ctx| async move {
         let mut batch = Batch::default();
+        agent.hold_with(&ctx, &mut batch);
         rows::insert_with(&ctx.scope(), &mut batch, &thread);
         ctx.store.write(batch).await?;
         Ok(thread)
@@ -62,23 +64,24 @@ pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
 }
 
 /// A new thread that is not yet written down, with the agent that answers in it.
-pub(crate) async fn plan(ctx: &Context, new: NewThread) -> Result<(Thread, Agent)> {
-    let agent = match new.agent_id {
+pub(crate) async fn plan(ctx: &Context, new: NewThread) -> Result<(Thread, Usable)> {
+    let usable = match new.agent_id {
         Some(id) => agent::usable(ctx, id).await?,
         None => agent::default(ctx).await?,
     };
+    let agent = &usable.agent;
     check_model(ctx, new.model.as_deref())?;
     let now = ctx.now();
     let thread = Thread {
         id: ctx.new_id(),
-        team_id: team(ctx, new.team_id, &agent).await?,
+        team_id: team(ctx, new.team_id, agent).await?,
         title: new.title.map(String::from),
         agent_id: agent.id,
         model: new.model,
         created_at: now,
         updated_at: now,
     };
-    Ok((thread, agent))
+    Ok((thread, usable))
 }
 
 /// The team that a conversation counts for: the one that was named, the agent's, or another one of whoever asks.
@@ -100,7 +103,8 @@ async fn team(ctx: &Context, named: Option<TeamId>, agent: &Agent) -> Result<Tea
 pub(crate) async fn settle_team(ctx: &Context, batch: &mut Batch, thread: &mut Thread, agent: &Agent) -> Result<()> {
     let owner = ctx.principal().user_id();
     if memberships::get(&ctx.tenant(), &ctx.store, thread.team_id, owner).await?.is_some() {
-        return Ok(());
+        let is_here = ctx.key_team().is_none_or(|team| team == thread.team_id);
+        return if is_here { Ok(()) } else { Err(of_another_team()) };
     }
     let team_id = team(ctx, None, agent).await?;
     if team_id != thread.team_id {
@@ -234,6 +238,15 @@ async fn stop_answer(ctx: &Context, id: ThreadId) -> Result<()> {
         run::stop(watcher).await;
     }
     Ok(())
+}
+
+/// A key has nothing done at the cost of other teams of its owner.
+fn of_another_team() -> Error {
+    Error::conflict(
+        "thread_of_another_team",
+        "This conversation counts for another team than the one in which this API key acts. Begin a new one, or use a key of that \
+         team.",
+    )
 }
 
 pub(crate) fn not_found() -> Error {

@@ -18,7 +18,7 @@ use crate::{Context, access, cursor, membership};
 mod export;
 
 pub(crate) use export::PART;
-pub use export::{Export, export};
+pub use export::{Export, export, may_export};
 
 /// Nothing has a longer id.
 const LONGEST_TARGET: usize = 200;

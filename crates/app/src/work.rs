@@ -150,11 +150,16 @@ async fn request(app: &App, job: &Job) -> Result<Request> {
     })
 }
 
-/// The server's bounds on a run, and those of its agent within them.
+/// The server's bounds on a run, and those of its agent within them. Each try is a turn.
 fn limits(app: &App, agent: &Agent) -> Limits {
     let limits = app.settings.run;
     let seconds = agent.limits.seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    Limits { max_duration: seconds.map_or(limits.max_duration, |own| own.min(limits.max_duration)), ..limits }
+    let retries = agent.limits.turns.map(|turns| turns.saturating_sub(1));
+    Limits {
+        max_duration: seconds.map_or(limits.max_duration, |own| own.min(limits.max_duration)),
+        retries: retries.map_or(limits.retries, |own| own.min(limits.retries)),
+        ..limits
+    }
 }
 
 /// What people are told when it was not the model that failed.

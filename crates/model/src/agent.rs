@@ -203,6 +203,10 @@ pub struct Declared {
     pub instructions: String,
     /// The name of its model.
     pub model: Option<String>,
+    /// Bounds on each run.
+    pub limits: Limits,
+    /// Whether programs may use it by the remote agent API.
+    pub remote_api: bool,
 }
 
 #[cfg(test)]

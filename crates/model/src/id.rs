@@ -196,7 +196,17 @@ macro_rules! nouns {
         }
         $(#[$doc])*
         pub type $alias = Id<$marker>;
-    )*};
+    )*
+
+        const NOUNS: &[(&str, &str)] = &[$(($prefix, $name)),*];
+    };
+}
+
+/// What a text is the id of, if it is one.
+#[must_use]
+pub fn noun_of(text: &str) -> Option<&'static str> {
+    let (prefix, _) = text.split_once('_').filter(|(_, suffix)| decode(suffix).is_some())?;
+    NOUNS.iter().find(|(known, _)| *known == prefix).map(|(_, name)| *name)
 }
 
 nouns! {
@@ -238,6 +248,14 @@ mod tests {
         // From the TypeID specification: prefix_01h455vb4pex5vsknk084sn02q.
         let uuid: Uuid = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         assert_eq!(ThreadId::new(uuid).to_string(), "thr_01h455vb4pex5vsknk084sn02q");
+    }
+
+    #[test]
+    fn it_is_known_of_what_an_id_is() {
+        assert_eq!(noun_of("key_01h455vb4pex5vsknk084sn02q"), Some("API key"));
+        for text in ["key_", "key_01h455vb4pex5vsknk084sn02", "rtn_01h455vb4pex5vsknk084sn02q", "members", ""] {
+            assert_eq!(noun_of(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -135,6 +135,15 @@ impl Principal {
         self.via
     }
 
+    /// The API key that they were known by, if it was one.
+    #[must_use]
+    pub const fn key(&self) -> Option<ApiKeyId> {
+        match self.via {
+            Via::ApiKey(id) => Some(id),
+            Via::SingleUser | Via::Session(_) => None,
+        }
+    }
+
     /// Whether they run the installation. That gives no right to anybody's conversations.
     #[must_use]
     pub const fn is_organization_admin(&self) -> bool {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
-use crate::id::{AgentId, MessageId, RunId, ThreadId};
+use crate::id::{AgentId, ApiKeyId, MessageId, RunId, ThreadId};
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -140,6 +140,9 @@ pub struct Run {
     /// Which version of the agent; null for runs from before agents had versions.
     #[schema(required)]
     pub agent_version: Option<i64>,
+    /// The API key that it was begun with; null if a person began it.
+    #[schema(required)]
+    pub api_key_id: Option<ApiKeyId>,
     /// The name of the model that was asked.
     pub model: String,
     /// How far it has come.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use retinue_model::Slug;
+use crate::declared_agent::{self, DeclaredAgent};
 use retinue_model::offboarding::Fate;
 use retinue_web::TrustedProxies;
 use serde::Deserialize;
@@ -185,19 +185,6 @@ pub struct DeclaredModel {
     pub max_output_tokens: Option<u32>,
 }
 
-/// One `[[agents]]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct DeclaredAgent {
-    pub slug: String,
-    pub name: String,
-    pub instructions: String,
-    #[serde(default)]
-    pub description: String,
-    pub model: Option<String>,
-}
-
 impl Config {
     /// What the types can't say.
     pub(crate) fn check(&self, environment: &Environment) -> Result<(), ConfigError> {
@@ -212,7 +199,7 @@ impl Config {
         self.check_log()?;
         self.check_providers()?;
         self.check_models(environment)?;
-        self.check_agents()
+        declared_agent::check_all(&self.agents)
     }
 
     fn check_listen(&self) -> Result<(), ConfigError> {
@@ -322,24 +309,6 @@ impl Config {
             check_base_url(&at("base_url"), &model.base_url)?;
             if model.context_tokens.is_some_and(|tokens| tokens < 256) {
                 return Err(ConfigError::new(&at("context_tokens"), "must be at least 256."));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_agents(&self) -> Result<(), ConfigError> {
-        let mut slugs = HashSet::new();
-        for (index, agent) in self.agents.iter().enumerate() {
-            let at = |field: &str| format!("agents[{index}].{field}");
-            if Slug::new(&agent.slug).is_err() {
-                let reason = "must be 1 to 64 lower-case letters, digits and hyphens, with no hyphen at its ends.";
-                return Err(ConfigError::new(&at("slug"), reason));
-            }
-            if !slugs.insert(&agent.slug) {
-                return Err(ConfigError::new(&at("slug"), format!("“{}” stands twice.", agent.slug)));
-            }
-            if agent.name.trim().is_empty() {
-                return Err(ConfigError::new(&at("name"), "must not be empty."));
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ pub mod config;
 mod agent;
 mod api_key;
 mod budget;
+pub mod declared_agent;
 mod doctor;
 mod environment;
 mod greeting;

@@ -14,11 +14,12 @@ use retinue_model::agent::Declared;
 use retinue_model::error::Kind;
 use retinue_model::offboarding::Policy;
 use retinue_model::provider::{Model, Origin};
-use retinue_model::{Error, Result, Slug};
+use retinue_model::{Error, Result};
 use retinue_store::{Location, Store};
 use secrecy::SecretString;
 
-use crate::config::{Config, DeclaredAgent, DeclaredModel, Environment};
+use crate::config::{Config, DeclaredModel, Environment};
+use crate::declared_agent::DeclaredAgent;
 use crate::key;
 use crate::system::{SystemClock, SystemRng};
 
@@ -127,16 +128,7 @@ fn agents(config: &Config) -> Result<Vec<Declared>> {
     if config.agents.is_empty() {
         return Ok(vec![default_assistant()]);
     }
-    let declared = |agent: &DeclaredAgent| {
-        Ok(Declared {
-            slug: Slug::new(&agent.slug)?,
-            name: agent.name.clone(),
-            description: agent.description.clone(),
-            instructions: agent.instructions.clone(),
-            model: agent.model.clone(),
-        })
-    };
-    config.agents.iter().map(declared).collect()
+    config.agents.iter().map(DeclaredAgent::check).collect()
 }
 
 fn declared(model: &DeclaredModel, environment: &Environment) -> Result<Entry> {

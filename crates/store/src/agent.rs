@@ -63,10 +63,12 @@ pub(crate) mod sql {
             WHERE id = $13 AND team_id = $14 AND organization_id = $15 AND deleted_at IS NULL \
             AND (version + 1 = $2 OR (version = $2 AND updated_at = $12))";
         DECLARE = "UPDATE agents SET declared = $1, version = $2, name = $3, description = $4, instructions = $5, model = $6, \
-            updated_at = $7, deleted_at = NULL WHERE id = $8 AND organization_id = $9";
+            max_turns = $7, max_tokens = $8, max_seconds = $9, remote_api = $10, updated_at = $11, deleted_at = NULL \
+            WHERE id = $12 AND organization_id = $13";
         RETIRE = "UPDATE agents SET declared = NULL, deleted_at = $1 WHERE id = $2 AND organization_id = $3 AND declared IS NOT NULL";
-        DELETE = "UPDATE agents SET deleted_at = COALESCE(deleted_at, $1) WHERE id = $2 AND team_id = $3 AND organization_id = $4 \
-            AND declared IS NULL";
+        // As it was when somebody looked whether they may: how it is shared decides that. Or else this is the same once more.
+        DELETE = "UPDATE agents SET deleted_at = $1 WHERE id = $2 AND team_id = $3 AND organization_id = $4 \
+            AND declared IS NULL AND version = $5 AND (deleted_at IS NULL OR deleted_at = $1)";
         RESTORE = "UPDATE agents SET deleted_at = NULL WHERE id = $1 AND team_id = $2 AND organization_id = $3 AND declared IS NULL";
         DELETE_ALL = "UPDATE agents SET deleted_at = COALESCE(deleted_at, $1), team_id = $2 WHERE team_id = $3 AND organization_id = $4 \
             AND declared IS NULL";
@@ -297,16 +299,21 @@ pub fn change_with(team: &TeamScope, batch: &mut Batch, agent: &Agent, by: Optio
 
 /// Makes an agent what the configuration says at this place of it, when the batch is written.
 pub fn declare_with(_: &System, batch: &mut Batch, tenant: &Tenant, (agent, place): (&Agent, i64)) {
-    let params = params![
-        place,
-        agent.version,
-        agent.name.clone(),
-        agent.description.clone(),
-        agent.instructions.clone(),
-        agent.model.clone(),
-        agent.updated_at,
-        agent.id,
-        tenant.id()
+    let [turns, tokens, seconds] = limits(agent.limits);
+    let params = [
+        place.into(),
+        agent.version.into(),
+        agent.name.clone().into(),
+        agent.description.clone().into(),
+        agent.instructions.clone().into(),
+        agent.model.clone().into(),
+        turns,
+        tokens,
+        seconds,
+        agent.remote_api.into(),
+        agent.updated_at.into(),
+        agent.id.into(),
+        tenant.id().into(),
     ];
     batch.write(&sql::DECLARE, params);
     insert_version_with(tenant, batch, agent, None);
@@ -318,9 +325,9 @@ pub fn retire_with(_: &System, batch: &mut Batch, tenant: &Tenant, (id, now): (A
 }
 
 /// Deletes an agent that does not stand in the configuration, when the batch is written. It stays for the conversations that
-/// it took part in. Requires that there is one: `not_found`.
-pub fn delete_with(team: &TeamScope, batch: &mut Batch, id: AgentId, now: Timestamp) {
-    batch.require(&sql::DELETE, params![now, id, team.id(), team.organization()], missing);
+/// it took part in. Requires that nobody changed or deleted it since it was read: `agent_changed`.
+pub fn delete_with(team: &TeamScope, batch: &mut Batch, agent: &Agent, now: Timestamp) {
+    batch.require(&sql::DELETE, params![now, agent.id, team.id(), team.organization(), agent.version], changed);
 }
 
 /// Takes back that an agent was deleted, when the batch is written. Requires that there is one: `not_found`.

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use retinue_model::api_key::{ApiKey, KeyScopes};
 use retinue_model::error::Kind;
+use retinue_model::principal::LOCAL_USER;
 use retinue_model::user::User;
 use retinue_model::{ApiKeyId, Error, Result, TeamId, UserId};
 
 use crate::batch::Batch;
+use crate::membership::Comers;
 use crate::row::{Columns, Row};
 use crate::statement::statements;
 use crate::value::params;
@@ -125,9 +127,11 @@ pub struct Found {
 impl Found {
     /// Why it does not count at this time, for the trail: the stable code of it.
     #[must_use]
-    pub fn refusal(&self, now: Timestamp) -> Option<&'static str> {
+    pub fn refusal(&self, comers: Comers, now: Timestamp) -> Option<&'static str> {
         let Self { key, owner, is_member } = self;
         match key.revoked_at {
+            // Made while nobody signed in.
+            _ if comers == Comers::WhoSignsIn && owner.id == LOCAL_USER => Some("local_user"),
             // Whoever is out of the team has lost it by that.
             _ if !is_member => Some("membership_ended"),
             Some(_) => Some("key_revoked"),

@@ -16,22 +16,22 @@ use crate::{Pen, Scope, Store, System, usage};
 
 pub(crate) mod sql {
     super::statements! {
-        INSERT = "INSERT INTO runs (id, thread_id, organization_id, input_message_id, agent_id, agent_version, model, status, position, \
+        INSERT = "INSERT INTO runs (id, thread_id, organization_id, input_message_id, agent_id, agent_version, api_key_id, model, status, position, \
             created_at, started_at) \
-            VALUES ($1, $2, (SELECT organization_id FROM threads WHERE id = $2 AND owner_user_id = $3), $4, $5, $6, $7, $8, \
-            (SELECT COALESCE(MAX(position), 0) + 1 FROM runs WHERE thread_id = $2), $9, $10) \
+            VALUES ($1, $2, (SELECT organization_id FROM threads WHERE id = $2 AND owner_user_id = $3), $4, $5, $6, $7, $8, $9, \
+            (SELECT COALESCE(MAX(position), 0) + 1 FROM runs WHERE thread_id = $2), $10, $11) \
             ON CONFLICT (id) DO NOTHING";
-        GET = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.model, r.status, r.error_code, r.error_message, \
+        GET = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.api_key_id, r.model, r.status, r.error_code, r.error_message, \
             r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at FROM runs r JOIN threads t ON t.id = r.thread_id WHERE r.id = $1 AND t.owner_user_id = $2";
-        ACTIVE = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.model, r.status, r.error_code, r.error_message, \
+        ACTIVE = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.api_key_id, r.model, r.status, r.error_code, r.error_message, \
             r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at, \
             t.organization_id, t.owner_user_id FROM runs r JOIN threads t ON t.id = r.thread_id \
             WHERE r.status IN ('queued', 'running')";
-        ACTIVE_OF_THREAD = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.model, r.status, r.error_code, r.error_message, \
+        ACTIVE_OF_THREAD = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.api_key_id, r.model, r.status, r.error_code, r.error_message, \
             r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at \
             FROM runs r JOIN threads t ON t.id = r.thread_id \
             WHERE t.id = $1 AND t.owner_user_id = $2 AND r.status IN ('queued', 'running')";
-        OF_INPUTS = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.model, r.status, r.error_code, r.error_message, \
+        OF_INPUTS = "SELECT r.id, r.thread_id, r.input_message_id, r.agent_id, r.agent_version, r.api_key_id, r.model, r.status, r.error_code, r.error_message, \
             r.input_tokens, r.output_tokens, r.created_at, r.started_at, r.finished_at, a.content \
             FROM threads t JOIN messages m ON m.thread_id = t.id JOIN runs r ON r.input_message_id = m.id \
             LEFT JOIN messages a ON a.run_id = r.id \
@@ -53,7 +53,7 @@ pub(crate) mod sql {
 }
 
 /// How many columns [`read`] takes.
-const COLUMNS: usize = 14;
+const COLUMNS: usize = 15;
 
 fn read(row: &Row<'_>) -> Result<Run> {
     let mut columns = row.columns();
@@ -63,6 +63,7 @@ fn read(row: &Row<'_>) -> Result<Run> {
         input_message_id: columns.take()?,
         agent_id: columns.take()?,
         agent_version: columns.take()?,
+        api_key_id: columns.take()?,
         model: columns.take()?,
         status: columns.take::<String>()?.parse::<Status>()?,
         error: None,
@@ -116,6 +117,7 @@ pub fn insert_with(scope: &Scope, batch: &mut Batch, run: &Run, reservation: Opt
             run.input_message_id,
             run.agent_id,
             run.agent_version,
+            run.api_key_id,
             run.model.clone(),
             run.status.as_str(),
             run.created_at,

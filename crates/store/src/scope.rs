@@ -29,6 +29,12 @@ impl Scope {
         self.organization
     }
 
+    /// Whether it is of the same owner, in whichever of their teams.
+    #[must_use]
+    pub fn is_of_owner_of(&self, other: &Self) -> bool {
+        (self.organization, self.owner) == (other.organization, other.owner)
+    }
+
     /// Whether it is this user's.
     #[must_use]
     pub fn is_of(&self, user: UserId) -> bool {

@@ -82,6 +82,7 @@ async fn begin_runs(store: &Store, count: u128) -> Outcome<Vec<Pen>> {
             input_message_id: message_id,
             agent_id,
             agent_version: Some(1),
+            api_key_id: None,
             model: "bench".to_owned(),
             status: Status::Running,
             error: None,

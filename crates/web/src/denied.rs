@@ -26,9 +26,10 @@ pub(crate) fn mark(response: &mut Response, denied: Denied) {
 /// Tells what an answer denies, before it goes out.
 pub(crate) async fn tell(request: Request, next: Next) -> Response {
     let (method, route) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
+    let uri = request.uri().clone();
     let mut response = next.run(request).await;
     if let Some(denial) = response.extensions_mut().remove::<Arc<Denial>>() {
-        denial.tell(format!("{method} {}", route.as_ref().map_or("", MatchedPath::as_str))).await;
+        denial.tell(format!("{method} {}", route.as_ref().map_or("", MatchedPath::as_str)), uri.path()).await;
     }
     response
 }

@@ -117,7 +117,7 @@ impl Administration {
             return Err(agent::declared());
         }
         let mut batch = Batch::default();
-        rows::delete_with(&Self::scope_of(agent), &mut batch, agent.id, self.now());
+        rows::delete_with(&Self::scope_of(agent), &mut batch, agent, self.now());
         let note = self.note(Told::AgentDeleted).on("agent", agent.id).of_team(agent.team_id);
         agent::named(note, agent).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await

@@ -33,6 +33,8 @@ pub fn default_assistant() -> Declared {
             brief; say so when you do not know."
                 .to_owned(),
         model: None,
+        limits: Limits::default(),
+        remote_api: false,
     }
 }
 
@@ -83,7 +85,7 @@ fn note(app: &App, action: Told, agent: &Agent) -> Note {
 /// The agent that the configuration means, with a version of its own if it says something new.
 fn as_declared(app: &App, id: AgentId, declared: &Declared, before: Option<&Agent>) -> Agent {
     let now = app.now();
-    let Declared { slug, name, description, instructions, model } = declared.clone();
+    let Declared { slug, name, description, instructions, model, limits, remote_api } = declared.clone();
     let agent = Agent {
         id,
         team_id: before.map_or(DEFAULT_TEAM, |before| before.team_id),
@@ -94,9 +96,9 @@ fn as_declared(app: &App, id: AgentId, declared: &Declared, before: Option<&Agen
         description,
         instructions,
         model,
-        limits: before.map_or_else(Limits::default, |before| before.limits),
+        limits,
         sharing: Sharing::Organization,
-        remote_api: true,
+        remote_api,
         declared: true,
         created_at: before.map_or(now, |before| before.created_at),
         updated_at: before.map_or(now, |before| before.updated_at),
@@ -110,5 +112,7 @@ fn as_declared(app: &App, id: AgentId, declared: &Declared, before: Option<&Agen
 }
 
 fn says_the_same(a: &Agent, b: &Agent) -> bool {
-    (&a.name, &a.description, &a.instructions, &a.model) == (&b.name, &b.description, &b.instructions, &b.model)
+    let said = |agent: &Agent| (agent.name.clone(), agent.description.clone(), agent.instructions.clone());
+    let bounds = |agent: &Agent| (agent.model.clone(), agent.limits, agent.remote_api);
+    said(a) == said(b) && bounds(a) == bounds(b)
 }

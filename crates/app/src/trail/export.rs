@@ -22,6 +22,15 @@ pub struct Export {
     before: i64,
 }
 
+/// Whether whoever asks may take a part of the trail out. Nothing is told of that.
+///
+/// # Errors
+/// Those of [`export`].
+pub async fn may_export(ctx: &Context, wanted: &Wanted) -> Result<()> {
+    wanted.filter()?;
+    wanted.require(ctx).await.map(drop)
+}
+
 /// Takes a part of the trail out, which is told in it.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use retinue_testkit::{IdentityProvider, Person, TestApp, location, with_people_on_both_engines};
+use retinue_testkit::{IdentityProvider, Person, TestApp, location, until, with_people_on_both_engines};
 use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
@@ -21,6 +21,8 @@ with_people_on_both_engines! {
     who_is_not_the_maker_changes_what_is_shared,
     what_all_use_is_changed_by_those_who_may_share_it,
     whoever_deleted_an_agent_takes_that_back,
+    of_two_who_delete_an_agent_one_does,
+    a_run_asks_no_more_often_than_its_agent_may,
 }
 
 /// An agent that somebody makes in a team; the path to it.
@@ -222,4 +224,41 @@ async fn whoever_deleted_an_agent_takes_that_back(app: TestApp, provider: Identi
     admin.send_json(Method::PATCH, &member, &json!({ "role": "editor" }), 200).await;
     app.clock.advance(Duration::from_mins(11));
     assert_eq!(ada.submit(&restore, &[]).await.status(), 404);
+}
+
+async fn of_two_who_delete_an_agent_one_does(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    for editor in [&ada, &grace] {
+        join(&admin, &ops, editor, "editor").await;
+    }
+    for _ in 0..5 {
+        let path = agent(&ada, &ops, "team").await;
+        let (one, two) = tokio::join!(ada.status(Method::DELETE, &path), grace.status(Method::DELETE, &path));
+        assert!(
+            [one, two].contains(&204) && [one, two].iter().all(|status| [204, 404, 409].contains(status)),
+            "{one} {two}"
+        );
+        let id = path.rsplit('/').next().unwrap();
+        let told = admin.get(&format!("/api/audit?action=agent.deleted&target={id}")).await;
+        assert_eq!(told["data"].as_array().unwrap().len(), 1, "{told}");
+    }
+}
+
+async fn a_run_asks_no_more_often_than_its_agent_may(app: TestApp, provider: IdentityProvider) {
+    let People { admin, .. } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    let path = agent(&admin, &ops, "team").await;
+    let id = path.rsplit('/').next().unwrap();
+    for turns in [1, 2] {
+        change(&admin, &path, json!({ "limits": { "turns": turns } }), 200).await;
+        let thread = admin.send_json(Method::POST, "/api/threads", &json!({ "agent_id": id }), 201).await;
+        let run = admin.say(thread["id"].as_str().unwrap(), "Try").await;
+        for _ in 0..turns {
+            app.model.next().await.refuse(503, &json!({}));
+        }
+        let failed = async || (admin.get(&format!("/api/runs/{run}")).await["status"] == "failed").then_some(());
+        until("it gives up", Duration::from_secs(10), failed).await;
+        assert!(app.model.is_quiet().await, "{turns}");
+    }
 }

@@ -132,6 +132,11 @@ fn wrong_configurations_are_refused_by_key_with_the_mend() {
             &[],
             &["models[0].api_key_env", "NO_SUCH"],
         ),
+        (
+            "[[agents]]\nslug = \"a\"\nname = \"x\"\ninstructions = \"y\"\nlimits = { turns = 0 }\n",
+            &[],
+            &["agents[0].limits", "1 to 1000"],
+        ),
         ("[[agents]]\nslug = \"A b\"\nname = \"x\"\ninstructions = \"y\"\n", &[], &["agents[0].slug", "lower-case"]),
         ("[[models]]\nname = \"a\"\nbase_url = \"ftp://x\"\n", &[], &["models[0].base_url", "http"]),
     ];

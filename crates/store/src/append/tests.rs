@@ -66,6 +66,7 @@ fn started_within(thread: u32, number: u32, reservation: Option<&Reservation>) -
         input_message_id: input.id,
         agent_id: AgentId::new(uuid(4, 1)),
         agent_version: Some(1),
+        api_key_id: None,
         model: "test".to_owned(),
         status: Status::Running,
         error: None,

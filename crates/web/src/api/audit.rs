@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use axum::http::Method;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::future::{self, Either};
@@ -214,10 +215,15 @@ pub fn line(recorded: Recorded) -> Result<String> {
     (status = 404, body = Problem, description = "`not_found`: you do not see that team"),
 ))]
 pub(crate) async fn export(
+    method: Method,
     Keyed(ctx, _): Keyed<scope::AuditRead>,
     Params(query): Params<ExportEvents>,
 ) -> Answer<Response> {
     let wanted = query.check().in_request(&ctx)?;
+    if method == Method::HEAD {
+        trail::may_export(&ctx, &wanted).await.in_request(&ctx)?;
+        return json_lines::file("retinue-audit", ctx.now(), stream::empty()).in_request(&ctx);
+    }
     let export = trail::export(&ctx, wanted).await.in_request(&ctx)?;
     let out = Out { ended: Box::pin(export.ended()), export, is_over: false };
     let lines = stream::unfold(out, |mut out| async move { out.next().await.map(|lines| (lines, out)) });

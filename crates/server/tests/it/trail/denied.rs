@@ -44,6 +44,11 @@ async fn whoever_may_not_is_told_with_what_they_tried(app: TestApp, provider: Id
         (detail(&told, "action"), detail(&told, "door")),
         (json!("member.add"), json!("POST /api/teams/{id}/members"))
     );
+    let ada_s = format!("{members}/{}", ada.id().await);
+    ada.send_json(Method::PATCH, &ada_s, &json!({ "role": "admin" }), 403).await;
+    let told = watch.one(Action::AccessRefused).await;
+    let target = told.target.as_ref().map(|target| (target.kind.as_str(), target.id.clone()));
+    assert_eq!((target, told.team_id), (Some(("user", ada.id().await)), ops.parse().ok()));
     for path in ["/api/users", "/admin"] {
         assert_eq!(ada.status(Method::GET, path).await, 403);
         let told = watch.one(Action::AccessRefused).await;

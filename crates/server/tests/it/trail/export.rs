@@ -67,6 +67,13 @@ async fn an_export_has_each_event_on_a_line_of_its_own(app: TestApp, provider: I
     assert_eq!(lines[2]["details"]["name"], HOSTILE, "nothing is lost of it");
     assert_eq!(lines[3]["details"]["name"], "=cmd()|' /C calc'!A0 “Ops” 字");
     let response = admin.send(admin.request(Method::GET, "/api/audit/export")).await;
+    let asked = admin.send(admin.request(Method::HEAD, "/api/audit/export")).await;
+    assert_eq!(
+        (asked.status(), &asked.headers()["content-type"]),
+        (response.status(), &response.headers()["content-type"])
+    );
+    let told = admin.get("/api/audit?action=audit.exported").await;
+    assert_eq!(told["data"].as_array().unwrap().len(), 2, "whoever only asks what it would be takes nothing out");
     let name = response.headers()["content-disposition"].to_str().unwrap().to_owned();
     let day = name.strip_prefix("attachment; filename=\"retinue-audit-").unwrap().strip_suffix(".jsonl\"").unwrap();
     assert!(day.len() == 10 && day.chars().all(|c| c.is_ascii_digit() || c == '-'), "{name}");

@@ -182,6 +182,7 @@ impl Somebody {
             input_message_id: said.id,
             agent_id,
             agent_version: Some(1),
+            api_key_id: None,
             model: "echo".to_owned(),
             status: Status::Running,
             error: None,

@@ -53,6 +53,7 @@ fn planned(id: RunId) -> Run {
         input_message_id: SAID,
         agent_id: AgentId::new(Uuid::from_u128(7)),
         agent_version: Some(1),
+        api_key_id: None,
         model: "test".to_owned(),
         status: Status::Queued,
         error: None,
