@@ -22,7 +22,7 @@ pub(crate) mod sql {
         OF_USER = "SELECT t.id, t.slug, t.name, t.created_at, t.updated_at, m.role FROM memberships m JOIN teams t ON t.id = m.team_id \
             WHERE m.user_id = $1 AND m.organization_id = $2 AND m.team_id > $3 \
             AND m.team_id = COALESCE($4, m.team_id) ORDER BY m.team_id LIMIT $5";
-        NAMES = sqlite "SELECT id, name FROM teams WHERE organization_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2))"
+        NAMES = sqlite "SELECT id, name FROM teams WHERE (organization_id = $1) IS TRUE AND id IN (SELECT unhex(value) FROM json_each($2))"
             postgres "SELECT id, name FROM teams WHERE organization_id = $1 AND id IN \
             (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json)))";
         CHANGE = "UPDATE teams SET name = COALESCE($1, name), name_key = COALESCE($2, name_key), slug = COALESCE($3, slug), \

@@ -26,7 +26,7 @@ pub(crate) mod sql {
             ORDER BY u.created_at, u.id LIMIT 2";
         LIST = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE organization_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4";
-        NAMES = sqlite "SELECT id, name FROM users WHERE organization_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2))"
+        NAMES = sqlite "SELECT id, name FROM users WHERE (organization_id = $1) IS TRUE AND id IN (SELECT unhex(value) FROM json_each($2))"
             postgres "SELECT id, name FROM users WHERE organization_id = $1 AND id IN \
             (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json)))";
         RENAME = "UPDATE users SET name = $1, updated_at = $2 WHERE id = $3 AND organization_id = $4";
