@@ -214,7 +214,10 @@ pub(crate) async fn require(ctx: &Context, action: Action, thing: Thing, missing
         }
         None if standing.facts.disabled => Err(users::disabled()),
         None if !decision.is_visible => Err(missing()),
-        None if thing.team.is_none() => Err(forbidden().because(Tried { action, team: None })),
+        // No role in the team would do.
+        None if thing.team.is_none() || decision.row.allowed == [Who::OrganizationAdmin] => {
+            Err(forbidden().because(Tried { action, team: thing.team }))
+        }
         None => Err(memberships::role_too_low().because(Tried { action, team: thing.team })),
     }
 }

@@ -192,18 +192,17 @@ pub(crate) async fn require_known(ctx: &Context, subject: Subject) -> Result<()>
 /// # Errors
 /// `forbidden`, `not_found`.
 pub async fn set(ctx: &Context, subject: Subject, budget: Option<Budget>) -> Result<Seen> {
-    let seen = match subject {
-        Subject::Team(team) => Some(access::require_of_team(ctx, Action::TeamRead, team).await?.team()?),
-        Subject::User(_) => None,
+    let grant = match subject {
+        Subject::Team(team) => access::require_of_team(ctx, Action::BudgetChangeOfTeam, team).await?,
+        Subject::User(_) => access::require_of_organization(ctx, Action::BudgetChange).await?,
     };
-    let grant = access::require_of_organization(ctx, Action::BudgetChange).await?;
     require_known(ctx, subject).await?;
     let before = read(ctx, subject).await?;
     ctx.detached(move |ctx| async move {
         let mut batch = Batch::default();
         grant.hold_with(&ctx, &mut batch);
-        if let Some(team) = seen {
-            teams::hold_with(&team, &mut batch);
+        if matches!(subject, Subject::Team(_)) {
+            teams::hold_with(&grant.team()?, &mut batch);
         }
         let note = ctx.note(Told::BudgetChanged);
         write_with(&ctx.tenant(), &mut batch, (subject, budget, ctx.now()), with_before(note, &before));

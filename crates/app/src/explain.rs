@@ -143,7 +143,7 @@ const fn fitting(action: Action) -> &'static [Kind] {
         | Action::UsageRead
         | Action::AccessExplain => &[Kind::Organization],
         Action::UserDisable | Action::UserGrantAdmin | Action::UserOffboard => &[Kind::Organization, Kind::User],
-        Action::BudgetChange => &[Kind::Organization, Kind::Team, Kind::User],
+        Action::BudgetChange => &[Kind::Organization, Kind::User],
         Action::TeamRead
         | Action::TeamChange
         | Action::TeamDelete
@@ -159,7 +159,8 @@ const fn fitting(action: Action) -> &'static [Kind] {
         | Action::KeyCreate
         | Action::KeyReadOfTeam
         | Action::AuditReadOfTeam
-        | Action::UsageReadOfTeam => &[Kind::Team],
+        | Action::UsageReadOfTeam
+        | Action::BudgetChangeOfTeam => &[Kind::Team],
         Action::AgentRead | Action::AgentUse | Action::AgentChange | Action::AgentShare | Action::AgentDelete => {
             &[Kind::Agent]
         }

@@ -149,6 +149,8 @@ actions! {
     UsageReadOfTeam "usage.read_of_team";
     /// Saying how many tokens somebody may use.
     BudgetChange "budget.change";
+    /// Saying how many tokens a team may use.
+    BudgetChangeOfTeam "budget.change_of_team";
     /// Asking why somebody may do something, or may not.
     AccessExplain "access.explain";
 }

@@ -54,5 +54,6 @@ pub const TABLE: &[Row] = &[
     row(Action::UsageRead, &[OrganizationAdmin], &[Anybody]),
     row(Action::UsageReadOfTeam, RUN_TEAM, IN_TEAM),
     row(Action::BudgetChange, &[OrganizationAdmin], &[Anybody]),
+    row(Action::BudgetChangeOfTeam, &[OrganizationAdmin], IN_TEAM),
     row(Action::AccessExplain, &[OrganizationAdmin], &[Anybody]),
 ];
