@@ -142,8 +142,9 @@ const fn fitting(action: Action) -> &'static [Kind] {
         | Action::AuditRead
         | Action::UsageRead
         | Action::AccessExplain => &[Kind::Organization],
-        Action::UserDisable | Action::UserGrantAdmin | Action::UserOffboard => &[Kind::Organization, Kind::User],
-        Action::BudgetChange => &[Kind::Organization, Kind::User],
+        Action::UserDisable | Action::UserGrantAdmin | Action::UserOffboard | Action::BudgetChange => {
+            &[Kind::Organization, Kind::User]
+        }
         Action::TeamRead
         | Action::TeamChange
         | Action::TeamDelete

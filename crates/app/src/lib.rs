@@ -35,6 +35,7 @@ pub mod run;
 pub mod secret;
 pub mod session;
 pub mod set_up;
+pub mod setting;
 pub mod sign_in;
 pub mod sign_out;
 pub mod team;

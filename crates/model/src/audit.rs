@@ -119,6 +119,8 @@ words! {
         ThreadsTransferred "threads.transferred";
         /// Somebody may use another number of tokens.
         BudgetChanged "budget.changed";
+        /// The configuration says something else than when the server last started.
+        SettingChanged "setting.changed";
         /// The keys of the instance were changed.
         KeysRotated "keys.rotated";
         /// A part of this trail was taken out of the server.

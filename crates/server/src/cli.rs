@@ -232,7 +232,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         Command::Config { command: ConfigCommand::Show } => print(&show::text(&layers)),
         Command::Config { .. } | Command::Openapi => check(&config, environment),
         Command::Serve => match telemetry::start_logs(&config.log) {
-            Ok(()) => finish(block_on(serve::run(config, environment)).map(|()| String::new())),
+            Ok(()) => finish(block_on(serve::run(config, environment, &layers)).map(|()| String::new())),
             Err(error) => complain(&format!("The configuration is wrong.\n  {error}"), 2),
         },
         Command::Doctor => finish(block_on(doctor::run(&config))),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use retinue_app::password::kept;
-use retinue_app::{App, agent, group_rule, provider, retention, run, session_watch, set_up, sign_in};
+use retinue_app::{App, agent, group_rule, provider, retention, run, session_watch, set_up, setting, sign_in};
 use retinue_store::{Location, Store, migrate};
 use retinue_web::Hosts;
 use tokio::net::TcpListener;
@@ -13,8 +13,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Environment, MetricsListen};
+use crate::layers::Layers;
 use crate::listen::Bounds;
-use crate::{greeting, key, listen, telemetry, wiring};
+use crate::{greeting, key, listen, show, telemetry, wiring};
 
 /// How long connections may take to end after the last run did.
 const LINGER: Duration = Duration::from_secs(3);
@@ -34,7 +35,7 @@ impl fmt::Display for StoppedAtOnce {
 impl std::error::Error for StoppedAtOnce {}
 
 /// Runs the server until it is told to stop.
-pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, environment: &Environment, layers: &Layers) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
     // First what can be wrong without touching any data.
     let listener = listen::bind(config.server.listen.0, "server.listen")?;
@@ -47,6 +48,7 @@ pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Re
     let location = wiring::location(&config);
     let store = Store::open(&location).await?;
     let app = start(&config, environment, store.clone(), address).await?;
+    setting::declare(&app, show::settings(layers)).await?;
     if let Some(listener) = metrics_listener {
         let counted = app.clone();
         tokio::spawn(listen::serve(

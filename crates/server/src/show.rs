@@ -1,5 +1,6 @@
 //! `retinue config show`: every key with its value and where it came from, secrets hidden.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use toml::{Table, Value};
@@ -9,6 +10,34 @@ use crate::layers::Layers;
 /// Keys whose value is never shown.
 const SECRETS: [&str; 4] =
     ["providers.openai_api_key", "auth.oidc.client_secret", "auth.providers.client_secret", "mail.password"];
+
+/// What is set, by key, as it is shown. Agents are not among it: each of theirs is told by itself.
+pub(crate) fn settings(layers: &Layers) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    gather(&layers.table, "", &mut all);
+    all.retain(|key, _| key != "agents" && !key.starts_with("agents."));
+    all
+}
+
+fn gather(table: &Table, prefix: &str, all: &mut BTreeMap<String, String>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            Value::Table(inner) => gather(inner, &key, all),
+            Value::Array(entries) if is_list_of_tables(value) => {
+                let entry = |entry: &Table| {
+                    let shown = entry
+                        .iter()
+                        .map(|(name, value)| format!("{name} = {}", shown(&format!("{key}.{name}"), value)));
+                    format!("{{ {} }}", shown.collect::<Vec<_>>().join(", "))
+                };
+                let shown: Vec<_> = entries.iter().filter_map(Value::as_table).map(entry).collect();
+                all.insert(key, format!("[{}]", shown.join(", ")));
+            }
+            _ => _ = all.insert(key.clone(), shown(&key, value)),
+        }
+    }
+}
 
 /// The configuration in force, as TOML.
 pub(crate) fn text(layers: &Layers) -> String {

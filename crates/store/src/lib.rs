@@ -40,6 +40,7 @@ pub mod refresh;
 pub mod run;
 pub mod search;
 pub mod session;
+pub mod setting;
 pub mod team;
 pub mod thread;
 pub mod usage;
@@ -335,6 +336,7 @@ pub fn statements() -> Vec<&'static Statement> {
         usage::sql::ALL,
         budget::sql::ALL,
         offboarding::sql::ALL,
+        setting::sql::ALL,
     ]
     .concat()
 }

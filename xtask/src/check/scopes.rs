@@ -36,7 +36,7 @@ const MAKERS: &[(&str, &[&str])] = &[
     ),
     ("Tenant::of(", &[]),
     // What the program looks after itself.
-    ("System::at_start(", &["crates/app/src/work.rs", "crates/app/src/agent/declared.rs"]),
+    ("System::at_start(", &["crates/app/src/work.rs", "crates/app/src/agent/declared.rs", "crates/app/src/setting.rs"]),
     (
         "System::in_background(",
         &[

@@ -21,6 +21,7 @@ mod export;
 mod key;
 mod page;
 mod retention;
+mod setting;
 mod sign_in;
 mod watch;
 

@@ -4,6 +4,7 @@ ALTER TABLE credentials DROP COLUMN claimed_at;
 ALTER TABLE runs DROP COLUMN api_key_id, DROP COLUMN agent_version;
 ALTER TABLE threads DROP COLUMN team_id;
 DROP TABLE offboardings;
+DROP TABLE settings;
 DROP TABLE reservations;
 DROP TABLE budgets;
 DROP TABLE usage_totals;

@@ -243,6 +243,14 @@ CREATE TABLE offboardings (
   updated_at timestamptz NOT NULL
 );
 
+-- What the configuration said at the last start.
+CREATE TABLE settings (
+  organization_id uuid NOT NULL REFERENCES organizations (id),
+  name text NOT NULL,
+  value text NOT NULL,
+  PRIMARY KEY (organization_id, name)
+);
+
 INSERT INTO teams (id, organization_id, slug, name, name_key, created_at, updated_at) VALUES
   ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'default', 'Default', 'default', now(), now());
 -- Its admins are the local user and whoever was made an administrator; others may use what is there.

@@ -35,6 +35,7 @@ CREATE TRIGGER threads_search_update AFTER UPDATE OF title ON threads WHEN old.t
 END;
 
 DROP TABLE offboardings;
+DROP TABLE settings;
 DROP TABLE reservations;
 DROP TABLE budgets;
 DROP TABLE usage_totals;

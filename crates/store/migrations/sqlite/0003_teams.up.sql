@@ -238,6 +238,14 @@ CREATE TABLE offboardings (
   updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What the configuration said at the last start.
+CREATE TABLE settings (
+  organization_id BLOB NOT NULL REFERENCES organizations (id),
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (organization_id, name)
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO teams (id, organization_id, slug, name, name_key, created_at, updated_at) VALUES
   (x'00000000000000000000000000000001', x'00000000000000000000000000000001', 'default', 'Default', 'default', unixepoch() * 1000000, unixepoch() * 1000000);
 -- Its admins are the local user and whoever was made an administrator; others may use what is there.

@@ -41,7 +41,7 @@ impl NewRun {
     (status = 201, body = Run),
     (status = 400, body = Problem, description = "`invalid_input`, `invalid_id`, `invalid_body`, `agent_unknown`, `model_unknown`"),
     (status = 404, body = Problem, description = "`not_found`"),
-    (status = 409, body = Problem, description = "`run_in_progress`: one answer at a time"),
+    (status = 409, body = Problem, description = "`run_in_progress`, `thread_of_another_team`"),
     (status = 413, body = Problem, description = "`input_too_long`, `body_too_large`"),
     (status = 415, body = Problem, description = "`unsupported_media_type`"),
     (status = 429, body = Problem, description = "`budget_spent`, until the month is over; `budget_held`, until answers under way are there"),
@@ -84,7 +84,7 @@ pub(crate) async fn cancel(
     (status = 201, body = Run),
     (status = 400, body = Problem, description = "`agent_unknown`, `model_unknown`: what answered is not there any more"),
     (status = 404, body = Problem, description = "`not_found`"),
-    (status = 409, body = Problem, description = "`run_in_progress`, `not_the_latest_run`"),
+    (status = 409, body = Problem, description = "`run_in_progress`, `not_the_latest_run`, `thread_of_another_team`"),
     (status = 429, body = Problem, description = "`budget_spent`, `budget_held`"),
     (status = 503, body = Problem, description = "`model_unreachable`, `shutting_down`"),
 ))]
