@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
 
+mod turned_off;
+
 with_people_on_both_engines! {
     a_key_acts_for_its_owner_and_is_told_once,
     a_key_may_no_more_than_its_scopes_and_its_owner,
