@@ -108,7 +108,8 @@ impl Wanted {
         };
         let is_part = self.mine || self.team.is_some();
         if is_part && !access::may(ctx, Want::AuditRead, Thing::default()).await? {
-            let me = Actor::User(ctx.principal().user_id());
+            // Where its owner was is nothing to a key.
+            let me = ctx.key_team().is_none().then(|| Actor::User(ctx.principal().user_id()));
             for recorded in &mut events {
                 hide_whereabouts(me, &mut recorded.event);
             }
@@ -118,8 +119,8 @@ impl Wanted {
 }
 
 /// Where others were, and in which session, is for whoever runs the installation.
-fn hide_whereabouts(me: Actor, event: &mut AuditEvent) {
-    if event.actor != me {
+fn hide_whereabouts(me: Option<Actor>, event: &mut AuditEvent) {
+    if me != Some(event.actor) {
         event.address = None;
         event.via_id.take_if(|_| event.via == "session");
     }

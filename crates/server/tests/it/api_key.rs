@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
 
+mod other_team;
 mod turned_off;
 
 with_people_on_both_engines! {
