@@ -60,8 +60,9 @@ pub(crate) mod sql {
             CAST(SUM(m.input_tokens) AS BIGINT), CAST(SUM(m.output_tokens) AS BIGINT) FROM usage_months m \
             LEFT JOIN agents a ON a.id = m.agent_id WHERE m.user_id = $1 AND m.organization_id = $2 AND m.month = $3 \
             GROUP BY m.agent_id, m.model ORDER BY SUM(m.input_tokens + m.output_tokens) DESC, m.agent_id, m.model LIMIT $4";
-        OF_TEAM = "SELECT m.user_id, u.name, m.agent_id, CASE WHEN a.sharing <> 'private' THEN a.name END, m.model, m.runs, \
-            m.estimated_runs, m.input_tokens, m.output_tokens FROM usage_months m LEFT JOIN users u ON u.id = m.user_id \
+        // Agents of other teams have no name here, unless they are everybody's.
+        OF_TEAM = "SELECT m.user_id, u.name, m.agent_id, CASE WHEN a.sharing = 'organization' OR (a.sharing = 'team' \
+            AND a.team_id = m.team_id) THEN a.name END, m.model, m.runs, m.estimated_runs, m.input_tokens, m.output_tokens FROM usage_months m LEFT JOIN users u ON u.id = m.user_id \
             LEFT JOIN agents a ON a.id = m.agent_id WHERE m.team_id = $1 AND m.organization_id = $2 AND m.month = $3 \
             AND (m.user_id, m.agent_id, m.model) > ($4, $5, $6) ORDER BY m.user_id, m.agent_id, m.model LIMIT $7";
         TOTALS = "SELECT s.subject_id, s.model, COALESCE(u.name, t.name, CASE WHEN a.sharing <> 'private' THEN a.name END), s.runs, \

@@ -153,6 +153,7 @@ mod seen {
         nobody_sees_what_another_uses,
         lists_go_on_where_they_ended,
         what_a_private_agent_is_called_is_its_makers_business,
+        what_an_agent_of_another_team_is_called_is_not_told,
     }
 
     async fn use_some(app: &TestApp, person: &Person, thread: &Value) {
@@ -222,5 +223,31 @@ mod seen {
             assert_eq!(seen["data"][0]["runs"], 1);
             assert!(seen.to_string().contains(agent.as_str().unwrap()) && !seen.to_string().contains("Job"), "{seen}");
         }
+    }
+
+    async fn what_an_agent_of_another_team_is_called_is_not_told(app: TestApp, provider: IdentityProvider) {
+        let People { admin, ada, grace } = people(&app, &provider).await;
+        let (ops, other) = (team(&admin, "Ops").await, team(&admin, "Other").await);
+        for team in [&ops, &other] {
+            join(&admin, team, &ada, "viewer").await;
+        }
+        join(&admin, &ops, &grace, "admin").await;
+        for (team, name, sharing) in
+            [(&ops, "Of ops", "team"), (&other, "Merger", "team"), (&other, "Of all", "organization")]
+        {
+            let new = json!({ "team_id": team, "name": name, "sharing": sharing });
+            let agent = admin.send_json(Method::POST, "/api/agents", &new, 201).await["id"].clone();
+            let new = json!({ "team_id": ops, "agent_id": agent });
+            let thread = ada.send_json(Method::POST, "/api/threads", &new, 201).await;
+            use_some(&app, &ada, &thread).await;
+        }
+        let seen = grace.get(&format!("/api/teams/{ops}/usage")).await;
+        let mut names: Vec<_> =
+            seen["data"].as_array().unwrap().iter().map(|entry| entry["agent_name"].as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, [None, Some("Of all"), Some("Of ops")], "{seen}");
+        let page = grace.open(&format!("/usage?of={ops}")).await.text().await.unwrap();
+        assert!(page.contains("Of ops") && page.contains("Of all") && !page.contains("Merger"), "{page}");
+        assert!(ada.open("/usage").await.text().await.unwrap().contains("Merger"), "who used it knows it");
     }
 }
