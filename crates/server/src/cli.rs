@@ -9,12 +9,13 @@ use retinue_model::usage::Month;
 use crate::agent::AgentCommand;
 use crate::api_key::ApiKeyCommand;
 use crate::audit::{self, AuditCommand};
-use crate::budget::{Apart, BudgetCommand};
+use crate::budget::BudgetCommand;
 use crate::config::{Config, Environment, Layers};
 use crate::invitation::InvitationCommand;
 use crate::member::MemberCommand;
 use crate::team::TeamCommand;
 use crate::terminal::safe;
+use crate::usage::{self, Whose};
 use crate::user::{ThreadCommand, UserCommand};
 use crate::{
     access, agent, api_key, budget, doctor, invitation, key, member, migrate, reference, serve, show, team, telemetry,
@@ -117,11 +118,10 @@ enum Command {
     /// What was used in a month: runs and tokens
     Usage {
         /// Which month, such as 2026-11; this one if left out
-        #[arg(long, value_parser = budget::parse_month)]
+        #[arg(long, value_parser = usage::parse_month)]
         month: Option<Month>,
-        /// What to tell apart
-        #[arg(long, value_enum, default_value = "user")]
-        by: Apart,
+        #[command(flatten)]
+        whose: Whose,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -246,7 +246,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         Command::Agent { command, json } => finish(block_on(agent::run(&config, environment, command, json))),
         Command::ApiKey { command, json } => finish(block_on(api_key::run(&config, command, json))),
         Command::Invitation { command, json } => finish(block_on(invitation::run(&config, command, json))),
-        Command::Usage { month, by, json } => finish(block_on(budget::usage(&config, by.into(), month, json))),
+        Command::Usage { month, whose, json } => finish(block_on(usage::run(&config, whose, month, json))),
         Command::Budget { command, json } => finish(block_on(budget::run(&config, command, json))),
         Command::Access { command } => finish(block_on(access::run(&config, environment, command))),
         Command::Audit { command, json } => finish(block_on(audit::run(&config, command, json))),

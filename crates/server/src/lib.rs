@@ -33,5 +33,6 @@ mod system;
 mod team;
 mod telemetry;
 mod terminal;
+mod usage;
 mod user;
 mod wiring;

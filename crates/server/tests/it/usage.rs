@@ -28,7 +28,8 @@ pub(crate) async fn newest(app: &TestApp) -> (i64, i64, i64, i64) {
 }
 
 async fn what_is_used_is_counted_by_user_team_agent_and_model(app: TestApp) {
-    assert_eq!(app.get("/api/usage").await, json!({ "budgets": [], "data": [], "next_cursor": null }));
+    let nothing = json!({ "budgets": [], "month": "2026-11", "parts": [], "data": [], "next_cursor": null });
+    assert_eq!(app.get("/api/usage").await, nothing);
     let (thread, _) = app.conversation("One", "Eins").await;
     let run = app.say(&thread, "Two").await;
     let answer = app.model.next().await.begin();
@@ -42,6 +43,18 @@ async fn what_is_used_is_counted_by_user_team_agent_and_model(app: TestApp) {
     let me = app.get("/auth/me").await;
     let (user, team) = (me["user"]["id"].clone(), me["teams"][0]["id"].clone());
     let agent = app.get("/api/agents").await["data"][0].clone();
+    let mut part = amount.clone();
+    (part["agent_id"], part["agent_name"]) = (agent["id"].clone(), agent["name"].clone());
+    part["model"] = json!("test-model");
+    for query in ["", "?month=2026-11", "?month=2026-11&limit=1"] {
+        assert_eq!(app.get(&format!("/api/usage{query}")).await["parts"], json!([part]), "{query}");
+    }
+    let earlier = app.get("/api/usage?month=2026-10").await;
+    assert_eq!(
+        (&earlier["month"], &earlier["parts"], &earlier["data"]),
+        (&json!("2026-10"), &json!([]), &json!([month]))
+    );
+    app.send(Method::GET, "/api/usage?month=x", &json!({}), 400).await;
     for (by, id, name) in [
         ("user", &user, &me["user"]["name"]),
         ("team", &team, &json!("Default")),

@@ -1,5 +1,6 @@
 //! What a key of one team does not tell of its owner's other ones.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -11,6 +12,7 @@ use crate::team::{People, join, people, team};
 
 with_people_on_both_engines! {
     a_key_reads_no_budget_of_another_team,
+    a_key_reads_no_agent_of_another_team_in_what_was_used,
     a_key_reads_what_concerns_its_owner_in_its_team,
 }
 
@@ -35,6 +37,28 @@ async fn a_key_reads_no_budget_of_another_team(app: TestApp, provider: IdentityP
     let seen = body(ask(&app, &text, Method::GET, "/api/usage", None).await).await;
     assert_eq!(bounded(&seen), [ada_id.as_str(), &ops]);
     assert!(!seen.to_string().contains("Secret"), "{seen}");
+}
+
+async fn a_key_reads_no_agent_of_another_team_in_what_was_used(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let (ops, other) = (team(&admin, "Ops").await, team(&admin, "Other").await);
+    for (team, name) in [(&ops, "Helper"), (&other, "Merger")] {
+        join(&admin, team, &ada, "viewer").await;
+        let new = json!({ "team_id": team, "name": name, "sharing": "team" });
+        let agent = admin.send_json(Method::POST, "/api/agents", &new, 201).await["id"].clone();
+        let thread = ada.send_json(Method::POST, "/api/threads", &json!({ "agent_id": agent }), 201).await;
+        let run = ada.say(thread["id"].as_str().unwrap(), "Hello").await;
+        app.model.next().await.answer("Hi").await;
+        ada.follow(&run).await.rest().await;
+    }
+    let names = |usage: &Value| {
+        let parts = usage["parts"].as_array().unwrap();
+        parts.iter().map(|part| part["agent_name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(&ada.get("/api/usage").await), BTreeSet::from(["Helper", "Merger"].map(str::to_owned)));
+    let (text, _) = key(&ada, &ops, &["agents:run"]).await;
+    let seen = body(ask(&app, &text, Method::GET, "/api/usage?month=2026-11", None).await).await;
+    assert_eq!(names(&seen), BTreeSet::from(["Helper".to_owned()]), "{seen}");
 }
 
 async fn a_key_reads_what_concerns_its_owner_in_its_team(app: TestApp, provider: IdentityProvider) {
