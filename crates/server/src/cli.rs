@@ -316,3 +316,42 @@ fn complain(text: &str, code: u8) -> ExitCode {
     eprintln!("{}", safe(text));
     ExitCode::from(code)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    const ABOUT_TEAMS: &str = include_str!("../../../docs/teams.md");
+
+    /// What the document says of a command and of those below it.
+    fn said_of(command: &str) -> String {
+        let begins = format!("| `retinue {command} ");
+        ABOUT_TEAMS.lines().filter(|line| line.starts_with(&begins)).collect::<Vec<_>>().join("\n")
+    }
+
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
+    }
+
+    #[test]
+    fn what_can_be_typed_about_teams_is_documented() {
+        let mut cli = Cli::command();
+        cli.build();
+        let others = ["serve", "migrate", "config", "doctor", "key", "user", "thread", "openapi", "help"];
+        for command in cli.get_subcommands().filter(|command| !others.contains(&command.get_name())) {
+            let said = said_of(command.get_name());
+            let below = || command.get_subcommands().filter(|below| below.get_name() != "help");
+            for verb in below() {
+                assert!(words(&said).any(|word| word == verb.get_name()), "{} {}", command.get_name(), verb.get_name());
+            }
+            let arguments = below().chain([command]).flat_map(clap::Command::get_arguments);
+            let options = arguments.filter(|argument| !argument.is_global_set()).filter_map(clap::Arg::get_long);
+            for option in options.filter(|option| !["help", "json", "version", "config"].contains(option)) {
+                let option = format!("--{option}");
+                assert!(words(&said).any(|word| word == option), "{} {option}", command.get_name());
+            }
+        }
+    }
+}
