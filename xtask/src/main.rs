@@ -29,7 +29,7 @@ Usage: cargo xtask <command>
   test [FILTER…]      get what the tests need, start a throw-away PostgreSQL, run every test
        --no-install   install nothing: what is missing is left out and named at the end
        Anything else goes to the test runner (cargo-nextest where it is installed, else cargo test).
-  check [--write]     the static rules: layers, lints, file sizes, paths in the docs, generated files;
+  check [--write]     the static rules: layers, lints, file sizes, paths and codes in the docs, generated files;
                       --write rewrites the generated files
   deny                licences, banned crates, duplicates and sources of the dependency tree (deny.toml)
   deny advisories     known vulnerabilities; needs a network, so it is not a part of `ci`

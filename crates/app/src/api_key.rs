@@ -218,9 +218,13 @@ impl Visit {
     /// `credential_kind_disabled`, `invalid_api_key`.
     pub async fn authenticate_key(self, text: &str) -> Result<Context> {
         if !self.auth.takes_keys {
-            return Err(disabled());
+            return Err(self.refuse_shown("api_key", disabled()).await);
         }
-        let hash = hash(&KeyText::parse(text).ok_or_else(rows::invalid)?);
+        let Some(text) = KeyText::parse(text) else {
+            self.tell_not_taken("api_key", "key_malformed").await;
+            return Err(rows::invalid());
+        };
+        let hash = hash(&text);
         let now = self.now();
         let known = match self.api_keys.get(&hash, now).filter(|_| self.sessions.is_heard()) {
             Some(known) => known,
@@ -235,6 +239,19 @@ impl Visit {
         }
         note_use(self.app(), &known, now);
         Ok(self.known_by_key(known))
+    }
+
+    /// Tells in the trail that a credential of a program was refused for how it was shown, or for its kind. Nothing is looked up.
+    pub async fn refuse_shown(&self, via: &'static str, error: Error) -> Error {
+        self.tell_not_taken(via, error.code()).await;
+        error
+    }
+
+    async fn tell_not_taken(&self, via: &'static str, reason: &'static str) {
+        if let Some(left_out) = self.admits(reason) {
+            let note = self.note((Actor::Stranger, via), Told::CredentialRefused).refused(reason);
+            self.tell_refused(note, left_out).await;
+        }
     }
 
     /// Tells in the trail why a key does not count, within the bound of what strangers can have told; of each that is known

@@ -9,7 +9,8 @@ use retinue_model::audit::{Action, Actor, AuditEvent, Outcome, Recorded, Target}
 use retinue_model::{Email, Error, Result, TeamId, UserId};
 use retinue_store::audit::{By, Filter};
 use retinue_store::{Store, Tenant};
-use retinue_store::{audit as rows, team as teams, user as users};
+use retinue_store::{audit as rows, membership as memberships, team as teams, user as users};
+use uuid::Uuid;
 
 use crate::access::{Grant, Thing};
 use crate::policy::Action as Want;
@@ -108,7 +109,8 @@ impl Wanted {
         };
         let is_part = self.mine || self.team.is_some();
         if is_part && !access::may(ctx, Want::AuditRead, Thing::default()).await? {
-            let me = Actor::User(ctx.principal().user_id());
+            // Where its owner was is nothing to a key.
+            let me = ctx.key_team().is_none().then(|| Actor::User(ctx.principal().user_id()));
             for recorded in &mut events {
                 hide_whereabouts(me, &mut recorded.event);
             }
@@ -118,8 +120,8 @@ impl Wanted {
 }
 
 /// Where others were, and in which session, is for whoever runs the installation.
-fn hide_whereabouts(me: Actor, event: &mut AuditEvent) {
-    if event.actor != me {
+fn hide_whereabouts(me: Option<Actor>, event: &mut AuditEvent) {
+    if me != Some(event.actor) {
         event.address = None;
         event.via_id.take_if(|_| event.via == "session");
     }
@@ -139,7 +141,8 @@ pub async fn list(ctx: &Context, wanted: &Wanted, cursor: Option<&str>, limit: u
     Ok(Page { events, next_cursor })
 }
 
-/// Who is meant by an id, or by an address that is known to be theirs, for whoever may see what others did.
+/// Who is meant by an id, or by an address that is known to be theirs, for whoever may see what others did. For a team's part
+/// only those have addresses who belong to the team, or did something in it.
 ///
 /// # Errors
 /// `forbidden`, `not_found`, `role_too_low`, `invalid_query`, `user_unknown`.
@@ -154,7 +157,22 @@ pub async fn actor(ctx: &Context, wanted: &Wanted, named: &str) -> Result<UserId
         return Ok(id);
     }
     let email = Email::new(named).map_err(|_| unknown())?;
-    membership::by_address(ctx, &email).await?.map(|user| user.id).ok_or_else(unknown)
+    let found = membership::by_address(ctx, &email).await?.map(|user| user.id);
+    let is_seen = match wanted.team {
+        Some(team) if !ctx.principal().is_organization_admin() => is_known_in(ctx, team, found).await?,
+        _ => true,
+    };
+    found.filter(|_| is_seen).ok_or_else(unknown)
+}
+
+/// Whether somebody belongs to a team, or did something in it: who else has an account is nothing to those who run it. Of
+/// nobody the same is looked up.
+async fn is_known_in(ctx: &Context, team: TeamId, user: Option<UserId>) -> Result<bool> {
+    let (tenant, user) = (ctx.tenant(), user.unwrap_or(UserId::new(Uuid::nil())));
+    let belongs = memberships::get(&tenant, &ctx.store, team, user).await?.is_some();
+    let filter = Filter { by: By::ActorInTeam(user, team), ..Filter::default() };
+    let did = rows::list(&tenant, &ctx.store, &filter, (i64::MAX, 1)).await?;
+    Ok(belongs || !did.is_empty())
 }
 
 /// What users and teams are called that some events name. Who is gone has no name any more.

@@ -45,7 +45,8 @@ async fn own_budgets(ctx: &Context) -> Result<Vec<Seen>> {
     Ok(all)
 }
 
-/// What whoever asks used in a month by each agent and model, the most first; as many as `limit`.
+/// What whoever asks used in a month by each agent and model, the most first; as many as `limit`. To a key, what they used in
+/// its team.
 ///
 /// # Errors
 /// What keeps the tables from being read.
@@ -81,8 +82,8 @@ pub async fn of_team(
     let mut entries = rows::of_team(&scope, &ctx.store, month, after, cursor::one_more(limit)).await?;
     let has_more = entries.len() > limit;
     entries.truncate(limit);
-    let place = |last: &Entry| Place { user: last.user_id, agent: last.agent_id, model: last.model.clone() };
-    let next_cursor = entries.last().filter(|_| has_more).map(|last| cursor::of_usage((team, month), &place(last)));
+    let cursor = |last: &Entry| cursor::of_usage((team, month), &place_in_team(last));
+    let next_cursor = entries.last().filter(|_| has_more).map(cursor);
     Ok(Page { month, entries, next_cursor })
 }
 
@@ -104,6 +105,11 @@ pub async fn of_organization(
     entries.truncate(limit);
     let next_cursor = entries.last().filter(|_| has_more).map(|last| cursor::of_total((by, month), &place(&last.of)));
     Ok(Page { month, entries, next_cursor })
+}
+
+/// Where an entry stands in its team's list.
+pub(crate) fn place_in_team(entry: &Entry) -> Place {
+    Place { user: entry.user_id, agent: entry.agent_id, model: entry.model.clone() }
 }
 
 /// Where one stands among all of its kind.

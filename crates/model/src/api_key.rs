@@ -246,6 +246,51 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// Whether a key counts, as far as can be told from the key, and if not, why. Its owner's rights are another question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It counts.
+    Active,
+    /// It was revoked, for good.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// No key counts on this server, and it would.
+    TurnedOff,
+}
+
+impl State {
+    /// In a word or two, for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::TurnedOff => "turned off",
+        }
+    }
+
+    /// Whether it counts no more, whatever the server takes.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Revoked | Self::Expired)
+    }
+}
+
+impl ApiKey {
+    /// Whether it counts now, on a server that takes keys or does not.
+    #[must_use]
+    pub fn state(&self, now: Timestamp, takes_keys: bool) -> State {
+        match () {
+            () if self.revoked_at.is_some() => State::Revoked,
+            () if self.expires_at.is_some_and(|at| at <= now) => State::Expired,
+            () if !takes_keys => State::TurnedOff,
+            () => State::Active,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -296,6 +341,36 @@ mod tests {
         assert_eq!(KeyScopes::stored("threads:read everything"), KeyScopes::stored("threads:read"));
         assert_eq!(KeyScopes::new([]).unwrap_err().code(), "invalid_scope");
         assert_eq!("everything".parse::<KeyScope>().unwrap_err().code(), "invalid_scope");
+    }
+
+    #[test]
+    fn a_key_says_why_it_does_not_count() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let key = |expires_at, revoked_at| ApiKey {
+            id: ApiKeyId::new(uuid::Uuid::nil()),
+            organization_id: OrganizationId::new(uuid::Uuid::nil()),
+            user_id: UserId::new(uuid::Uuid::nil()),
+            team_id: TeamId::new(uuid::Uuid::nil()),
+            name: String::new(),
+            prefix: String::new(),
+            scopes: KeyScopes::default(),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at,
+            last_used_at: None,
+            revoked_at,
+        };
+        let later = Timestamp::from_second(1_000_001).ok();
+        for (key, takes_keys, state) in [
+            (key(None, None), true, State::Active),
+            (key(later, None), true, State::Active),
+            (key(Some(now), None), true, State::Expired),
+            (key(Some(now), Some(now)), true, State::Revoked),
+            (key(None, None), false, State::TurnedOff),
+            (key(Some(now), None), false, State::Expired),
+            (key(None, Some(now)), false, State::Revoked),
+        ] {
+            assert_eq!(key.state(now, takes_keys), state, "{key:?}");
+        }
     }
 
     proptest! {

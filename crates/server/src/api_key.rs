@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use retinue_app::Clock as _;
 use retinue_app::api_key::{Made, NewKey};
 use retinue_model::Name;
-use retinue_model::api_key::{ApiKey, KeyScope, KeyScopes};
+use retinue_model::api_key::{ApiKey, KeyScope, KeyScopes, State};
 use serde_json::{Value, json};
 
 use crate::config::Config;
@@ -57,18 +57,20 @@ fn scope(text: &str) -> Result<KeyScope, String> {
 
 /// Does it, and says what was done.
 pub(crate) async fn run(config: &Config, command: ApiKeyCommand, as_json: bool) -> anyhow::Result<String> {
+    let takes_keys = config.remote_api.auth.api_key.enabled;
     match command {
         ApiKeyCommand::List { user: Some(user), .. } => {
             let people = open(config).await?;
-            Ok(listed(&people.keys_of_user(&people.find_any(&user).await?).await?, as_json))
+            let keys = people.keys_of_user(&people.find_any(&user).await?).await?;
+            Ok(listed(&keys, takes_keys, as_json))
         }
         ApiKeyCommand::List { team, .. } => {
             let people = open(config).await?;
             let team = people.find_team(&team.unwrap_or_default()).await?;
-            Ok(listed(&people.keys_of_team(&team).await?, as_json))
+            Ok(listed(&people.keys_of_team(&team).await?, takes_keys, as_json))
         }
         ApiKeyCommand::Create { name, user, team, scopes, days } => {
-            if !config.remote_api.auth.api_key.enabled {
+            if !takes_keys {
                 bail!(
                     "This server takes no API keys, so none is made. Set remote_api.auth.api_key.enabled = true, and start it again."
                 );
@@ -115,13 +117,21 @@ fn view(key: &ApiKey) -> Value {
     })
 }
 
-fn listed(keys: &[ApiKey], as_json: bool) -> String {
+/// Until when a key counts, or why it does not.
+fn counts(key: &ApiKey, takes_keys: bool) -> String {
+    let at = |time: Option<Timestamp>| time.map(|at| at.to_string()).unwrap_or_default();
+    match key.state(SystemClock.now(), takes_keys) {
+        State::Active if key.expires_at.is_some() => format!("until {}", at(key.expires_at)),
+        State::Active => "until it is revoked".to_owned(),
+        state @ State::Revoked => format!("{} {}", state.as_str(), at(key.revoked_at)),
+        state @ State::Expired => format!("{} {}", state.as_str(), at(key.expires_at)),
+        state @ State::TurnedOff => state.as_str().to_owned(),
+    }
+}
+
+fn listed(keys: &[ApiKey], takes_keys: bool, as_json: bool) -> String {
     let row = |key: &ApiKey| {
-        let state = match (key.revoked_at, key.expires_at) {
-            (Some(at), _) => format!("revoked {at}"),
-            (None, Some(at)) => format!("until {at}"),
-            (None, None) => "until it is revoked".to_owned(),
-        };
+        let state = counts(key, takes_keys);
         let used = key.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
         [key.id.to_string(), key.prefix.clone(), key.name.clone(), key.user_id.to_string(), state, used]
     };

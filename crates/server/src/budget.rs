@@ -1,16 +1,14 @@
-//! `[budgets]`, and `retinue usage` and `retinue budget …`: what is used, and how much may be, for whoever has the machine.
-//! A server may be running beside it.
+//! `[budgets]`, and `retinue budget …`: how much may be used, for whoever has the machine. A server may be running beside it.
 
 use clap::{Subcommand, ValueEnum};
 use retinue_app::administration::Administration;
 use retinue_app::budget::Defaults;
 use retinue_model::budget::{Budget, MOST_TOKENS, Standing, Subject};
-use retinue_model::usage::{Amount, By, Month, Of, Total};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::{Config, ConfigError};
 use crate::operator::open;
-use crate::terminal::{self, said};
+use crate::terminal::said;
 
 /// Whose budget.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -49,30 +47,6 @@ pub(crate) enum BudgetCommand {
     },
 }
 
-/// What to tell usage apart by.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Apart {
-    /// For whom
-    User,
-    /// In which team
-    Team,
-    /// By which agent
-    Agent,
-    /// Of which model
-    Model,
-}
-
-impl From<Apart> for By {
-    fn from(apart: Apart) -> Self {
-        match apart {
-            Apart::User => Self::User,
-            Apart::Team => Self::Team,
-            Apart::Agent => Self::Agent,
-            Apart::Model => Self::Model,
-        }
-    }
-}
-
 /// A number of tokens, with or without marks between the thousands, or `unlimited`.
 fn parse_budget(text: &str) -> Result<Budget, String> {
     if text == "unlimited" {
@@ -80,10 +54,6 @@ fn parse_budget(text: &str) -> Result<Budget, String> {
     }
     let tokens = text.replace([',', '_', '’'], "").parse().map_err(|_| "a number of tokens, or `unlimited`".to_owned());
     Budget::new(Some(tokens?)).map_err(|error| error.detail().to_owned())
-}
-
-pub(crate) fn parse_month(text: &str) -> Result<Month, String> {
-    Month::named(text).map_err(|error| error.detail().to_owned())
 }
 
 impl Config {
@@ -104,48 +74,6 @@ impl Config {
             answer_tokens: self.budgets.answer_tokens,
         })
     }
-}
-
-/// `retinue usage`
-pub(crate) async fn usage(config: &Config, by: By, month: Option<Month>, as_json: bool) -> anyhow::Result<String> {
-    let administration = open(config).await?;
-    let month = month.unwrap_or_else(|| administration.month());
-    let totals = administration.usage(by, month).await?;
-    let for_programs = json!({ "month": month, "by": by, "data": totals.iter().map(view).collect::<Vec<_>>() });
-    Ok(said(as_json, &for_programs, table(&totals, by, month)))
-}
-
-fn id(total: &Total) -> String {
-    match &total.of {
-        Of::User(id) => id.to_string(),
-        Of::Team(id) => id.to_string(),
-        Of::Agent(id) => id.to_string(),
-        Of::Model(name) => name.clone(),
-    }
-}
-
-fn view(total: &Total) -> Value {
-    let mut view = json!(total.amount);
-    view["id"] = json!(id(total));
-    view["name"] = json!(total.name);
-    view
-}
-
-fn table(totals: &[Total], by: By, month: Month) -> String {
-    if totals.is_empty() {
-        return format!("Nothing was used in {month} (UTC).\n");
-    }
-    let row = |total: &Total| {
-        let Amount { runs, input_tokens, output_tokens, .. } = total.amount;
-        let name = total.name.clone().unwrap_or_else(|| "-".to_owned());
-        [id(total), name, runs.to_string(), input_tokens.to_string(), output_tokens.to_string()]
-    };
-    let rows: Vec<_> = totals.iter().map(row).collect();
-    let mut text = terminal::table([by.as_str(), "name", "runs", "tokens in", "tokens out"], &rows, "");
-    if totals.iter().any(|total| total.amount.estimated_runs > 0) {
-        text.push_str("Where a model’s server did not say what a run took, its tokens are estimated.\n");
-    }
-    text
 }
 
 /// `retinue budget …`

@@ -9,12 +9,13 @@ use retinue_model::usage::Month;
 use crate::agent::AgentCommand;
 use crate::api_key::ApiKeyCommand;
 use crate::audit::{self, AuditCommand};
-use crate::budget::{Apart, BudgetCommand};
+use crate::budget::BudgetCommand;
 use crate::config::{Config, Environment, Layers};
 use crate::invitation::InvitationCommand;
 use crate::member::MemberCommand;
 use crate::team::TeamCommand;
 use crate::terminal::safe;
+use crate::usage::{self, Whose};
 use crate::user::{ThreadCommand, UserCommand};
 use crate::{
     access, agent, api_key, budget, doctor, invitation, key, member, migrate, reference, serve, show, team, telemetry,
@@ -117,11 +118,10 @@ enum Command {
     /// What was used in a month: runs and tokens
     Usage {
         /// Which month, such as 2026-11; this one if left out
-        #[arg(long, value_parser = budget::parse_month)]
+        #[arg(long, value_parser = usage::parse_month)]
         month: Option<Month>,
-        /// What to tell apart
-        #[arg(long, value_enum, default_value = "user")]
-        by: Apart,
+        #[command(flatten)]
+        whose: Whose,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -246,7 +246,7 @@ fn with_config(file: Option<&std::path::Path>, environment: &Environment, comman
         Command::Agent { command, json } => finish(block_on(agent::run(&config, environment, command, json))),
         Command::ApiKey { command, json } => finish(block_on(api_key::run(&config, command, json))),
         Command::Invitation { command, json } => finish(block_on(invitation::run(&config, command, json))),
-        Command::Usage { month, by, json } => finish(block_on(budget::usage(&config, by.into(), month, json))),
+        Command::Usage { month, whose, json } => finish(block_on(usage::run(&config, whose, month, json))),
         Command::Budget { command, json } => finish(block_on(budget::run(&config, command, json))),
         Command::Access { command } => finish(block_on(access::run(&config, environment, command))),
         Command::Audit { command, json } => finish(block_on(audit::run(&config, command, json))),
@@ -315,4 +315,43 @@ fn print(text: &str) -> ExitCode {
 fn complain(text: &str, code: u8) -> ExitCode {
     eprintln!("{}", safe(text));
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    const ABOUT_TEAMS: &str = include_str!("../../../docs/teams.md");
+
+    /// What the document says of a command and of those below it.
+    fn said_of(command: &str) -> String {
+        let begins = format!("| `retinue {command} ");
+        ABOUT_TEAMS.lines().filter(|line| line.starts_with(&begins)).collect::<Vec<_>>().join("\n")
+    }
+
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
+    }
+
+    #[test]
+    fn what_can_be_typed_about_teams_is_documented() {
+        let mut cli = Cli::command();
+        cli.build();
+        let others = ["serve", "migrate", "config", "doctor", "key", "user", "thread", "openapi", "help"];
+        for command in cli.get_subcommands().filter(|command| !others.contains(&command.get_name())) {
+            let said = said_of(command.get_name());
+            let below = || command.get_subcommands().filter(|below| below.get_name() != "help");
+            for verb in below() {
+                assert!(words(&said).any(|word| word == verb.get_name()), "{} {}", command.get_name(), verb.get_name());
+            }
+            let arguments = below().chain([command]).flat_map(clap::Command::get_arguments);
+            let options = arguments.filter(|argument| !argument.is_global_set()).filter_map(clap::Arg::get_long);
+            for option in options.filter(|option| !["help", "json", "version", "config"].contains(option)) {
+                let option = format!("--{option}");
+                assert!(words(&said).any(|word| word == option), "{} {option}", command.get_name());
+            }
+        }
+    }
 }

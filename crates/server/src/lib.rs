@@ -34,5 +34,6 @@ mod system;
 mod team;
 mod telemetry;
 mod terminal;
+mod usage;
 mod user;
 mod wiring;

@@ -1,7 +1,7 @@
 //! Agents in storage, and what each was when a run used it.
 
 use jiff::Timestamp;
-use retinue_model::agent::{Agent, Limits};
+use retinue_model::agent::{Agent, Limits, Sharing};
 use retinue_model::{AgentId, Error, Result, Slug, TeamId, UserId};
 
 use crate::batch::Batch;
@@ -19,7 +19,8 @@ pub(crate) mod sql {
         INSERT = "INSERT INTO agents (id, organization_id, team_id, maker_id, slug, version, name, description, instructions, \
             model, max_turns, max_tokens, max_seconds, sharing, remote_api, declared, created_at, updated_at) \
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18 WHERE CAST($16 AS BIGINT) IS NOT NULL \
-            OR (SELECT COUNT(*) FROM agents a WHERE a.team_id = $3 AND a.deleted_at IS NULL AND a.id <> $1) < $19 \
+            OR (SELECT COUNT(*) FROM agents a WHERE a.team_id = $3 AND a.deleted_at IS NULL AND a.id <> $1 \
+            AND (a.sharing = 'private') = (CAST($14 AS TEXT) = 'private') AND (a.sharing <> 'private' OR a.maker_id = $4)) < $19 \
             ON CONFLICT (id) DO UPDATE SET id = excluded.id";
         GET = "SELECT id, team_id, maker_id, slug, version, name, description, instructions, model, max_turns, max_tokens, \
             max_seconds, sharing, remote_api, declared, created_at, updated_at FROM agents \
@@ -62,6 +63,11 @@ pub(crate) mod sql {
             max_turns = $7, max_tokens = $8, max_seconds = $9, sharing = $10, remote_api = $11, updated_at = $12 \
             WHERE id = $13 AND team_id = $14 AND organization_id = $15 AND deleted_at IS NULL \
             AND (version + 1 = $2 OR (version = $2 AND updated_at = $12))";
+        // It is no other kind than before, or is not there: that is told by the change itself.
+        HAS_ROOM = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND (NOT EXISTS (SELECT 1 \
+            FROM agents b WHERE b.id = $2 AND (b.sharing = 'private') <> (CAST($3 AS TEXT) = 'private')) \
+            OR (SELECT COUNT(*) FROM agents a WHERE a.team_id = $1 AND a.deleted_at IS NULL \
+            AND (a.sharing = 'private') = (CAST($3 AS TEXT) = 'private') AND (a.sharing <> 'private' OR a.maker_id = $4)) < $5)";
         DECLARE = "UPDATE agents SET declared = $1, version = $2, name = $3, description = $4, instructions = $5, model = $6, \
             max_turns = $7, max_tokens = $8, max_seconds = $9, remote_api = $10, updated_at = $11, deleted_at = NULL \
             WHERE id = $12 AND organization_id = $13";
@@ -128,17 +134,38 @@ fn limits(limits: Limits) -> [Value<'static>; 3] {
     [limits.turns, limits.tokens, limits.seconds].map(|limit| limit.map(i64::from).into())
 }
 
-/// Agents of a team that are there at once, at most. Those of the configuration are as many as it says.
+/// Agents of a team that are shared and there at once, at most. Those of the configuration are as many as it says.
 const MOST_OF_TEAM: i64 = 500;
+/// Those of one maker in a team that are theirs alone, at most: others neither see them nor can delete them.
+const MOST_PRIVATE: i64 = 50;
 
 fn too_many() -> Error {
-    Error::conflict("too_many_agents", "This team has 500 agents, which is the most. Delete those that nobody uses.")
+    Error::conflict(
+        "too_many_agents",
+        "This team has 500 shared agents, which is the most. Delete those that nobody uses.",
+    )
+}
+
+fn too_many_private() -> Error {
+    Error::conflict(
+        "too_many_agents",
+        "You have 50 private agents in this team, which is the most. Delete those that you do not use, or share some.",
+    )
+}
+
+/// How many there may be at once that are shared alike, and what is said of one more.
+fn room(sharing: Sharing) -> (i64, fn() -> Error) {
+    match sharing {
+        Sharing::Private => (MOST_PRIVATE, too_many_private),
+        Sharing::Team | Sharing::Organization => (MOST_OF_TEAM, too_many),
+    }
 }
 
 /// Adds an agent, when the batch is written; `slug_taken` if another one of its team has its short name. `declared` is its
-/// place in the configuration. Requires that its team has room for another one: `too_many_agents`.
+/// place in the configuration. Requires that its team, or its maker in it, has room for another one: `too_many_agents`.
 pub fn insert_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, declared: Option<i64>) {
     let [turns, tokens, seconds] = limits(agent.limits);
+    let (most, too_many) = room(agent.sharing);
     batch.require(
         &sql::INSERT,
         [
@@ -160,7 +187,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, agent: &Agent, declared: 
             declared.into(),
             agent.created_at.into(),
             agent.updated_at.into(),
-            MOST_OF_TEAM.into(),
+            most.into(),
         ],
         too_many,
     );
@@ -270,9 +297,12 @@ pub async fn count_of_team(team: &TeamScope, store: &Store) -> Result<i64> {
 }
 
 /// Makes an agent what it is from its new version on, when the batch is written. Requires that nobody changed it since it was
-/// read: `agent_changed`.
+/// read: `agent_changed`; and if it was private and is not now, or the other way around, that there is room: `too_many_agents`.
 pub fn change_with(team: &TeamScope, batch: &mut Batch, agent: &Agent, by: Option<UserId>) {
     let [turns, tokens, seconds] = limits(agent.limits);
+    let (most, too_many) = room(agent.sharing);
+    let of = params![team.id(), agent.id, agent.sharing.as_str(), agent.maker_id, most];
+    batch.require(&sql::HAS_ROOM, of, too_many);
     batch.require(
         &sql::CHANGE,
         [

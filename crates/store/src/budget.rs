@@ -46,8 +46,8 @@ pub(crate) mod sql {
             AND kind = 'team' AND month = $1 AND subject_id = t.id AND model = ''), 0), \
             CAST(COALESCE((SELECT SUM(tokens) FROM reservations WHERE organization_id = t.organization_id AND kind = 'team' \
             AND subject_id = t.id), 0) AS BIGINT) \
-            FROM memberships m JOIN teams t ON t.id = m.team_id WHERE m.user_id = $2 AND m.organization_id = $3 \
-            ORDER BY m.team_id LIMIT 1000";
+            FROM memberships m JOIN teams t ON t.id = m.team_id WHERE m.user_id = $2 \
+            AND m.organization_id = $3 AND m.team_id = COALESCE($4, m.team_id) ORDER BY m.team_id LIMIT 1000";
     }
 }
 
@@ -157,7 +157,8 @@ pub async fn of_teams(scope: &Scope, store: &Store, month: Month) -> Result<Vec<
         let mut columns = row.columns();
         Ok((team::read(&mut columns)?, read(&mut columns)?))
     };
-    store.query(&sql::OF_TEAMS, &params![month.number(), scope.owner(), scope.organization()], read).await
+    let params = params![month.number(), scope.owner(), scope.organization(), scope.team()];
+    store.query(&sql::OF_TEAMS, &params, read).await
 }
 
 /// Gives somebody a budget of their own, when the batch is written.

@@ -55,13 +55,16 @@ pub(crate) mod sql {
         // In these words neither engine takes the primary key for it, and reads what all have used.
         MONTHS = "SELECT month, runs, estimated_runs, input_tokens, output_tokens FROM usage_totals \
             WHERE kind = 'user' AND subject_id = $1 AND (organization_id = $2) IS TRUE AND month < $3 ORDER BY month DESC LIMIT $4";
+        // Of an agent that is its maker's alone only they are told the name.
         OF_OWNER = "SELECT m.agent_id, CASE WHEN MAX(a.sharing) <> 'private' OR MAX(CASE WHEN a.maker_id = $1 THEN 1 ELSE 0 END) = 1 \
             THEN MAX(a.name) END, m.model, CAST(SUM(m.runs) AS BIGINT), CAST(SUM(m.estimated_runs) AS BIGINT), \
             CAST(SUM(m.input_tokens) AS BIGINT), CAST(SUM(m.output_tokens) AS BIGINT) FROM usage_months m \
-            LEFT JOIN agents a ON a.id = m.agent_id WHERE m.user_id = $1 AND m.organization_id = $2 AND m.month = $3 \
-            GROUP BY m.agent_id, m.model ORDER BY SUM(m.input_tokens + m.output_tokens) DESC, m.agent_id, m.model LIMIT $4";
-        OF_TEAM = "SELECT m.user_id, u.name, m.agent_id, CASE WHEN a.sharing <> 'private' THEN a.name END, m.model, m.runs, \
-            m.estimated_runs, m.input_tokens, m.output_tokens FROM usage_months m LEFT JOIN users u ON u.id = m.user_id \
+            LEFT JOIN agents a ON a.id = m.agent_id WHERE m.user_id = $2 AND m.team_id = COALESCE($3, m.team_id) \
+            AND m.organization_id = $4 AND m.month = $5 \
+            GROUP BY m.agent_id, m.model ORDER BY SUM(m.input_tokens + m.output_tokens) DESC, m.agent_id, m.model LIMIT $6";
+        // Agents of other teams have no name here, unless they are everybody's.
+        OF_TEAM = "SELECT m.user_id, u.name, m.agent_id, CASE WHEN a.sharing = 'organization' OR (a.sharing = 'team' \
+            AND a.team_id = m.team_id) THEN a.name END, m.model, m.runs, m.estimated_runs, m.input_tokens, m.output_tokens FROM usage_months m LEFT JOIN users u ON u.id = m.user_id \
             LEFT JOIN agents a ON a.id = m.agent_id WHERE m.team_id = $1 AND m.organization_id = $2 AND m.month = $3 \
             AND (m.user_id, m.agent_id, m.model) > ($4, $5, $6) ORDER BY m.user_id, m.agent_id, m.model LIMIT $7";
         TOTALS = "SELECT s.subject_id, s.model, COALESCE(u.name, t.name, CASE WHEN a.sharing <> 'private' THEN a.name END), s.runs, \
@@ -123,21 +126,35 @@ pub async fn months(scope: &Scope, store: &Store, before: i64, limit: i64) -> Re
     store.query(&sql::MONTHS, &params![scope.owner(), scope.organization(), before, limit], read).await
 }
 
-/// What somebody used in a month by each agent and model, the most first.
+fn read_part(row: &Row<'_>) -> Result<Part> {
+    let mut columns = row.columns();
+    Ok(Part {
+        agent_id: columns.take()?,
+        agent_name: columns.take()?,
+        model: columns.take()?,
+        amount: amount(&mut columns)?,
+    })
+}
+
+/// What somebody used in a month by each agent and model, the most first; in the one team that is meant, if the scope is of
+/// one.
 ///
 /// # Errors
 /// What the engine says.
 pub async fn of_owner(scope: &Scope, store: &Store, month: Month, limit: i64) -> Result<Vec<Part>> {
-    let read = |row: &Row<'_>| {
-        let mut columns = row.columns();
-        Ok(Part {
-            agent_id: columns.take()?,
-            agent_name: columns.take()?,
-            model: columns.take()?,
-            amount: amount(&mut columns)?,
-        })
-    };
-    store.query(&sql::OF_OWNER, &params![scope.owner(), scope.organization(), month.number(), limit], read).await
+    let owner = scope.owner();
+    let params = params![owner, owner, scope.team(), scope.organization(), month.number(), limit];
+    store.query(&sql::OF_OWNER, &params, read_part).await
+}
+
+/// The same of anybody, for whoever has the machine. What their agents are called that are theirs alone is not told.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_user(tenant: &Tenant, store: &Store, user: UserId, month: Month, limit: i64) -> Result<Vec<Part>> {
+    let nobody: Option<UserId> = None;
+    let params = params![nobody, user, None::<TeamId>, tenant.id(), month.number(), limit];
+    store.query(&sql::OF_OWNER, &params, read_part).await
 }
 
 /// A place in a team's list.

@@ -155,8 +155,10 @@ impl FromRequestParts<Public> for Perhaps {
 }
 
 async fn known(parts: &Parts, app: &App) -> Result<Context> {
-    if let Some(text) = bearer::shown(&parts.headers)? {
-        return visit(parts, app).authenticate_key(text).await;
+    match bearer::shown(&parts.headers) {
+        Ok(None) => {}
+        Ok(Some(text)) => return visit(parts, app).authenticate_key(text).await,
+        Err(error) => return Err(visit(parts, app).refuse_shown("bearer", error).await),
     }
     if app.auth().is_single_user() {
         return Ok(app.local_context(request_id(parts)));

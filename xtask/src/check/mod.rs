@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::workspace;
 
+mod codes;
 mod doc_paths;
 mod generated;
 mod layers;
@@ -50,6 +51,7 @@ pub(crate) fn all_hold(root: &Path) -> Result<bool> {
         ("mutants", mutants::check(root)?),
         ("file sizes", sizes::check(root, &files)?),
         ("paths in the docs", doc_paths::check(root, &files)?),
+        ("codes in the docs", codes::check(root)?),
         ("generated files", generated::check(root)?),
     ];
     for (rule, problems) in &rules {

@@ -3,7 +3,9 @@
 use retinue_model::Result;
 use retinue_model::audit::Action as Told;
 use retinue_model::budget::{Budget, Standing, Subject};
-use retinue_model::usage::{By, Month, Total};
+use retinue_model::team::Team;
+use retinue_model::usage::{By, Entry, Month, Part, Total};
+use retinue_model::user::User;
 use retinue_store::{Batch, budget as budgets, usage as rows};
 
 use super::{Administration, PAGE};
@@ -28,6 +30,31 @@ impl Administration {
             let page = rows::totals(&Self::tenant(), &self.store, (by, month), after, PAGE).await?;
             if page.is_empty() {
                 all.sort_by_key(|total| std::cmp::Reverse(total.amount.tokens()));
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    /// What somebody used in a month by each agent and model, the most first; the first 1,000.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn usage_of_user(&self, user: &User, month: Month) -> Result<Vec<Part>> {
+        rows::of_user(&Self::tenant(), &self.store, user.id, month, PAGE).await
+    }
+
+    /// What was used in a team in a month; who used the most of one agent and model comes first.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn usage_of_team(&self, team: &Team, month: Month) -> Result<Vec<Entry>> {
+        let mut all: Vec<Entry> = Vec::new();
+        loop {
+            let after = all.last().map(usage::place_in_team);
+            let page = rows::of_team(&Self::team_scope(team), &self.store, month, after, PAGE).await?;
+            if page.is_empty() {
+                all.sort_by_key(|entry| std::cmp::Reverse(entry.amount.tokens()));
                 return Ok(all);
             }
             all.extend(page);

@@ -16,6 +16,7 @@ with_people_on_both_engines! {
     old_versions_are_kept_if_a_run_used_them,
     nobody_becomes_the_default_assistant_by_a_name,
     a_team_has_room_for_so_many_agents,
+    what_one_keeps_to_oneself_takes_nobodys_room,
     what_was_private_stays_its_makers,
     of_two_changes_at_once_one_is_made,
     who_is_not_the_maker_changes_what_is_shared,
@@ -76,15 +77,58 @@ async fn nobody_becomes_the_default_assistant_by_a_name(app: TestApp, provider: 
 async fn a_team_has_room_for_so_many_agents(app: TestApp, provider: IdentityProvider) {
     let People { admin, .. } = people(&app, &provider).await;
     let ops = team(&admin, "Ops").await;
-    let new = |number: usize| json!({ "team_id": ops, "name": format!("Helper {number}") });
+    let new = |number: usize| json!({ "team_id": ops, "name": format!("Helper {number}"), "sharing": "team" });
     let mut last = String::new();
     for number in 0..500 {
         let made = admin.send_json(Method::POST, "/api/agents", &new(number), 201).await;
         made["id"].as_str().unwrap().clone_into(&mut last);
     }
     assert_eq!(admin.send_json(Method::POST, "/api/agents", &new(500), 409).await["code"], "too_many_agents");
-    assert_eq!(admin.status(Method::DELETE, &format!("/api/agents/{last}")).await, 204);
+    // One that is private has room, and is not shared as long as there is none for that.
+    let private = agent(&admin, &ops, "private").await;
+    assert_eq!(change(&admin, &private, json!({ "description": "Mine." }), 200).await["version"], 2);
+    assert_eq!(change(&admin, &private, json!({ "sharing": "team" }), 409).await["code"], "too_many_agents");
+    assert_eq!(admin.get(&private).await["sharing"], "private");
+    let one = format!("/api/agents/{last}");
+    assert_eq!(
+        change(&admin, &one, json!({ "description": "Ours." }), 200).await["version"],
+        2,
+        "it takes no more room"
+    );
+    assert_eq!(admin.status(Method::DELETE, &one).await, 204);
+    change(&admin, &private, json!({ "sharing": "team" }), 200).await;
+    assert_eq!(admin.send_json(Method::POST, "/api/agents", &new(500), 409).await["code"], "too_many_agents");
+    change(&admin, &private, json!({ "sharing": "private" }), 200).await;
     admin.send_json(Method::POST, "/api/agents", &new(500), 201).await;
+}
+
+/// Of an editor, whose private agents nobody else sees, and so nobody else could delete.
+async fn what_one_keeps_to_oneself_takes_nobodys_room(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let (ops, other) = (team(&admin, "Ops").await, team(&admin, "Other").await);
+    for team in [&ops, &other] {
+        join(&admin, team, &ada, "editor").await;
+    }
+    join(&admin, &ops, &grace, "editor").await;
+    let new = |number: usize, sharing: &str| json!({ "team_id": ops, "name": format!("Helper {number}"), "sharing": sharing });
+    let mut last = String::new();
+    for number in 0..50 {
+        let made = ada.send_json(Method::POST, "/api/agents", &new(number, "private"), 201).await;
+        last = format!("/api/agents/{}", made["id"].as_str().unwrap());
+    }
+    let refused = ada.send_json(Method::POST, "/api/agents", &new(50, "private"), 409).await;
+    assert_eq!(refused["code"], "too_many_agents");
+    assert!(refused["detail"].as_str().unwrap().contains("50 private agents"), "{refused}");
+    // Others have room, and she has it elsewhere and for what is shared, but not to take that back.
+    grace.send_json(Method::POST, "/api/agents", &new(51, "private"), 201).await;
+    agent(&ada, &other, "private").await;
+    let shared = ada.send_json(Method::POST, "/api/agents", &new(52, "team"), 201).await;
+    let shared = format!("/api/agents/{}", shared["id"].as_str().unwrap());
+    assert_eq!(change(&ada, &shared, json!({ "sharing": "private" }), 409).await["code"], "too_many_agents");
+    assert_eq!(change(&ada, &last, json!({ "description": "Mine." }), 200).await["version"], 2);
+    assert_eq!(ada.status(Method::DELETE, &last).await, 204);
+    assert_eq!(change(&ada, &shared, json!({ "sharing": "private" }), 200).await["sharing"], "private");
+    assert_eq!(ada.send_json(Method::POST, "/api/agents", &new(53, "private"), 409).await["code"], "too_many_agents");
 }
 
 async fn old_versions_are_kept_if_a_run_used_them(app: TestApp, provider: IdentityProvider) {

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
 
+mod other_team;
 mod run;
+mod turned_off;
 
 with_people_on_both_engines! {
     a_key_acts_for_its_owner_and_is_told_once,
@@ -295,10 +297,16 @@ async fn a_key_does_not_run_the_installation(app: TestApp, provider: IdentityPro
         (Method::GET, "/api/usage/organization".to_owned(), Value::Null),
         (Method::GET, "/api/users".to_owned(), Value::Null),
         (Method::PATCH, format!("/api/users/{ada}"), json!({ "disabled": true })),
-        (Method::PUT, format!("/api/users/{ada}/budget"), json!({ "tokens_per_month": 1 })),
     ] {
         let refused = ask(&app, &text, method, &path, Some(body)).await;
         assert_eq!(refused.status(), 403, "{path}");
+    }
+    for path in [format!("/api/users/{ada}/budget"), format!("/api/teams/{ops}/budget")] {
+        for (method, body) in [(Method::PUT, json!({ "tokens_per_month": 1 })), (Method::DELETE, Value::Null)] {
+            let refused = ask(&app, &text, method, &path, Some(body)).await;
+            let (status, said) = (refused.status().as_u16(), self::body(refused).await);
+            assert_eq!((status, &said["code"]), (403, &json!("session_required")), "{path}");
+        }
     }
     assert_eq!(status(&app, &text, Method::GET, &format!("/api/teams/{ops}")).await, 200, "they are an admin of it");
 }

@@ -81,6 +81,8 @@ async fn a_key_costs_nothing_that_is_not_whole_or_was_shown_a_moment_ago(app: Te
         least
     };
     assert_eq!(cost(&key, 200).await, 0, "it is known");
+    // The trail tells of ten in a minute, and of no key is anything looked up.
+    assert!(cost("rtn_", 401).await <= 1);
     for bad in [&key[..key.len() - 1], &format!("{}A", &key[..key.len() - 1]), "rtn_"] {
         assert_eq!(cost(bad, 401).await, 0, "{bad}");
     }

@@ -16,6 +16,7 @@ use crate::team::{People, join, people, team};
 mod account;
 mod by_address;
 mod console;
+mod credential;
 mod denied;
 mod export;
 mod key;

@@ -28,7 +28,8 @@ pub(crate) async fn newest(app: &TestApp) -> (i64, i64, i64, i64) {
 }
 
 async fn what_is_used_is_counted_by_user_team_agent_and_model(app: TestApp) {
-    assert_eq!(app.get("/api/usage").await, json!({ "budgets": [], "data": [], "next_cursor": null }));
+    let nothing = json!({ "budgets": [], "month": "2026-11", "parts": [], "data": [], "next_cursor": null });
+    assert_eq!(app.get("/api/usage").await, nothing);
     let (thread, _) = app.conversation("One", "Eins").await;
     let run = app.say(&thread, "Two").await;
     let answer = app.model.next().await.begin();
@@ -42,6 +43,18 @@ async fn what_is_used_is_counted_by_user_team_agent_and_model(app: TestApp) {
     let me = app.get("/auth/me").await;
     let (user, team) = (me["user"]["id"].clone(), me["teams"][0]["id"].clone());
     let agent = app.get("/api/agents").await["data"][0].clone();
+    let mut part = amount.clone();
+    (part["agent_id"], part["agent_name"]) = (agent["id"].clone(), agent["name"].clone());
+    part["model"] = json!("test-model");
+    for query in ["", "?month=2026-11", "?month=2026-11&limit=1"] {
+        assert_eq!(app.get(&format!("/api/usage{query}")).await["parts"], json!([part]), "{query}");
+    }
+    let earlier = app.get("/api/usage?month=2026-10").await;
+    assert_eq!(
+        (&earlier["month"], &earlier["parts"], &earlier["data"]),
+        (&json!("2026-10"), &json!([]), &json!([month]))
+    );
+    app.send(Method::GET, "/api/usage?month=x", &json!({}), 400).await;
     for (by, id, name) in [
         ("user", &user, &me["user"]["name"]),
         ("team", &team, &json!("Default")),
@@ -153,6 +166,7 @@ mod seen {
         nobody_sees_what_another_uses,
         lists_go_on_where_they_ended,
         what_a_private_agent_is_called_is_its_makers_business,
+        what_an_agent_of_another_team_is_called_is_not_told,
     }
 
     async fn use_some(app: &TestApp, person: &Person, thread: &Value) {
@@ -222,5 +236,31 @@ mod seen {
             assert_eq!(seen["data"][0]["runs"], 1);
             assert!(seen.to_string().contains(agent.as_str().unwrap()) && !seen.to_string().contains("Job"), "{seen}");
         }
+    }
+
+    async fn what_an_agent_of_another_team_is_called_is_not_told(app: TestApp, provider: IdentityProvider) {
+        let People { admin, ada, grace } = people(&app, &provider).await;
+        let (ops, other) = (team(&admin, "Ops").await, team(&admin, "Other").await);
+        for team in [&ops, &other] {
+            join(&admin, team, &ada, "viewer").await;
+        }
+        join(&admin, &ops, &grace, "admin").await;
+        for (team, name, sharing) in
+            [(&ops, "Of ops", "team"), (&other, "Merger", "team"), (&other, "Of all", "organization")]
+        {
+            let new = json!({ "team_id": team, "name": name, "sharing": sharing });
+            let agent = admin.send_json(Method::POST, "/api/agents", &new, 201).await["id"].clone();
+            let new = json!({ "team_id": ops, "agent_id": agent });
+            let thread = ada.send_json(Method::POST, "/api/threads", &new, 201).await;
+            use_some(&app, &ada, &thread).await;
+        }
+        let seen = grace.get(&format!("/api/teams/{ops}/usage")).await;
+        let mut names: Vec<_> =
+            seen["data"].as_array().unwrap().iter().map(|entry| entry["agent_name"].as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, [None, Some("Of all"), Some("Of ops")], "{seen}");
+        let page = grace.open(&format!("/usage?of={ops}")).await.text().await.unwrap();
+        assert!(page.contains("Of ops") && page.contains("Of all") && !page.contains("Merger"), "{page}");
+        assert!(ada.open("/usage").await.text().await.unwrap().contains("Merger"), "who used it knows it");
     }
 }

@@ -44,17 +44,18 @@ pub(crate) mod sql {
             WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
             AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
             AND target_id = $8 ORDER BY seq DESC LIMIT $9";
-        // What somebody did, and what was done to them.
+        // What somebody did, and what was done to them; of one team, if one is meant.
         OF_PERSON = "SELECT seq, id, at, actor, actor_id, via, via_id, action, target_kind, target_id, user_id, team_id, outcome, \
             reason, details, request_id, address, hash FROM audit_events \
             WHERE organization_id = $1 AND seq IN (SELECT seq FROM (SELECT seq FROM audit_events \
             WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
             AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
-            AND actor_id = $8 ORDER BY seq DESC LIMIT $9) AS did \
+            AND actor_id = $8 AND COALESCE($9, team_id) IS NOT DISTINCT FROM team_id ORDER BY seq DESC LIMIT $10) AS did \
             UNION SELECT seq FROM (SELECT seq FROM audit_events \
             WHERE (organization_id = $1) IS TRUE AND seq > $2 AND seq < $3 AND at >= $4 AND at < $5 \
             AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR outcome = $7) \
-            AND user_id = $8 ORDER BY seq DESC LIMIT $9) AS met) ORDER BY seq DESC LIMIT $9";
+            AND user_id = $8 AND COALESCE($9, team_id) IS NOT DISTINCT FROM team_id ORDER BY seq DESC LIMIT $10) AS met) \
+            ORDER BY seq DESC LIMIT $10";
         // The events of these times are not all between these two only if the clock was set back by more than the margin.
         LAST_BEFORE = "SELECT seq FROM audit_events WHERE organization_id = $1 AND at < $2 ORDER BY at DESC LIMIT 1";
         FIRST_AFTER = "SELECT seq FROM audit_events WHERE organization_id = $1 AND at >= $2 ORDER BY at LIMIT 1";
@@ -156,8 +157,8 @@ pub async fn list(
     store.query_long(statement, params.collect(), read).await
 }
 
-/// What one did oneself, and what was done to one, before the event of this number, the newest first. `filter.by` is passed
-/// over.
+/// What one did oneself, and what was done to one, before the event of this number, the newest first; of the one team that is
+/// meant, if the scope is of one. `filter.by` is passed over.
 ///
 /// # Errors
 /// What the engine says.
@@ -169,6 +170,6 @@ pub async fn of_oneself(
 ) -> Result<Vec<Recorded>> {
     let tenant = scope.tenant();
     let between = filter.between(&tenant, store, before).await?;
-    let params = filter.params(&tenant, between).into_iter().chain(params![scope.owner(), limit]);
+    let params = filter.params(&tenant, between).into_iter().chain(params![scope.owner(), scope.team(), limit]);
     store.query_long(&sql::OF_PERSON, params.collect(), read).await
 }

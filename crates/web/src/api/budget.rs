@@ -9,7 +9,7 @@ use retinue_model::{TeamId, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::extract::{Body, Keyed, Param, scope};
+use crate::extract::{Body, Ctx, Keyed, Param, scope};
 use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
 
@@ -97,11 +97,11 @@ pub(crate) async fn of_team(
 #[utoipa::path(put, path = "/api/teams/{id}/budget", tag = "usage", params(("id" = TeamId, Path)), request_body = NewBudget, responses(
     (status = 200, body = BudgetItem),
     (status = 400, body = Problem, description = "`invalid_budget`, `invalid_body`"),
-    (status = 403, body = Problem, description = "`forbidden`: this is for organization admins"),
+    (status = 403, body = Problem, description = "`forbidden`: this is for organization admins; `session_required`: no key sets budgets"),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
 pub(crate) async fn set_of_team(
-    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
+    Ctx(ctx): Ctx,
     Param(id): Param<TeamId>,
     Body(new): Body<NewBudget>,
 ) -> Answer<Json<BudgetItem>> {
@@ -112,13 +112,10 @@ pub(crate) async fn set_of_team(
 /// Let the budget that counts for all teams count for this one again.
 #[utoipa::path(delete, path = "/api/teams/{id}/budget", tag = "usage", params(("id" = TeamId, Path)), responses(
     (status = 204, description = "It has none of its own."),
-    (status = 403, body = Problem, description = "`forbidden`: this is for organization admins"),
+    (status = 403, body = Problem, description = "`forbidden`: this is for organization admins; `session_required`: no key sets budgets"),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn clear_of_team(
-    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
-    Param(id): Param<TeamId>,
-) -> Answer<StatusCode> {
+pub(crate) async fn clear_of_team(Ctx(ctx): Ctx, Param(id): Param<TeamId>) -> Answer<StatusCode> {
     budget::set(&ctx, Subject::Team(id), None).await.in_request(&ctx)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -140,11 +137,11 @@ pub(crate) async fn of_user(
 #[utoipa::path(put, path = "/api/users/{id}/budget", tag = "usage", params(("id" = UserId, Path)), request_body = NewBudget, responses(
     (status = 200, body = BudgetItem),
     (status = 400, body = Problem, description = "`invalid_budget`, `invalid_body`"),
-    (status = 403, body = Problem, description = "`forbidden`"),
+    (status = 403, body = Problem, description = "`forbidden`: this is for organization admins; `session_required`: no key sets budgets"),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
 pub(crate) async fn set_of_user(
-    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
+    Ctx(ctx): Ctx,
     Param(id): Param<UserId>,
     Body(new): Body<NewBudget>,
 ) -> Answer<Json<BudgetItem>> {
@@ -155,13 +152,10 @@ pub(crate) async fn set_of_user(
 /// Let the budget that counts for all users count for this one again.
 #[utoipa::path(delete, path = "/api/users/{id}/budget", tag = "usage", params(("id" = UserId, Path)), responses(
     (status = 204, description = "They have none of their own."),
-    (status = 403, body = Problem, description = "`forbidden`"),
+    (status = 403, body = Problem, description = "`forbidden`: this is for organization admins; `session_required`: no key sets budgets"),
     (status = 404, body = Problem, description = "`not_found`"),
 ))]
-pub(crate) async fn clear_of_user(
-    Keyed(ctx, _): Keyed<scope::TeamsWrite>,
-    Param(id): Param<UserId>,
-) -> Answer<StatusCode> {
+pub(crate) async fn clear_of_user(Ctx(ctx): Ctx, Param(id): Param<UserId>) -> Answer<StatusCode> {
     budget::set(&ctx, Subject::User(id), None).await.in_request(&ctx)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -101,7 +101,7 @@ pub(crate) fn slug(text: Option<String>) -> Result<Option<Slug>> {
 #[utoipa::path(get, path = "/api/teams", tag = "teams", params(ListTeams), responses(
     (status = 200, body = List<TeamItem>),
     (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_query`"),
-    (status = 403, body = Problem, description = "`forbidden`: `all` is for organization admins"),
+    (status = 403, body = Problem, description = "`forbidden`: all teams are for organization admins"),
 ))]
 pub(crate) async fn list(
     Keyed(ctx, _): Keyed<scope::TeamsRead>,

@@ -1,16 +1,19 @@
 //! `/api/usage` and `/api/teams/{id}/usage`
 
 use retinue_app::usage;
-use retinue_model::usage::{Amount, By, Entry, Month, Of, Total};
+use retinue_model::usage::{Amount, By, Entry, Month, Of, Part, Total};
 use retinue_model::{AgentId, Result, TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::budget::BudgetItem;
-use super::list::{self, List, Range};
+use super::list::{self, List};
 use crate::extract::{Keyed, Param, Params, scope};
 use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
+
+/// Parts of a month, at most.
+const PARTS: usize = 200;
 
 /// What was used in a month.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,11 +25,49 @@ pub(crate) struct MonthItem {
     amount: Amount,
 }
 
+/// What one used in a month by one agent and model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PartItem {
+    agent_id: AgentId,
+    /// Null if it is not there any more, or is another maker's alone.
+    #[schema(required)]
+    agent_name: Option<String>,
+    model: String,
+    #[serde(flatten)]
+    amount: Amount,
+}
+
+impl From<Part> for PartItem {
+    fn from(part: Part) -> Self {
+        let Part { agent_id, agent_name, model, amount } = part;
+        Self { agent_id, agent_name, model, amount }
+    }
+}
+
+/// Which months, and which of them in parts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OwnMonths {
+    /// The month that is told in parts, such as `2026-11`; this month if left out.
+    month: Option<String>,
+    /// How many months at most: 1 to 200, otherwise 20.
+    #[param(minimum = 1, maximum = 200, default = 20)]
+    limit: Option<usize>,
+    /// Where the months go on: the `next_cursor` of the answer before.
+    cursor: Option<String>,
+}
+
 /// What one used, and what is left.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnUsage {
     /// The budgets that bound your runs: your own, and those of your teams. Where there is none, nothing is bounded.
     budgets: Vec<BudgetItem>,
+    /// The month that `parts` are of.
+    #[schema(value_type = String, example = "2026-11")]
+    month: Month,
+    /// What was used in that month by each agent and model, the most first: the first 200.
+    parts: Vec<PartItem>,
     /// Months, the last first.
     data: Vec<MonthItem>,
     /// Where the months go on; null at the end.
@@ -117,19 +158,24 @@ impl From<Total> for TotalItem {
     }
 }
 
-/// What you used, month by month, and what is left to you in this one.
-#[utoipa::path(get, path = "/api/usage", tag = "usage", params(Range), responses(
+/// What you used, month by month and one of them in parts, and what is left to you in this one. A key hears of the parts and
+/// budgets of its team alone.
+#[utoipa::path(get, path = "/api/usage", tag = "usage", params(OwnMonths), responses(
     (status = 200, body = OwnUsage),
-    (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_query`"),
+    (status = 400, body = Problem, description = "`invalid_month`, `invalid_cursor`, `invalid_limit`, `invalid_query`"),
 ))]
 pub(crate) async fn own(
     Keyed(ctx, _): Keyed<scope::AgentsRun>,
-    Params(range): Params<Range>,
+    Params(query): Params<OwnMonths>,
 ) -> Answer<Json<OwnUsage>> {
-    let limit = range.limit().in_request(&ctx)?;
-    let own = usage::own(&ctx, range.cursor.as_deref(), limit).await.in_request(&ctx)?;
+    let limit = list::limit(query.limit).in_request(&ctx)?;
+    let month = month(query.month.as_deref()).in_request(&ctx)?.unwrap_or_else(|| Month::of(ctx.now()));
+    let own = usage::own(&ctx, query.cursor.as_deref(), limit).await.in_request(&ctx)?;
+    let parts = usage::parts(&ctx, month, PARTS).await.in_request(&ctx)?;
     Ok(Json(OwnUsage {
         budgets: own.budgets.into_iter().map(BudgetItem::from).collect(),
+        month,
+        parts: parts.into_iter().map(PartItem::from).collect(),
         data: own.months.into_iter().map(|(month, amount)| MonthItem { month, amount }).collect(),
         next_cursor: own.next_cursor,
     }))

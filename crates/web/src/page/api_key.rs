@@ -63,6 +63,7 @@ struct KeyView {
     used: Option<When>,
     ends: Option<String>,
     state: &'static str,
+    is_over: bool,
 }
 
 struct Choice {
@@ -115,18 +116,11 @@ pub(crate) struct Part {
     cursor: Option<String>,
 }
 
-fn state(key: &ApiKey, now: Timestamp) -> &'static str {
-    match () {
-        () if key.revoked_at.is_some() => "revoked",
-        () if key.expires_at.is_some_and(|at| at <= now) => "expired",
-        () => "active",
-    }
-}
-
-fn view(key: ApiKey, teams: &[Choice], now: Timestamp) -> KeyView {
-    let team = key.team_id.to_string();
+fn view(key: ApiKey, (teams, takes_keys): (&[Choice], bool), now: Timestamp) -> KeyView {
+    let (team, state) = (key.team_id.to_string(), key.state(now, takes_keys));
     KeyView {
-        state: state(&key, now),
+        state: state.as_str(),
+        is_over: state.is_over(),
         id: key.id.to_string(),
         team: teams.iter().find(|known| known.id == team).map_or(team, |known| known.name.clone()),
         scopes: key.scopes.to_string(),
@@ -147,15 +141,16 @@ async fn render(
     let found = api_key::list(ctx, part.cursor.as_deref(), KEYS).await?;
     let own = team::list(ctx, None, TEAMS).await?.teams.into_iter();
     let teams: Vec<_> = own.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect();
+    let enabled = ctx.app().auth().takes_keys;
     let page = KeysPage {
         title: "API keys",
         assets: crate::assets::BASE,
         version: VERSION,
         refresh: false,
         rail: Rail::load(ctx, View::of("keys")).await?,
-        enabled: ctx.app().auth().takes_keys,
+        enabled,
         made,
-        keys: found.keys.into_iter().map(|key| view(key, &teams, ctx.now())).collect(),
+        keys: found.keys.into_iter().map(|key| view(key, (&teams, enabled), ctx.now())).collect(),
         next_href: found.next_cursor.map(|cursor| format!("/api-keys?cursor={cursor}")),
         teams,
         scopes: KeyScope::ALL

@@ -81,6 +81,16 @@ async fn agents_are_made_and_changed_beside_a_running_server(database: Database)
     assert!(server.stop().await.success());
 }
 
+/// What the list says of Ada's keys: until when they count, or why they do not.
+fn states(typed: &Typed) -> Vec<&'static str> {
+    let listed = typed.said(&["api-key", "list", "--user", "ada@example.com"], "");
+    let known = ["expired 20", "turned off", "revoked 20", "until it is revoked", "until 20"];
+    let state = |line: &str| known.into_iter().find(|state| line.contains(state)).unwrap_or_else(|| panic!("{line}"));
+    let mut states: Vec<_> = listed.lines().skip(1).map(|line| state(line).trim_end_matches(" 20")).collect();
+    states.sort_unstable();
+    states
+}
+
 async fn keys_are_made_for_somebody_and_revoked_beside_a_running_server(database: Database) {
     let typed = typed(&database);
     typed.said(&["user", "add", "ada@example.com", "--admin"], PASSWORD);
@@ -106,7 +116,17 @@ async fn keys_are_made_for_somebody_and_revoked_beside_a_running_server(database
         assert!(listed.contains(&id) && !listed.contains(&key), "{listed}");
         assert_eq!(typed.json(&list, "").as_array().unwrap().len(), 2);
     }
+    assert_eq!(states(&typed), ["until", "until it is revoked"]);
+    let over = "UPDATE api_keys SET expires_at = created_at WHERE expires_at IS NOT NULL";
+    if database.is_on_a_server() {
+        database.ask(over).await;
+    } else {
+        let file = rusqlite::Connection::open(typed.folder.path().join("data/retinue.db")).unwrap();
+        file.execute(over, []).unwrap();
+    }
+    assert_eq!(states(&typed), ["expired", "until it is revoked"]);
     assert!(typed.said(&["api-key", "revoke", &id], "").contains("does not count any more"));
+    assert_eq!(states(&typed), ["expired", "revoked"]);
     until("the server hears of it", Duration::from_secs(20), async || (by_key(Method::GET).await == 401).then_some(()))
         .await;
     assert!(typed.json(&["api-key", "revoke", &id], "")["revoked_at"].is_string(), "as well once more");
@@ -131,6 +151,12 @@ async fn keys_are_made_for_somebody_and_revoked_beside_a_running_server(database
         typed.complaint(&create, "").contains("remote_api.auth.api_key.enabled"),
         "where they are off, none is made"
     );
+    assert_eq!(states(&typed), ["expired", "revoked"], "for good, before it is for a while");
+    let off = off.replace("false", "true");
+    std::fs::write(typed.folder.path().join("retinue.toml"), &off).unwrap();
+    typed.said(&create, "");
+    std::fs::write(typed.folder.path().join("retinue.toml"), off.replace("true", "false")).unwrap();
+    assert_eq!(states(&typed), ["expired", "revoked", "turned off"]);
     assert!(server.stop().await.success());
 }
 

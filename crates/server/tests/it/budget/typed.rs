@@ -58,6 +58,18 @@ async fn what_is_typed_counts_for_the_running_server() {
     let used: Value = serde_json::from_str(&said(folder, &["usage", "--by", "model", "--json"]).await).unwrap();
     assert_eq!(used["data"][0]["input_tokens"], 900);
     assert!(said(folder, &["usage", "--by", "team"]).await.contains("Default"));
+    for whose in [["--user", "local"], ["--team", "default"]] {
+        let text = said(folder, &[&["usage"][..], &whose].concat()).await;
+        assert!(text.contains("900") && text.contains("Assistant"), "{text}");
+        let used: Value =
+            serde_json::from_str(&said(folder, &[&["usage", "--json"][..], &whose].concat()).await).unwrap();
+        assert_eq!(
+            (&used["data"][0]["input_tokens"], &used["data"][0]["agent_name"]),
+            (&json!(900), &json!("Assistant"))
+        );
+        let before = said(folder, &[&["usage", "--month", "2020-01"][..], &whose].concat()).await;
+        assert!(before.starts_with("Nothing was used in 2020-01"), "{before}");
+    }
     assert!(said(folder, &["usage", "--month", "2020-01"]).await.contains("Nothing was used in 2020-01"));
 
     assert!(said(folder, &["budget", "set", "team", "default", "unlimited"]).await.contains("as many tokens"));
@@ -68,6 +80,8 @@ async fn what_is_typed_counts_for_the_running_server() {
         &["budget", "set", "team", "default", "-5"],
         &["usage", "--month", "2026-13"],
         &["usage", "--by", "colour"],
+        &["usage", "--by", "model", "--user", "local"],
+        &["usage", "--user", "local", "--team", "default"],
     ] {
         assert_eq!(typed(folder, wrong).await.status.code(), Some(2), "{wrong:?}");
     }

@@ -212,6 +212,7 @@ impl Things {
             provider.introduce(&subject, json!({"name": "ada"}));
             assert_eq!(owner.add_identity("sso", provider).await.status(), 303);
         }
+        super::make_room(owner).await;
         Self::in_team(owner, owner, team).await
     }
 

@@ -13,6 +13,7 @@ with_people_on_both_engines! {
     the_page_leads_to_a_file_of_what_it_shows,
     what_can_not_be_asked_for_is_said_on_the_page,
     a_page_leads_to_the_next,
+    who_has_an_account_elsewhere_is_not_told_by_a_team_s_part,
 }
 
 async fn page(person: &Person, query: &str) -> String {
@@ -146,4 +147,36 @@ async fn a_page_leads_to_the_next(app: TestApp, provider: IdentityProvider) {
     assert!(page(&admin, "?action=team.created").await.contains("<bdi>Renamed</bdi>"), "as it is called now");
     assert_eq!(admin.status(Method::DELETE, &format!("/api/teams/{ops}?agents=delete")).await, 204);
     assert!(page(&admin, "?action=team.created").await.contains("<bdi>Ops</bdi>"), "as it was called then");
+}
+
+/// Whoever runs a team asks for addresses, and hears the same of nobody and of somebody who has nothing to do with it.
+async fn who_has_an_account_elsewhere_is_not_told_by_a_team_s_part(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &ada, "admin").await;
+    let joan = Person::signed_in(&app, &provider, "joan").await;
+    let lina = Person::signed_in(&app, &provider, "lina").await;
+    for person in [&joan, &lina] {
+        join(&admin, &ops, person, "editor").await;
+    }
+    let new = json!({ "team_id": ops, "name": "Helper", "sharing": "team" });
+    joan.send_json(Method::POST, "/api/agents", &new, 201).await;
+    let member = format!("/api/teams/{ops}/members/{}", joan.id().await);
+    assert_eq!(admin.status(Method::DELETE, &member).await, 204);
+    let ask = async |person: &Person, of: &str, who: &str| {
+        let response = person.open(&format!("/audit?of={of}&who={who}@example.com")).await;
+        (response.status().as_u16(), response.text().await.unwrap().replace(who, "somebody"))
+    };
+    let nobody = ask(&ada, &ops, "nobody").await;
+    assert_eq!(nobody.0, 400);
+    assert_eq!(ask(&ada, &ops, "grace").await, nobody, "she is not in it");
+    for (who, acted) in [("joan", 1), ("lina", 0), ("admin", 5)] {
+        let found = ask(&ada, &ops, who).await;
+        assert_eq!((found.0, actions(&found.1).len()), (200, acted), "{who}");
+    }
+    assert_eq!(ask(&admin, &ops, "grace").await.0, 200, "who runs the installation sees everybody");
+    for who in ["grace", "nobody"] {
+        assert_eq!(ask(&ada, "mine", who).await.0, 400, "what others did is nothing of hers");
+        assert_eq!(ask(&grace, &ops, who).await.0, 404);
+    }
 }

@@ -53,6 +53,9 @@ async fn what_is_used_is_its_owner_s(store: &Store) {
     assert_eq!(parts(ADAS, month).await.iter().map(|part| part.amount).collect::<Vec<_>>(), [amount]);
     assert_eq!((parts(BOBS, month).await, parts(ADAS, month.before()).await), (vec![], vec![]));
     assert_eq!(parts(Scope::of_row(THEM.id(), ADA), month).await, []);
+    let of = async |tenant, user, month| usage::of_user(&tenant, store, user, month, 10).await.unwrap().len();
+    assert_eq!((of(US, ADA, month).await, of(US, BOB, month).await), (1, 0));
+    assert_eq!((of(THEM, ADA, month).await, of(US, ADA, month.before()).await), (0, 0));
     let total = async |tenant: Tenant, by, month| {
         usage::totals(&tenant, store, (by, month), None, 10)
             .await
