@@ -26,13 +26,8 @@ pub async fn me(ctx: &Context) -> Result<User> {
 
 /// What users are called, by id; who is gone has no name any more. For those who may know of them.
 pub(crate) async fn names_of(ctx: &Context, ids: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, String>> {
-    let mut names = HashMap::new();
-    for id in ids.into_iter().collect::<HashSet<_>>() {
-        if let Some(user) = rows::get(&ctx.tenant(), &ctx.store, id).await? {
-            names.insert(id, user.name);
-        }
-    }
-    Ok(names)
+    let ids: Vec<_> = ids.into_iter().collect::<HashSet<_>>().into_iter().collect();
+    Ok(rows::names(&ctx.tenant(), &ctx.store, &ids).await?.into_iter().collect())
 }
 
 /// The most teams that are shown where somebody is.

@@ -22,6 +22,7 @@ pub(crate) mod sign_in;
 pub(crate) mod team;
 pub(crate) mod team_delete;
 pub(crate) mod team_invitation;
+mod team_key;
 pub(crate) mod teams;
 pub(crate) mod thread;
 pub(crate) mod thread_delete;

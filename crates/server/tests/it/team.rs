@@ -5,6 +5,7 @@ use retinue_testkit::{IdentityProvider, Person, TestApp, on_both_engines, with_p
 use serde_json::{Value, json};
 
 mod member;
+mod page;
 pub(crate) mod typed;
 mod undo;
 

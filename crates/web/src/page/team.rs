@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::rail::{Rail, View};
 use super::team_invitation::{self, Invitations, InviteForm, MadeView};
+use super::team_key::{self, Keys};
 use super::{OnPage, Page, VERSION, html, refused};
 use crate::extract::{Ctx, Param, Params, form};
 use crate::field::Wrong;
@@ -44,6 +45,8 @@ struct TeamPage {
     agents: Vec<AgentView>,
     /// Nothing where whoever asks may not invite, or nobody signs in.
     invitations: Option<Invitations>,
+    /// Nothing where whoever asks does not run the team, or no key counts.
+    keys: Option<Keys>,
     undo: Option<UndoView>,
     said: Said,
 }
@@ -174,7 +177,7 @@ fn undo_view(ctx: &Context, team: TeamId, deed: Undoable) -> UndoView {
     UndoView { sentence, action, user: user.to_string(), role: before, button }
 }
 
-/// Where the list of members goes on.
+/// Where the lists go on: that of members, and that of keys.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Part {
     cursor: Option<String>,
@@ -182,6 +185,7 @@ pub(crate) struct Part {
 
 /// `GET /teams/{id}`
 pub(crate) async fn show(Ctx(ctx): Ctx, Param(id): Param<TeamId>, Params(part): Params<Part>) -> Page {
+    keys: Option<String>,
     render(&ctx, StatusCode::OK, (id, part), Said::default()).await.on_page(&ctx)
 }
 
@@ -193,10 +197,11 @@ pub(super) async fn render(
 ) -> Result<Response> {
     let seen = team::get(ctx, id).await?;
     let team = team_view(ctx, &seen);
-    let (invitations, undo) = if team.runs_it {
-        (team_invitation::load(ctx, id).await?, membership::undoable(ctx, id).await?)
+    let (invitations, keys, undo) = if team.runs_it {
+        let keys = team_key::load(ctx, id, part.keys.as_deref()).await?;
+        (team_invitation::load(ctx, id).await?, keys, membership::undoable(ctx, id).await?)
     } else {
-        (None, None)
+        (None, None, None)
     };
     let found = membership::list(ctx, id, part.cursor.as_deref(), MEMBERS).await?;
     let offered = agent::offered(ctx).await?.into_iter().filter(|agent| agent.team_id == id);
@@ -222,6 +227,7 @@ pub(super) async fn render(
         said,
     };
     html(status, &page)
+        keys,
 }
 
 fn back(id: TeamId) -> Response {
