@@ -9,7 +9,7 @@ use retinue_app::team::{self, Seen};
 use retinue_app::{Context, agent};
 use retinue_model::membership::{Membership, Origin, Role};
 use retinue_model::team::DEFAULT_TEAM;
-use retinue_model::{Email, Error, Name, Result, TeamId, UserId};
+use retinue_model::{Email, Error, Name, Result, Slug, TeamId, UserId};
 use serde::Deserialize;
 
 use super::rail::{Rail, View};
@@ -60,6 +60,7 @@ struct UndoView {
     button: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 struct TeamView {
     href: String,
     audit_href: String,
@@ -70,6 +71,8 @@ struct TeamView {
     is_member: bool,
     runs_it: bool,
     is_default: bool,
+    /// Whether whoever asks may give it another short name.
+    names_it: bool,
 }
 
 struct MemberView {
@@ -97,7 +100,7 @@ pub(super) struct Said {
     /// And as what.
     role: String,
     member_wrong: Wrong,
-    name: Option<String>,
+    names: Option<NameForm>,
     name_wrong: Wrong,
     notice: Option<String>,
     invite: InviteForm,
@@ -128,6 +131,7 @@ fn team_view(ctx: &Context, Seen { team, role }: &Seen) -> TeamView {
         is_member: role.is_some(),
         runs_it: *role == Some(Role::Admin) || ctx.principal().is_organization_admin(),
         is_default: team.id == DEFAULT_TEAM,
+        names_it: ctx.principal().is_organization_admin(),
     }
 }
 
@@ -181,11 +185,11 @@ fn undo_view(ctx: &Context, team: TeamId, deed: Undoable) -> UndoView {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Part {
     cursor: Option<String>,
+    keys: Option<String>,
 }
 
 /// `GET /teams/{id}`
 pub(crate) async fn show(Ctx(ctx): Ctx, Param(id): Param<TeamId>, Params(part): Params<Part>) -> Page {
-    keys: Option<String>,
     render(&ctx, StatusCode::OK, (id, part), Said::default()).await.on_page(&ctx)
 }
 
@@ -223,11 +227,11 @@ pub(super) async fn render(
             })
             .collect(),
         invitations,
+        keys,
         undo: undo.map(|deed| undo_view(ctx, id, deed)),
         said,
     };
     html(status, &page)
-        keys,
 }
 
 fn back(id: TeamId) -> Response {
@@ -247,19 +251,25 @@ pub(super) async fn not_done(ctx: &Context, id: TeamId, error: &Error) -> Page {
 #[derive(Debug, Deserialize)]
 struct NameForm {
     name: String,
+    /// Only for those who run the installation.
+    slug: Option<String>,
+}
+
+impl NameForm {
+    fn change(&self) -> Result<team::Change> {
+        let slug = self.slug.as_deref().map(|slug| Slug::new(slug.trim())).transpose()?;
+        Ok(team::Change { name: Some(Name::new(&self.name)?), slug })
+    }
 }
 
 /// `POST /teams/{id}/name`
 pub(crate) async fn rename(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Request) -> Page {
-    let NameForm { name } = form(request).await.on_page(&ctx)?;
-    let done = async {
-        let change = team::Change { name: Some(Name::new(&name)?), slug: None };
-        team::change(&ctx, id, change).await
-    };
+    let names: NameForm = form(request).await.on_page(&ctx)?;
+    let done = async { team::change(&ctx, id, names.change()?).await };
     match done.await {
         Ok(_) => Ok(back(id)),
         Err(error) => {
-            let said = Said { name: Some(name), name_wrong: Wrong::of(&error), ..Said::default() };
+            let said = Said { names: Some(names), name_wrong: Wrong::of(&error), ..Said::default() };
             again(&ctx, id, &error, said).await
         }
     }

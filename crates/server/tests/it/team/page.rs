@@ -10,6 +10,7 @@ use crate::api_key::key;
 with_people_on_both_engines! {
     whoever_runs_a_team_sees_its_keys_and_revokes_them,
     more_keys_than_one_page_shows_are_on_the_next,
+    its_short_name_is_given_and_changed_by_whoever_runs_the_installation,
 }
 
 async fn page(person: &Person, path: &str) -> String {
@@ -69,4 +70,42 @@ async fn where_no_key_counts_no_page_speaks_of_them() {
     let ops = team(&admin, "Ops").await;
     let seen = page(&admin, &format!("/teams/{ops}")).await;
     assert!(seen.contains("id=\"add\"") && !seen.contains("id=\"keys\""), "{seen}");
+}
+
+async fn its_short_name_is_given_and_changed_by_whoever_runs_the_installation(
+    app: TestApp,
+    provider: IdentityProvider,
+) {
+    let People { admin, ada, .. } = people(&app, &provider).await;
+    let made = location(&admin.submit("/teams", &[("name", "Operations"), ("slug", "ops")]).await);
+    let id = made.trim_start_matches("/teams/");
+    let slug = async || admin.get(&format!("/api/teams/{id}")).await["slug"].as_str().unwrap().to_owned();
+    assert_eq!(slug().await, "ops");
+    let unnamed = location(&admin.submit("/teams", &[("name", "Night shift"), ("slug", " ")]).await);
+    assert!(page(&admin, &unnamed).await.contains("<code>night-shift</code>"), "made of the name");
+    let rename = format!("{made}/name");
+    assert_eq!(location(&admin.submit(&rename, &[("name", "Operations"), ("slug", "operations")]).await), made);
+    assert_eq!(slug().await, "operations");
+    // What is refused stays in its field, with why beside it.
+    for (path, typed, status, words) in [
+        (&rename, "night-shift", 409, "short name"),
+        (&rename, "Not one", 400, "A short name has"),
+        (&rename, "", 400, "A short name has"),
+        (&"/teams".to_owned(), "operations", 409, "short name"),
+        (&"/teams".to_owned(), "Not one", 400, "A short name has"),
+    ] {
+        let refused = admin.submit(path, &[("name", "New"), ("slug", typed)]).await;
+        assert_eq!(refused.status(), status, "{path} {typed}");
+        let seen = refused.text().await.unwrap();
+        let (_, beside) = seen.split_once("id=\"slug-error\" role=\"alert\">").unwrap();
+        assert!(beside.split_once('<').unwrap().0.contains(words), "{seen}");
+        assert!(seen.contains(&format!("name=\"slug\" value=\"{typed}\"")), "{seen}");
+    }
+    assert_eq!(slug().await, "operations");
+    // A team's admin gives it another name, but no short one: rules go by that.
+    join(&admin, id, &ada, "admin").await;
+    assert!(!page(&ada, &made).await.contains("name=\"slug\""));
+    assert_eq!(ada.submit(&rename, &[("name", "Theirs"), ("slug", "theirs")]).await.status(), 403);
+    assert_eq!(location(&ada.submit(&rename, &[("name", "Ours")]).await), made);
+    assert_eq!(slug().await, "operations");
 }
