@@ -8,6 +8,7 @@ use retinue_model::principal::LOCAL_USER;
 use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Name, Principal, Result, UserId};
+use retinue_store::agent::version::Version;
 use retinue_store::{Batch, team as teams, user as rows};
 
 use crate::{App, Context, admin, session};
@@ -28,6 +29,14 @@ pub async fn me(ctx: &Context) -> Result<User> {
 pub(crate) async fn names_of(ctx: &Context, ids: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, String>> {
     let ids: Vec<_> = ids.into_iter().collect::<HashSet<_>>().into_iter().collect();
     Ok(rows::names(&ctx.tenant(), &ctx.store, &ids).await?.into_iter().collect())
+}
+
+/// What those are called who made an agent what it was in some of its versions, for whoever may read these.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn changers(ctx: &Context, versions: &[Version]) -> Result<HashMap<UserId, String>> {
+    names_of(ctx, versions.iter().filter_map(|version| version.changed_by)).await
 }
 
 /// The most teams that are shown where somebody is.

@@ -6,6 +6,7 @@ pub(crate) mod account_password;
 pub(crate) mod admin;
 pub(crate) mod agent;
 pub(crate) mod agent_edit;
+mod agent_version;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod budget;

@@ -4,13 +4,17 @@ use retinue_model::agent::{Agent, Sharing};
 use retinue_model::audit::Action as Told;
 use retinue_model::error::Kind;
 use retinue_model::team::Team;
-use retinue_model::{Error, Result, Slug};
+use retinue_model::{Error, Result, Slug, UserId};
 use retinue_store::agent as rows;
+use retinue_store::agent::version::{self, Version};
 use retinue_store::{Batch, TeamScope};
 
 use super::{Administration, PAGE};
 use crate::access;
 use crate::agent::{self, Change, NewAgent};
+
+/// Who made no agent: what is its maker's alone is not for whoever has the machine.
+const NOBODY: UserId = UserId::new(uuid::Uuid::max());
 
 /// Only its maker may do that.
 fn private() -> Error {
@@ -61,6 +65,25 @@ impl Administration {
                 "There is no such agent. `retinue agent list` shows them: name one by its id, or by its team and its short name, such as default/assistant.",
             )
         })
+    }
+
+    /// What an agent was in its versions, the newest first, but for those that were its maker's alone.
+    ///
+    /// # Errors
+    /// `agent_private`
+    pub async fn agent_versions(&self, agent: &Agent) -> Result<Vec<Version>> {
+        if agent.sharing == Sharing::Private {
+            return Err(private());
+        }
+        let (scope, mut all) = (Self::scope_of(agent), Vec::<Version>::new());
+        loop {
+            let before = all.last().map_or(i64::MAX, |last| last.version);
+            let page = version::list(&scope, &self.store, (agent.id, NOBODY), (before, PAGE)).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
     }
 
     /// Makes an agent that nobody made, so that it is shared.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
 
+mod page;
 mod typed;
 
 with_people_on_both_engines! {
