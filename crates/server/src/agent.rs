@@ -91,7 +91,8 @@ pub(crate) struct Settings {
     /// With whom it is shared: `team` or `organization`
     #[arg(long, value_parser = sharing)]
     sharing: Option<Sharing>,
-    /// Whether programs may use it by the remote agent API
+    /// Whether programs may use it by the remote agent API; of no effect in this release: API keys reach every agent that
+    /// their owner may use
     #[arg(long, value_name = "BOOL")]
     remote_api: Option<bool>,
 }

@@ -32,16 +32,17 @@ async fn what_an_agent_was_is_on_its_page(app: TestApp, provider: IdentityProvid
     join(&admin, &ops, &ada, "editor").await;
     join(&admin, &ops, &grace, "viewer").await;
     let path = agent(&ada, &ops, "private").await;
-    change(&ada, &path, json!({ "instructions": "Shared.", "sharing": "team", "limits": { "turns": 1200 } }), 200)
+    change(&ada, &path, json!({ "instructions": "Shared.", "sharing": "team", "limits": { "tokens": 120_000 } }), 200)
         .await;
     change(&admin, &path, json!({ "name": "<b>Critic</b>", "instructions": "Be harsh." }), 200).await;
     let own = page(&ada, &path).await;
     assert_eq!(numbers(&own), [3, 2, 1]);
     for told in
-        ["by <bdi>admin</bdi>", "by <bdi>ada</bdi>", "&#60;b&#62;Critic", "1,200 questions", "Be harsh.", "Review."]
+        ["by <bdi>admin</bdi>", "by <bdi>ada</bdi>", "&#60;b&#62;Critic", "120,000 tokens", "Be harsh.", "Review."]
     {
         assert!(own.contains(told), "{told}: {own}");
     }
+    assert!(own.contains("This has no effect in this release"), "of the box for the remote API");
     let others = page(&admin, &path).await;
     assert_eq!(numbers(&others), [3, 2], "what was private stays its maker's");
     assert!(!others.contains("Review."), "{others}");
