@@ -59,6 +59,12 @@ pub(crate) enum AgentCommand {
         /// Its id, or its team and its short name
         agent: String,
     },
+    /// Take back that an agent was deleted by a command
+    Restore {
+        /// Its id
+        #[arg(value_name = "ID")]
+        agent: String,
+    },
 }
 
 /// What may be said of an agent.
@@ -203,7 +209,13 @@ pub(crate) async fn run(
             let people = open(config).await?;
             let agent = people.find_agent(&agent).await?;
             people.delete_agent(&agent).await?;
-            Ok(said(as_json, &json!({ "id": agent.id }), format!("{} is deleted.\n", called(&agent))))
+            let done =
+                format!("{} is deleted.\nTo take that back: `retinue agent restore {}`.\n", called(&agent), agent.id);
+            Ok(said(as_json, &json!({ "id": agent.id }), done))
+        }
+        AgentCommand::Restore { agent } => {
+            let agent = open(config).await?.restore_agent(agent.parse()?).await?;
+            Ok(said(as_json, &view(&agent), format!("{} is there again.\n", called(&agent))))
         }
     }
 }
