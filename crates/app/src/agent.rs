@@ -7,7 +7,7 @@ use retinue_model::provider::Choice;
 use retinue_model::{AgentId, Error, Name, Result, Slug, TeamId, UserId};
 use retinue_store::agent as rows;
 use retinue_store::agent::Place;
-use retinue_store::agent::version::{self, Version};
+use retinue_store::agent::version;
 use retinue_store::{Batch, Tenant};
 
 use crate::access::{self, Grant};
@@ -19,6 +19,7 @@ mod declared;
 mod undo;
 
 pub use declared::{declare, default_assistant, id_of_slug};
+pub use retinue_store::agent::version::Version;
 pub use undo::{deleted_lately, restore};
 
 /// Agents that somebody may choose between.

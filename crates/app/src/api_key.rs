@@ -2,6 +2,7 @@
 //!
 //! A key never may more than its owner may at this moment, and no more than its scopes say.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -176,6 +177,14 @@ pub async fn list_of_team(ctx: &Context, team: TeamId, cursor: Option<&str>, lim
     let scope: TeamScope = access::require_of_team(ctx, Action::KeyReadOfTeam, team).await?.team()?;
     let after = cursor.map_or(Ok(Place::first()), cursor::to_key)?;
     Ok(page(rows::of_team(&scope, &ctx.store, after, cursor::one_more(limit)).await?, limit))
+}
+
+/// What those are called whose keys act in a team, for whoever may read the keys.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn owners(ctx: &Context, keys: &[ApiKey]) -> Result<HashMap<UserId, String>> {
+    user::names_of(ctx, keys.iter().map(|key| key.user_id)).await
 }
 
 fn page(mut keys: Vec<ApiKey>, limit: usize) -> Page {

@@ -150,16 +150,36 @@ pub(crate) fn to_user(text: &str) -> Result<(Timestamp, UserId)> {
 
 /// The place after an agent in a list by name.
 pub(crate) fn of_agent(place: &agent::Place) -> String {
-    let mut bytes = place.id.uuid().as_bytes().to_vec();
-    bytes.extend_from_slice(place.name.as_bytes());
-    seal("agents", bytes)
+    of_name("agents", &place.name, place.id.uuid())
 }
 
 /// Reads what [`of_agent`] wrote.
 pub(crate) fn to_agent(text: &str) -> Result<agent::Place> {
-    let bytes = open_any("agents", text)?;
+    let (name, id) = to_name("agents", text)?;
+    Ok(agent::Place { name, id: AgentId::new(id) })
+}
+
+/// The place after a user in a list by name.
+pub(crate) fn of_person((name, id): (&str, UserId)) -> String {
+    of_name("people", name, id.uuid())
+}
+
+/// Reads what [`of_person`] wrote.
+pub(crate) fn to_person(text: &str) -> Result<(String, UserId)> {
+    let (name, id) = to_name("people", text)?;
+    Ok((name, UserId::new(id)))
+}
+
+fn of_name(list: &str, name: &str, id: Uuid) -> String {
+    let mut bytes = id.as_bytes().to_vec();
+    bytes.extend_from_slice(name.as_bytes());
+    seal(list, bytes)
+}
+
+fn to_name(list: &str, text: &str) -> Result<(String, Uuid)> {
+    let bytes = open_any(list, text)?;
     let (id, name) = bytes.split_at_checked(16).ok_or_else(invalid)?;
-    Ok(agent::Place { name: words(name)?, id: AgentId::new(uuid(id)?) })
+    Ok((words(name)?, uuid(id)?))
 }
 
 /// How many rows tell whether there are more than `limit`.

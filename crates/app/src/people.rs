@@ -11,6 +11,10 @@ use crate::access::{self, Grant};
 use crate::policy::Action;
 use crate::{App, Context, admin, cursor, session};
 
+mod sought;
+
+pub use sought::Sought;
+
 /// A user, as those see them who run the installation.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -45,18 +49,25 @@ async fn seen(app: &App, user: User) -> Result<Seen> {
     Ok(Seen { organization_admin: user.organization_admin || is_declared, is_declared, user })
 }
 
-/// Everybody, the oldest first; not the user of a server on which nobody signs in.
+/// Everybody, the oldest first, or those who are sought; not the user of a server on which nobody signs in.
 ///
 /// # Errors
 /// `forbidden`, `invalid_cursor`.
-pub async fn list(ctx: &Context, cursor: Option<&str>, limit: usize) -> Result<Page> {
+pub async fn list(ctx: &Context, sought: Option<&Sought>, cursor: Option<&str>, limit: usize) -> Result<Page> {
     access::require_of_organization(ctx, Action::UserList).await?;
-    let after = cursor.map(cursor::to_user).transpose()?;
-    let mut users = rows::list(&ctx.tenant(), &ctx.store, after, cursor::one_more(limit + 1)).await?;
+    let (tenant, most) = (ctx.tenant(), cursor::one_more(limit + 1));
+    let mut users = match sought {
+        Some(sought) => sought.find((&tenant, &ctx.store), cursor, most).await?,
+        None => rows::list(&tenant, &ctx.store, cursor.map(cursor::to_user).transpose()?, most).await?,
+    };
     users.retain(|user| user.id != LOCAL_USER || ctx.auth.is_single_user());
     let has_more = users.len() > limit;
     users.truncate(limit);
-    let next_cursor = users.last().filter(|_| has_more).map(|last| cursor::of_user((last.created_at, last.id)));
+    let place = |last: &User| match sought {
+        Some(sought) => sought.place(last),
+        None => cursor::of_user((last.created_at, last.id)),
+    };
+    let next_cursor = users.last().filter(|_| has_more).map(place);
     let mut page = Page { users: Vec::new(), next_cursor };
     for user in users {
         page.users.push(seen(ctx.app(), user).await?);

@@ -8,6 +8,7 @@ use retinue_model::principal::LOCAL_USER;
 use retinue_model::team::Team;
 use retinue_model::user::User;
 use retinue_model::{Name, Principal, Result, UserId};
+use retinue_store::agent::version::Version;
 use retinue_store::{Batch, team as teams, user as rows};
 
 use crate::{App, Context, admin, session};
@@ -26,13 +27,16 @@ pub async fn me(ctx: &Context) -> Result<User> {
 
 /// What users are called, by id; who is gone has no name any more. For those who may know of them.
 pub(crate) async fn names_of(ctx: &Context, ids: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, String>> {
-    let mut names = HashMap::new();
-    for id in ids.into_iter().collect::<HashSet<_>>() {
-        if let Some(user) = rows::get(&ctx.tenant(), &ctx.store, id).await? {
-            names.insert(id, user.name);
-        }
-    }
-    Ok(names)
+    let ids: Vec<_> = ids.into_iter().collect::<HashSet<_>>().into_iter().collect();
+    Ok(rows::names(&ctx.tenant(), &ctx.store, &ids).await?.into_iter().collect())
+}
+
+/// What those are called who made an agent what it was in some of its versions, for whoever may read these.
+///
+/// # Errors
+/// What keeps the table from being read.
+pub async fn changers(ctx: &Context, versions: &[Version]) -> Result<HashMap<UserId, String>> {
+    names_of(ctx, versions.iter().filter_map(|version| version.changed_by)).await
 }
 
 /// The most teams that are shown where somebody is.

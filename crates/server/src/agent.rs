@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use retinue_app::agent::{Change, NewAgent};
+use retinue_app::agent::{Change, NewAgent, Version};
 use retinue_model::agent::{Agent, Description, Instructions, Limits, Sharing};
 use retinue_model::provider::Choice;
 use retinue_model::{Name, Slug};
@@ -27,6 +27,11 @@ pub(crate) enum AgentCommand {
     /// Say what an agent is
     Show {
         /// Its id, or its team and its short name, such as default/assistant
+        agent: String,
+    },
+    /// List what an agent was, the newest version first; with --json also what its model was told
+    Versions {
+        /// Its id, or its team and its short name
         agent: String,
     },
     /// Make an agent
@@ -52,6 +57,12 @@ pub(crate) enum AgentCommand {
     /// Delete an agent; conversations that it took part in stay
     Delete {
         /// Its id, or its team and its short name
+        agent: String,
+    },
+    /// Take back that an agent was deleted by a command
+    Restore {
+        /// Its id
+        #[arg(value_name = "ID")]
         agent: String,
     },
 }
@@ -86,7 +97,8 @@ pub(crate) struct Settings {
     /// With whom it is shared: `team` or `organization`
     #[arg(long, value_parser = sharing)]
     sharing: Option<Sharing>,
-    /// Whether programs may use it by the remote agent API
+    /// Whether programs may use it by the remote agent API; of no effect in this release: API keys reach every agent that
+    /// their owner may use
     #[arg(long, value_name = "BOOL")]
     remote_api: Option<bool>,
 }
@@ -150,6 +162,11 @@ pub(crate) async fn run(
             let agent = open(config).await?.find_agent(&agent).await?;
             Ok(said(as_json, &view(&agent), shown(&agent)))
         }
+        AgentCommand::Versions { agent } => {
+            let people = open(config).await?;
+            let agent = people.find_agent(&agent).await?;
+            Ok(versions(&people.agent_versions(&agent).await?, as_json))
+        }
         AgentCommand::Create { name, team, settings } => {
             let people = open(config).await?;
             let new = NewAgent {
@@ -192,7 +209,13 @@ pub(crate) async fn run(
             let people = open(config).await?;
             let agent = people.find_agent(&agent).await?;
             people.delete_agent(&agent).await?;
-            Ok(said(as_json, &json!({ "id": agent.id }), format!("{} is deleted.\n", called(&agent))))
+            let done =
+                format!("{} is deleted.\nTo take that back: `retinue agent restore {}`.\n", called(&agent), agent.id);
+            Ok(said(as_json, &json!({ "id": agent.id }), done))
+        }
+        AgentCommand::Restore { agent } => {
+            let agent = open(config).await?.restore_agent(agent.parse()?).await?;
+            Ok(said(as_json, &view(&agent), format!("{} is there again.\n", called(&agent))))
         }
     }
 }
@@ -247,6 +270,30 @@ fn view(agent: &Agent) -> Value {
     })
 }
 
+fn bounds(limits: Limits) -> String {
+    let limit = |name: &str, limit: Option<u32>| limit.map(|limit| format!("{limit} {name}"));
+    let all = [limit("turns", limits.turns), limit("tokens", limits.tokens), limit("seconds", limits.seconds)];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// `retinue agent versions`
+fn versions(all: &[Version], as_json: bool) -> String {
+    let row = |one: &Version| {
+        let by = one.changed_by.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        let model = one.model.clone().unwrap_or_default();
+        [one.version.to_string(), one.created_at.to_string(), by, one.name.clone(), model, bounds(one.limits)]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let for_programs = all.iter().map(|one| {
+        json!({
+            "version": one.version, "name": one.name, "description": one.description, "instructions": one.instructions,
+            "model": one.model, "limits": one.limits, "changed_by": one.changed_by, "created_at": one.created_at,
+        })
+    });
+    let heading = ["version", "made", "by", "name", "model", "limits"];
+    said(as_json, &for_programs.collect(), table(heading, &rows, "All of its versions were its maker’s alone."))
+}
+
 fn shown(agent: &Agent) -> String {
     let maker = agent.maker_id.map(|id| id.to_string()).unwrap_or_default();
     if is_private(agent) {
@@ -258,13 +305,6 @@ fn shown(agent: &Agent) -> String {
         ];
         return facts(&known);
     }
-    let limit = |name: &str, limit: Option<u32>| limit.map(|limit| format!("{limit} {name}"));
-    let limits = [
-        limit("turns", agent.limits.turns),
-        limit("tokens", agent.limits.tokens),
-        limit("seconds", agent.limits.seconds),
-    ];
-    let limits: Vec<_> = limits.into_iter().flatten().collect();
     let known = [
         ("id", agent.id.to_string()),
         ("team", agent.team_id.to_string()),
@@ -272,7 +312,7 @@ fn shown(agent: &Agent) -> String {
         ("name", agent.name.clone()),
         ("for", agent.description.clone()),
         ("model", agent.model.clone().unwrap_or_else(|| "the first one there is".to_owned())),
-        ("limits", limits.join(", ")),
+        ("limits", bounds(agent.limits)),
         ("shared with", agent.sharing.as_str().to_owned()),
         ("remote API", if agent.remote_api { "yes" } else { "no" }.to_owned()),
         ("maker", if agent.declared { "the configuration".to_owned() } else { maker }),

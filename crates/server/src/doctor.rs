@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 
 use retinue_app::admin::Declared;
 use retinue_app::auth::Auth;
+use retinue_app::group_rule::GroupRule;
 use retinue_app::mail::Mailer;
 use retinue_app::{Clock as _, Rng as _};
+use retinue_model::team::Team;
 use retinue_oidc::{Finding, Level, Moment};
+use retinue_store::{Store, migrate};
 
 use crate::auth::Mode;
 use crate::config::Config;
-use crate::key;
 use crate::system::{SystemClock, SystemRng};
+use crate::{key, operator, wiring};
 
 /// Something has to be mended.
 #[derive(Clone, Debug)]
@@ -36,6 +39,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<String> {
     if config.takes_addresses() {
         server.push(mail(config, config.mailer(&auth.public_url)?).await);
     }
+    server.extend(group_rules(config, &auth).await);
     let mut findings = vec![(String::new(), server)];
     for configured in &auth.providers {
         let rng = SystemRng::new();
@@ -125,6 +129,49 @@ async fn mail(config: &Config, mailer: Option<Mailer>) -> Finding {
         Ok(()) => finding(Level::Good, "mail", format!("{host}:{port} takes it.")),
         Err(error) => finding(Level::Problem, "mail", format!("{host}:{port}: {}", error.detail())),
     }
+}
+
+/// Whether the teams are there that rules for groups name, as far as the database can be looked at.
+async fn group_rules(config: &Config, auth: &Auth) -> Vec<Finding> {
+    const ABOUT: &str = "group rules";
+    if auth.group_rules.is_empty() {
+        return Vec::new();
+    }
+    let known = match teams(config).await {
+        Ok(Some(known)) => known,
+        Ok(None) => {
+            let text = "There is no database yet, and so no team that they could name. The first start makes it; then make the teams: `retinue team create`.";
+            return vec![finding(Level::Note, ABOUT, text)];
+        }
+        Err(error) => {
+            let text = format!("Whether the teams are there that they name can't be looked at. Cause: {error:#}");
+            return vec![finding(Level::Note, ABOUT, text)];
+        }
+    };
+    let is_missing = |rule: &GroupRule| known.iter().all(|team| team.slug != rule.team);
+    let missing: Vec<_> = auth.group_rules.iter().enumerate().filter(|(_, rule)| is_missing(rule)).collect();
+    if missing.is_empty() {
+        return vec![finding(Level::Good, ABOUT, "All teams are there that they name.")];
+    }
+    let lines = missing.into_iter().map(|(index, GroupRule { group, team, .. })| {
+        let team = team.as_str();
+        let text = format!(
+            "auth.group_rules[{index}] lets the group {group} into no team: none has the short name {team}. Make it: `retinue team create NAME --slug {team}`."
+        );
+        finding(Level::Note, ABOUT, text)
+    });
+    lines.collect()
+}
+
+/// All teams; none if there is no database yet. Changes nothing.
+async fn teams(config: &Config) -> anyhow::Result<Option<Vec<Team>>> {
+    let location = wiring::location(config);
+    if migrate::current(&location).await? == 0 {
+        return Ok(None);
+    }
+    let store = Store::open_beside(&location).await?;
+    migrate::check(&store).await?;
+    Ok(Some(operator::administration(config, store)?.teams().await?))
 }
 
 fn keys(config: &Config) -> Finding {

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use retinue_app::administration::{Administration, INVITATION_LASTS, Membership, NewUser, Person, WayIn};
 use retinue_app::mail::{Letter, Mail, Mailer};
 use retinue_app::notice::Change;
+use retinue_app::people::Sought;
 use retinue_model::credential::PasswordHash;
 use retinue_model::membership::Role;
 use retinue_model::team::Team;
@@ -61,7 +62,11 @@ pub(crate) enum UserCommand {
         user: String,
     },
     /// List everybody, with their teams
-    List,
+    List {
+        /// Only whom this finds: an id, a whole address, or the beginning of a name
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
     /// Say what there is to know of somebody
     Show {
         /// Their address or id; `local` where nobody signs in
@@ -135,7 +140,15 @@ pub(crate) async fn run(
             change(config, (&user, as_json), async |people, user| people.revoke_admin(user).await, done).await
         }
         UserCommand::SetPassword { user } => set_password(config, &user, as_json).await,
-        UserCommand::List => Ok(list(&open(config).await?.list_with_teams().await?, as_json)),
+        UserCommand::List { search } => {
+            let people = open(config).await?;
+            match search.as_deref().map(Sought::read).transpose()?.flatten() {
+                Some(sought) => {
+                    Ok(list(&people.search_with_teams(&sought).await?, "Nobody is found by this.", as_json))
+                }
+                None => Ok(list(&people.list_with_teams().await?, NOBODY, as_json)),
+            }
+        }
         UserCommand::Show { user } => show(config, &user, as_json).await,
         UserCommand::Offboard(command) => offboarding::run(config, environment, command, as_json).await,
         UserCommand::Invite { email, no_mail } => invite(config, &Email::new(&email)?, (no_mail, as_json)).await,
@@ -244,7 +257,10 @@ async fn password(config: &Config, email: Option<&Email>) -> anyhow::Result<Pass
     Ok(config.passwords()?.hash(&new).await?)
 }
 
-fn list(people: &[(User, Vec<(Team, Role)>)], as_json: bool) -> String {
+/// What there is to read before anybody came.
+const NOBODY: &str = "There are no users yet. Add one: `retinue user add ada@example.com --admin`.";
+
+fn list(people: &[(User, Vec<(Team, Role)>)], none: &str, as_json: bool) -> String {
     let role = |(team, role): &(Team, Role)| format!("{} ({})", team.slug.as_str(), role.as_str());
     let row = |(user, teams): &(User, Vec<(Team, Role)>)| {
         let marks = [(user.organization_admin, "administrator"), (user.disabled_at.is_some(), "disabled")];
@@ -254,7 +270,6 @@ fn list(people: &[(User, Vec<(Team, Role)>)], as_json: bool) -> String {
         [user.id.to_string(), email, user.name.clone(), teams.join(", "), marks.join(", ")]
     };
     let rows: Vec<_> = people.iter().map(row).collect();
-    let none = "There are no users yet. Add one: `retinue user add ada@example.com --admin`.";
     let for_programs = people.iter().map(|(user, teams)| {
         let mut view = view(user);
         let team = |(team, role): &(Team, Role)| json!({ "id": team.id, "slug": team.slug, "role": role });

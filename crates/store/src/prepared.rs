@@ -61,7 +61,7 @@ const SCANNED: [&str; 14] = [
 ];
 
 /// Of these another index would do too, and would read what there is of everybody: what the first is of is found by the second.
-const BY_INDEX: [(&str, &str); 11] = [
+const BY_INDEX: [(&str, &str); 13] = [
     ("audit::list::sql::OF_ACTION", "audit_events_action (action=? AND seq>? AND seq<?)"),
     ("audit::list::sql::OF_ACTOR", "audit_events_actor (actor_id=? AND seq>? AND seq<?)"),
     ("audit::list::sql::OF_TEAM", "audit_events_team (team_id=? AND seq>? AND seq<?)"),
@@ -72,6 +72,8 @@ const BY_INDEX: [(&str, &str); 11] = [
     ("audit::list::sql::FIRST_AFTER", "audit_events_at (organization_id=? AND at>?)"),
     ("team::sql::NAMES", "USING PRIMARY KEY (id=?)"),
     ("user::sql::NAMES", "USING PRIMARY KEY (id=?)"),
+    ("user::sql::BY_EMAIL", "users_email (organization_id=? AND email_key=? AND id>?)"),
+    ("user::sql::BY_NAME", "users_name (organization_id=? AND <expr>>? AND <expr><?)"),
     ("usage::sql::MONTHS", "usage_totals_subject (subject_id=? AND kind=? AND month<?)"),
 ];
 

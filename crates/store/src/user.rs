@@ -26,6 +26,15 @@ pub(crate) mod sql {
             ORDER BY u.created_at, u.id LIMIT 2";
         LIST = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
             FROM users WHERE organization_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4";
+        BY_EMAIL = "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
+            FROM users WHERE organization_id = $1 AND email_key = $2 AND id > $3 ORDER BY id LIMIT $4";
+        BY_NAME = sqlite "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
+            FROM users WHERE organization_id = $1 AND lower(name) >= $2 AND (lower(name), id) > ($2, $3) AND lower(name) < $4 \
+            ORDER BY lower(name), id LIMIT $5"
+            postgres "SELECT id, organization_id, name, email, email_verified, organization_admin, disabled_at, created_at \
+            FROM users WHERE organization_id = $1 AND lower(name COLLATE \"C\") >= $2 \
+            AND (lower(name COLLATE \"C\"), id) > ($2, $3) AND lower(name COLLATE \"C\") < $4 \
+            ORDER BY lower(name COLLATE \"C\"), id LIMIT $5";
         NAMES = sqlite "SELECT id, name FROM users WHERE (organization_id = $1) IS TRUE AND id IN (SELECT unhex(value) FROM json_each($2))"
             postgres "SELECT id, name FROM users WHERE organization_id = $1 AND id IN \
             (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json)))";
@@ -166,6 +175,38 @@ pub async fn by_vouched_email(tenant: &Tenant, store: &Store, email_key: &str, b
 pub async fn list(tenant: &Tenant, store: &Store, after: Option<(Timestamp, UserId)>, limit: i64) -> Result<Vec<User>> {
     let (time, id) = after.unwrap_or((Timestamp::UNIX_EPOCH, UserId::new(uuid::Uuid::nil())));
     store.query(&sql::LIST, &params![tenant.id(), time, id, limit], read_row).await
+}
+
+/// Users who are described with this address, by their ids, after one of them.
+///
+/// # Errors
+/// What the engine says.
+pub async fn by_email(
+    tenant: &Tenant,
+    store: &Store,
+    email_key: &str,
+    (after, limit): (Option<UserId>, i64),
+) -> Result<Vec<User>> {
+    let after = after.unwrap_or(UserId::new(uuid::Uuid::nil()));
+    store.query(&sql::BY_EMAIL, &params![tenant.id(), email_key, after, limit], read_row).await
+}
+
+/// Users whose name begins so, whatever the case of A to Z, by name, after one of them.
+///
+/// # Errors
+/// What the engine says.
+pub async fn by_name(
+    tenant: &Tenant,
+    store: &Store,
+    begins: &str,
+    (after, limit): (Option<(String, UserId)>, i64),
+) -> Result<Vec<User>> {
+    let begins = begins.to_ascii_lowercase();
+    // What begins so comes before this, in the order of the bytes.
+    let end = format!("{begins}{}", char::MAX);
+    let (name, id) = after.unwrap_or((begins, UserId::new(uuid::Uuid::nil())));
+    let params = params![tenant.id(), name.to_ascii_lowercase(), id, end, limit];
+    store.query(&sql::BY_NAME, &params, read_row).await
 }
 
 /// What these are called, of those who are still here.

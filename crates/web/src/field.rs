@@ -14,6 +14,7 @@ impl Wrong {
     pub(crate) fn of(error: &Error) -> Self {
         let field = match error.code() {
             "invalid_name" | "name_taken" => "name",
+            "invalid_slug" | "slug_taken" => "slug",
             "invalid_email" | "email_too_long" | "email_not_ascii" | "address_taken" => "email",
             "password_too_short" | "password_too_long" | "password_common" => "password",
             "wrong_password" => "current_password",

@@ -26,6 +26,7 @@ fn api() -> OpenApiRouter<SignedIn> {
         .routes(routes!(api::agent::list, api::agent::create)) // /api/agents
         .routes(routes!(api::agent::get, api::agent::change, api::agent::delete)) // /api/agents/{id}
         .routes(routes!(api::agent::versions)) // /api/agents/{id}/versions
+        .routes(routes!(api::agent::restore)) // /api/agents/{id}/restore
         .routes(routes!(api::team::list, api::team::create)) // /api/teams
         .routes(routes!(api::team::get, api::team::change, api::team::delete)) // /api/teams/{id}
         .routes(routes!(api::member::list, api::member::add)) // /api/teams/{id}/members

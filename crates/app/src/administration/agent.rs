@@ -1,16 +1,21 @@
 //! Agents, for whoever has the machine. What an agent that is its maker's alone is told, they see no more of than anybody.
 
 use retinue_model::agent::{Agent, Sharing};
-use retinue_model::audit::Action as Told;
+use retinue_model::audit::{Action as Told, Actor, Outcome};
 use retinue_model::error::Kind;
 use retinue_model::team::Team;
-use retinue_model::{Error, Result, Slug};
+use retinue_model::{AgentId, Error, Result, Slug, UserId};
 use retinue_store::agent as rows;
+use retinue_store::agent::version::{self, Version};
+use retinue_store::audit::{self as events, By, Filter};
 use retinue_store::{Batch, TeamScope};
 
 use super::{Administration, PAGE};
 use crate::access;
 use crate::agent::{self, Change, NewAgent};
+
+/// Who made no agent: what is its maker's alone is not for whoever has the machine.
+const NOBODY: UserId = UserId::new(uuid::Uuid::max());
 
 /// Only its maker may do that.
 fn private() -> Error {
@@ -61,6 +66,25 @@ impl Administration {
                 "There is no such agent. `retinue agent list` shows them: name one by its id, or by its team and its short name, such as default/assistant.",
             )
         })
+    }
+
+    /// What an agent was in its versions, the newest first, but for those that were its maker's alone.
+    ///
+    /// # Errors
+    /// `agent_private`
+    pub async fn agent_versions(&self, agent: &Agent) -> Result<Vec<Version>> {
+        if agent.sharing == Sharing::Private {
+            return Err(private());
+        }
+        let (scope, mut all) = (Self::scope_of(agent), Vec::<Version>::new());
+        loop {
+            let before = all.last().map_or(i64::MAX, |last| last.version);
+            let page = version::list(&scope, &self.store, (agent.id, NOBODY), (before, PAGE)).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
     }
 
     /// Makes an agent that nobody made, so that it is shared.
@@ -121,5 +145,27 @@ impl Administration {
         let note = self.note(Told::AgentDeleted).on("agent", agent.id).of_team(agent.team_id);
         agent::named(note, agent).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await
+    }
+
+    /// Takes back that whoever has the machine deleted an agent: it is what it was. Nobody else's deed is taken back.
+    ///
+    /// # Errors
+    /// `not_found`, `slug_taken`.
+    pub async fn restore_agent(&self, id: AgentId) -> Result<Agent> {
+        let (tenant, store) = (Self::tenant(), &self.store);
+        let of_agent = Filter { by: By::Target(id.to_string()), outcome: Some(Outcome::Done), ..Filter::default() };
+        let last = events::list(&tenant, store, &of_agent, (i64::MAX, 1)).await?.pop().map(|told| told.event);
+        let is_own = last.is_some_and(|event| (event.actor, event.action) == (Actor::Operator, Told::AgentDeleted));
+        let agent = if is_own { rows::get_deleted(&tenant, store, id).await? } else { None };
+        let agent = agent.ok_or_else(|| {
+            let said = "No agent of this id was deleted here by a command, or something else was done to it since.";
+            Error::new(Kind::NotFound, "not_found", said)
+        })?;
+        let mut batch = Batch::default();
+        rows::restore_with(&Self::scope_of(&agent), &mut batch, id);
+        let note = self.note(Told::AgentRestored).on("agent", id).of_team(agent.team_id);
+        agent::named(note, &agent).write(&tenant, &mut batch);
+        self.store.write(batch).await?;
+        Ok(agent)
     }
 }

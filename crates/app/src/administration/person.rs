@@ -12,6 +12,7 @@ use retinue_model::{Result, UserId};
 use retinue_store::{identity as identities, membership as memberships, offboarding, team as teams, user as users};
 
 use super::{Administration, PAGE};
+use crate::people::Sought;
 
 /// That a user belongs to a team.
 #[derive(Clone, Debug)]
@@ -63,6 +64,23 @@ impl Administration {
                 teams.entry(user).or_default().push((team, role));
             }
             all.extend(page.iter().map(|user| (user.clone(), teams.remove(&user.id).unwrap_or_default())));
+        }
+        Ok(all)
+    }
+
+    /// Those who are sought, with their teams and what they are in each.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn search_with_teams(&self, sought: &Sought) -> Result<Vec<(User, Vec<(Team, Role)>)>> {
+        let tenant = Self::tenant();
+        let mut all = Vec::new();
+        for user in sought.all((&tenant, &self.store), PAGE).await? {
+            if user.id != LOCAL_USER {
+                let place = (user.created_at, user.id);
+                let teams = memberships::of_users(&tenant, &self.store, (place, place)).await?;
+                all.push((user, teams.into_iter().map(|(_, team, role)| (team, role)).collect()));
+            }
         }
         Ok(all)
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::team::{People, join, people, team};
 
+mod page;
 mod typed;
 
 with_people_on_both_engines! {
@@ -250,6 +251,21 @@ async fn whoever_deleted_an_agent_takes_that_back(app: TestApp, provider: Identi
     assert!(!offered(&ada).await);
     let told = admin.get(&format!("/api/audit?team_id={ops}&action=agent.restored")).await;
     assert_eq!(told["data"][0]["actor"]["user_id"], json!(ada.id().await));
+
+    // By a program too, as it deletes.
+    let (by_api, delete) = (format!("{path}/restore"), ["agents:write"]);
+    let (key, _) = crate::api_key::key(&ada, &ops, &delete).await;
+    let (reads, _) = crate::api_key::key(&ada, &ops, &["agents:read"]).await;
+    let by_key = async |key: &str, method: Method, path: &str| {
+        app.request(method, path).bearer_auth(key).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(by_key(&key, Method::DELETE, &path).await, 204);
+    assert_eq!((by_key(&reads, Method::POST, &by_api).await, grace.status(Method::POST, &by_api).await), (403, 404));
+    assert_eq!(ada.send_json(Method::POST, &by_api, &json!({}), 200).await, before);
+    assert_eq!(by_key(&key, Method::DELETE, &path).await, 204);
+    assert_eq!(by_key(&key, Method::POST, &by_api).await, 200);
+    assert_eq!(ada.get(&path).await, before);
+    assert_eq!(ada.status(Method::POST, &by_api).await, 404, "it is there");
 
     // Another one has its short name by now.
     ada.submit(&format!("{page}/delete"), &[]).await;

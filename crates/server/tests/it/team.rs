@@ -4,7 +4,9 @@ use reqwest::Method;
 use retinue_testkit::{IdentityProvider, Person, TestApp, on_both_engines, with_people_on_both_engines};
 use serde_json::{Value, json};
 
+mod counts_for;
 mod member;
+mod page;
 pub(crate) mod typed;
 mod undo;
 

@@ -267,6 +267,9 @@ UPDATE threads SET team_id = '00000000-0000-0000-0000-000000000001';
 ALTER TABLE threads ALTER COLUMN team_id SET NOT NULL;
 CREATE INDEX threads_team_created ON threads (team_id, created_at, id);
 
+-- By how a name begins, whatever the case of A to Z.
+CREATE INDEX users_name ON users (organization_id, lower(name COLLATE "C"), id);
+
 -- When somebody said that the address is theirs, by which nobody is named until a mail shows it. None where whoever has the
 -- machine gave it, or a mail led to it.
 ALTER TABLE credentials ADD COLUMN claimed_at timestamptz;

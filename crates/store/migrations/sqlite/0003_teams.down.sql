@@ -1,4 +1,5 @@
 DROP INDEX runs_agent;
+DROP INDEX users_name;
 -- Every conversation stays whose it was; teams, and what belongs to them, go.
 ALTER TABLE credentials DROP COLUMN claimed_at;
 ALTER TABLE runs DROP COLUMN api_key_id;

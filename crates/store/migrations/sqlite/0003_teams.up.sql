@@ -291,6 +291,9 @@ CREATE TRIGGER threads_search_update AFTER UPDATE OF title ON threads WHEN old.t
   INSERT INTO thread_search (rowid, title) VALUES (new.number, new.title);
 END;
 
+-- By how a name begins, whatever the case of A to Z.
+CREATE INDEX users_name ON users (organization_id, lower(name), id);
+
 -- When somebody said that the address is theirs, by which nobody is named until a mail shows it. None where whoever has the
 -- machine gave it, or a mail led to it.
 ALTER TABLE credentials ADD COLUMN claimed_at INTEGER;

@@ -175,6 +175,20 @@ pub(crate) async fn delete(Keyed(ctx, _): Keyed<scope::AgentsWrite>, Param(id): 
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Take back that you deleted an agent, within ten minutes: it is what it was. Of several the last one can be taken back.
+#[utoipa::path(post, path = "/api/agents/{id}/restore", tag = "agents", params(("id" = AgentId, Path)), responses(
+    (status = 200, body = Agent),
+    (status = 403, body = Problem, description = "`role_too_low`"),
+    (status = 404, body = Problem, description = "`not_found`: you did not delete it lately, or deleted another one since, or may not delete it any more"),
+    (status = 409, body = Problem, description = "`slug_taken`: another one has its short name by now"),
+))]
+pub(crate) async fn restore(
+    Keyed(ctx, _): Keyed<scope::AgentsWrite>,
+    Param(id): Param<AgentId>,
+) -> Answer<Json<Agent>> {
+    agent::restore(&ctx, id).await.map(Json).in_request(&ctx)
+}
+
 /// Which versions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -1,12 +1,12 @@
 //! `/api/users`: everybody, for those who run the installation.
 
 use jiff::Timestamp;
-use retinue_app::people::{self, Change, Seen};
+use retinue_app::people::{self, Change, Seen, Sought};
 use retinue_model::UserId;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::list::{List, Range};
+use super::list::{self, List};
 use crate::extract::{Body, Ctx, Param, Params};
 use crate::json::Json;
 use crate::problem::{Answer, InRequest, Problem};
@@ -56,15 +56,31 @@ pub(crate) struct ChangeUser {
     organization_admin: Option<bool>,
 }
 
-/// Everybody, the oldest first. For organization admins.
-#[utoipa::path(get, path = "/api/users", tag = "people", params(Range), responses(
+/// Which users.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListUsers {
+    /// How many at most: 1 to 200, otherwise 20.
+    #[param(minimum = 1, maximum = 200, default = 20)]
+    limit: Option<usize>,
+    /// Where the list goes on: the `next_cursor` of the answer before.
+    cursor: Option<String>,
+    /// Only whom this finds: the id of one, the whole address that some are described with, or the beginning of names,
+    /// whatever the case of A to Z. Those who are found by name are in the order of the names.
+    q: Option<String>,
+}
+
+/// Everybody, the oldest first, or whom a search finds. For organization admins.
+#[utoipa::path(get, path = "/api/users", tag = "people", params(ListUsers), responses(
     (status = 200, body = List<UserItem>),
-    (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_query`"),
+    (status = 400, body = Problem, description = "`invalid_cursor`, `invalid_limit`, `invalid_search`, `invalid_query`"),
     (status = 403, body = Problem, description = "`forbidden`"),
 ))]
-pub(crate) async fn list(Ctx(ctx): Ctx, Params(range): Params<Range>) -> Answer<Json<List<UserItem>>> {
-    let limit = range.limit().in_request(&ctx)?;
-    let page = people::list(&ctx, range.cursor.as_deref(), limit).await.in_request(&ctx)?;
+pub(crate) async fn list(Ctx(ctx): Ctx, Params(query): Params<ListUsers>) -> Answer<Json<List<UserItem>>> {
+    let limit = list::limit(query.limit).in_request(&ctx)?;
+    let sought = Sought::read(query.q.as_deref().unwrap_or_default()).in_request(&ctx)?;
+    let page = people::list(&ctx, sought.as_ref(), query.cursor.as_deref(), limit).await.in_request(&ctx)?;
     Ok(Json(List { data: page.users.into_iter().map(UserItem::from).collect(), next_cursor: page.next_cursor }))
 }
 

@@ -105,7 +105,7 @@ async fn render(
     answer: std::result::Result<Option<Answer>, &Error>,
 ) -> Result<Response> {
     // The form is for nobody else either.
-    people::list(ctx, None, 1).await?;
+    people::list(ctx, None, None, 1).await?;
     let (answer, wrong) = match answer {
         Ok(answer) => (answer, None),
         Err(error) => (None, Some(error.detail().to_owned())),

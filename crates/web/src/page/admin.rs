@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use retinue_app::Context;
-use retinue_app::people::{self, Change, Seen};
+use retinue_app::people::{self, Change, Seen, Sought};
 use retinue_model::{Error, Result, UserId};
 use serde::Deserialize;
 
@@ -29,6 +29,9 @@ struct AdminPage {
     rail: Rail,
     users: Vec<UserView>,
     next_href: Option<String>,
+    /// Whom whoever looks searches for.
+    q: String,
+    wrong: Option<String>,
     notice: Option<String>,
 }
 
@@ -61,19 +64,43 @@ fn view(Seen { user, organization_admin, is_declared }: Seen, own: UserId, now: 
     }
 }
 
-/// Where the list goes on.
+/// Whom to show, and where the list goes on.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Part {
+    #[serde(default)]
+    q: String,
     cursor: Option<String>,
+}
+
+impl Part {
+    fn href(&self, cursor: Option<&str>) -> String {
+        let all = [("q", self.q.trim()), ("cursor", cursor.unwrap_or_default())];
+        let all: Vec<_> = all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        // Pairs of strings are always encoded.
+        let query = serde_urlencoded::to_string(&all).unwrap_or_default();
+        if all.is_empty() { "/admin".to_owned() } else { format!("/admin?{query}") }
+    }
 }
 
 /// `GET /admin`
 pub(crate) async fn list(Ctx(ctx): Ctx, Params(part): Params<Part>) -> Page {
-    render(&ctx, StatusCode::OK, part, None).await.on_page(&ctx)
+    match Sought::read(&part.q) {
+        Ok(_) => render(&ctx, StatusCode::OK, (part, None), None).await.on_page(&ctx),
+        Err(error) => {
+            let page = render(&ctx, problem::status(&error), (part, Some(&error)), None).await;
+            refused(&ctx, &error, page)
+        }
+    }
 }
 
-async fn render(ctx: &Context, status: StatusCode, part: Part, notice: Option<String>) -> Result<Response> {
-    let found = people::list(ctx, part.cursor.as_deref(), USERS).await?;
+async fn render(
+    ctx: &Context,
+    status: StatusCode,
+    (part, wrong): (Part, Option<&Error>),
+    notice: Option<String>,
+) -> Result<Response> {
+    let sought = if wrong.is_none() { Sought::read(&part.q)? } else { None };
+    let found = people::list(ctx, sought.as_ref(), part.cursor.as_deref(), USERS).await?;
     let (own, now) = (ctx.principal().user_id(), ctx.now());
     let page = AdminPage {
         title: "People",
@@ -82,7 +109,9 @@ async fn render(ctx: &Context, status: StatusCode, part: Part, notice: Option<St
         refresh: false,
         rail: Rail::load(ctx, View::of("admin")).await?,
         users: found.users.into_iter().map(|seen| view(seen, own, now)).collect(),
-        next_href: found.next_cursor.map(|cursor| format!("/admin?cursor={cursor}")),
+        next_href: found.next_cursor.map(|cursor| part.href(Some(&cursor))),
+        q: part.q,
+        wrong: wrong.map(|error| error.detail().to_owned()),
         notice,
     };
     html(status, &page)
@@ -92,6 +121,9 @@ async fn render(ctx: &Context, status: StatusCode, part: Part, notice: Option<St
 struct ChangeForm {
     /// `disable`, `enable`, `grant` or `revoke`.
     act: String,
+    /// Whom the page shows.
+    #[serde(default)]
+    q: String,
 }
 
 fn wanted(act: &str) -> Result<Change> {
@@ -107,13 +139,14 @@ fn wanted(act: &str) -> Result<Change> {
 
 /// `POST /admin/users/{id}`
 pub(crate) async fn change(Ctx(ctx): Ctx, Param(id): Param<UserId>, request: Request) -> Page {
-    let ChangeForm { act } = form(request).await.on_page(&ctx)?;
+    let ChangeForm { act, q } = form(request).await.on_page(&ctx)?;
+    let part = Part { q, cursor: None };
     let done = async { people::change(&ctx, id, wanted(&act)?).await };
     match done.await {
-        Ok(_) => Ok(Redirect::to("/admin").into_response()),
+        Ok(_) => Ok(Redirect::to(&part.href(None)).into_response()),
         Err(error) => {
             let notice = Some(error.detail().to_owned());
-            let page = render(&ctx, problem::status(&error), Part::default(), notice).await;
+            let page = render(&ctx, problem::status(&error), (part, None), notice).await;
             refused(&ctx, &error, page)
         }
     }

@@ -12,9 +12,10 @@ use retinue_model::provider::Choice;
 use retinue_model::{AgentId, Error, Name, Result, Slug};
 use serde::Deserialize;
 
+use super::agent_version::{self, Versions};
 use super::rail::{Rail, View};
 use super::{OnPage, Page, VERSION, html, refused};
-use crate::extract::{Ctx, Param, form};
+use crate::extract::{Ctx, Param, Params, form};
 use crate::field::Wrong;
 use crate::problem;
 
@@ -35,6 +36,8 @@ struct AgentPage {
     models: Vec<String>,
     /// Whether there is a form, or only what the agent is.
     editable: bool,
+    /// For those who may change it.
+    versions: Option<Versions>,
     form: AgentForm,
     wrong: Wrong,
 }
@@ -155,6 +158,7 @@ fn wrong(error: &Error) -> Wrong {
         "invalid_description" => Wrong::beside("description", error),
         "invalid_instructions" => Wrong::beside("instructions", error),
         "invalid_limits" => Wrong::beside("limits", error),
+        "agent_changed" => Wrong::beside("version", error),
         "model_unknown" => Wrong::beside("model", error),
         "invalid_id" | "not_found" => Wrong::beside("team", error),
         _ => Wrong::of(error),
@@ -172,28 +176,41 @@ async fn known(ctx: &Context, agent: &Agent) -> Result<Known> {
     })
 }
 
+/// Where the list of versions goes on.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Part {
+    before: Option<i64>,
+}
+
 async fn render(
     ctx: &Context,
     status: StatusCode,
-    agent: Option<&Agent>,
+    agent: Option<(&Agent, Part)>,
     (form, wrong): (AgentForm, Wrong),
 ) -> Result<Response> {
     let own = team::list(ctx, None, TEAMS).await?.teams.into_iter();
     let makes = own.filter(|seen| seen.role.is_some_and(|role| role >= Role::Editor));
-    let known = match agent {
-        Some(agent) => Some(known(ctx, agent).await?),
+    let known = match &agent {
+        Some((agent, _)) => Some(known(ctx, agent).await?),
         None => None,
+    };
+    let versions = match &agent {
+        Some((agent, part)) if known.as_ref().is_some_and(|known| known.may_change) => {
+            Some(agent_version::load(ctx, agent, part.before).await?)
+        }
+        _ => None,
     };
     let teams: Vec<_> =
         makes.map(|seen| TeamChoice { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect();
     let page = AgentPage {
-        title: agent.map_or_else(|| "New agent".to_owned(), |agent| format!("{} · Agents", agent.name)),
+        title: agent.map_or_else(|| "New agent".to_owned(), |(agent, _)| format!("{} · Agents", agent.name)),
         assets: crate::assets::BASE,
         version: VERSION,
         refresh: false,
         rail: Rail::load(ctx, View::of("agents")).await?,
         editable: known.as_ref().map_or(!teams.is_empty(), |known| known.may_change),
         known,
+        versions,
         teams,
         models: provider::list(ctx).into_iter().map(|model| model.name).collect(),
         form,
@@ -209,10 +226,10 @@ pub(crate) async fn ask(Ctx(ctx): Ctx) -> Page {
 }
 
 /// `GET /agents/{id}`
-pub(crate) async fn show(Ctx(ctx): Ctx, Param(id): Param<AgentId>) -> Page {
+pub(crate) async fn show(Ctx(ctx): Ctx, Param(id): Param<AgentId>, Params(part): Params<Part>) -> Page {
     let agent = agent::get(&ctx, id).await.on_page(&ctx)?;
     let form = AgentForm::of(&agent);
-    render(&ctx, StatusCode::OK, Some(&agent), (form, Wrong::default())).await.on_page(&ctx)
+    render(&ctx, StatusCode::OK, Some((&agent, part)), (form, Wrong::default())).await.on_page(&ctx)
 }
 
 /// `POST /agents`
@@ -237,7 +254,8 @@ pub(crate) async fn save(Ctx(ctx): Ctx, Param(id): Param<AgentId>, request: Requ
         Err(error) => {
             // What is not there for whoever asks is not shown either.
             let agent = agent::get(&ctx, id).await.on_page(&ctx)?;
-            let page = render(&ctx, problem::status(&error), Some(&agent), (typed, wrong(&error))).await;
+            let shown = Some((&agent, Part::default()));
+            let page = render(&ctx, problem::status(&error), shown, (typed, wrong(&error))).await;
             refused(&ctx, &error, page)
         }
     }

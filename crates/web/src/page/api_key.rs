@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use retinue_app::api_key::{self, Made, NewKey};
 use retinue_app::{Context, team};
 use retinue_model::api_key::{ApiKey, KeyScope, KeyScopes};
-use retinue_model::{ApiKeyId, Error, Name, Result};
+use retinue_model::{ApiKeyId, Error, Name, Result, TeamId};
 use serde::Deserialize;
 
 use super::rail::{Rail, View};
@@ -208,8 +208,16 @@ pub(crate) async fn create(Ctx(ctx): Ctx, request: Request) -> Page {
     }
 }
 
+/// On which page somebody revokes a key.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Whence {
+    /// The team whose page it is; their own keys if none.
+    team: Option<TeamId>,
+}
+
 /// `POST /api-keys/{id}/revoke`
-pub(crate) async fn revoke(Ctx(ctx): Ctx, Param(id): Param<ApiKeyId>) -> Page {
+pub(crate) async fn revoke(Ctx(ctx): Ctx, Param(id): Param<ApiKeyId>, Params(whence): Params<Whence>) -> Page {
     api_key::revoke(&ctx, id).await.on_page(&ctx)?;
-    Ok(Redirect::to("/api-keys").into_response())
+    let back = whence.team.map_or_else(|| "/api-keys".to_owned(), |team| format!("/teams/{team}#keys"));
+    Ok(Redirect::to(&back).into_response())
 }

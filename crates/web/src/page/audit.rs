@@ -24,6 +24,8 @@ use asked::Asked;
 const EVENTS: usize = 50;
 /// Teams to choose from.
 const TEAMS: usize = 200;
+/// Of these facts the one that says to what something was done.
+const DONE_TO: &str = "Done to";
 
 #[derive(Template)]
 #[template(path = "audit.html")]
@@ -66,7 +68,14 @@ struct EventView {
     team: Option<String>,
     /// Why it was refused, if it was.
     refused: Option<String>,
-    facts: Vec<(String, String)>,
+    facts: Vec<Fact>,
+}
+
+struct Fact {
+    name: String,
+    text: String,
+    /// Where there is more of that.
+    href: Option<String>,
 }
 
 /// An action in words: `api_key.created` is “API key created”.
@@ -101,8 +110,17 @@ fn called(target: &Target, details: &Map<String, Value>, names: &Names) -> Optio
     now.or_else(|| Some(details.get("name")?.as_str()?.to_owned()))
 }
 
+/// How events are looked at.
+struct Around<'a> {
+    asked: &'a Asked,
+    /// Whether whoever looks may ask for all that was done to one thing.
+    runs_it: bool,
+    now: Timestamp,
+}
+
 impl EventView {
-    fn of(Recorded { seq, event, .. }: Recorded, (names, asked): (&Names, &Asked), now: Timestamp) -> Self {
+    fn of(Recorded { seq, event, .. }: Recorded, (names, around): (&Names, &Around<'_>)) -> Self {
+        let Around { asked, runs_it, now } = *around;
         let target = event.target.as_ref();
         let is_team = target.is_some_and(|target| target.kind == "team");
         let is_user = target.is_some_and(|target| target.kind == "user");
@@ -126,16 +144,16 @@ impl EventView {
                 .and_then(|id| names.of_team(id))
                 .map(str::to_owned),
             refused: (event.outcome == Outcome::Refused).then(|| event.reason.clone().unwrap_or_default()),
-            facts: facts(&event, details),
+            facts: facts(&event, details, target.filter(|_| runs_it).and_then(|target| asked.of_target(&target.id))),
         }
     }
 }
 
-fn facts(event: &AuditEvent, details: Map<String, Value>) -> Vec<(String, String)> {
+fn facts(event: &AuditEvent, details: Map<String, Value>, mut of_target: Option<String>) -> Vec<Fact> {
     let with_id = |word: &str, id: Option<&String>| id.map_or_else(|| word.to_owned(), |id| format!("{word} {id}"));
     let facts = [
         ("When", Some(event.at.to_string())),
-        ("Done to", event.target.as_ref().map(|target| with_id(&target.kind, Some(&target.id)))),
+        (DONE_TO, event.target.as_ref().map(|target| with_id(&target.kind, Some(&target.id)))),
         ("By", event.actor.user_id().map(|id| id.to_string())),
         ("Known by", Some(with_id(&event.via, event.via_id.as_ref()))),
         ("About", event.user_id.map(|id| id.to_string())),
@@ -143,8 +161,12 @@ fn facts(event: &AuditEvent, details: Map<String, Value>) -> Vec<(String, String
         ("From", event.address.clone()),
         ("Request", event.request_id.clone()),
     ];
-    let facts = facts.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?)));
-    facts.chain(details.into_iter().map(|(name, value)| (in_words(&name), plain(&value)))).collect()
+    let facts = facts.into_iter().filter_map(|(name, text)| {
+        let href = of_target.take_if(|_| name == DONE_TO);
+        Some(Fact { name: name.to_owned(), text: text?, href })
+    });
+    let details = details.into_iter().map(|(name, value)| (in_words(&name), plain(&value)));
+    facts.chain(details.map(|(name, text)| Fact { name, text, href: None })).collect()
 }
 
 /// What changed, without the signs of JSON where there is only text.
@@ -201,7 +223,10 @@ async fn render(
         teams: run.map(|seen| Choice { id: seen.team.id.to_string(), name: seen.team.told_apart() }).collect(),
         actions: Action::ALL.iter().map(|action| (action.as_str(), words(*action))).collect(),
         wrong,
-        events: events.into_iter().map(|event| EventView::of(event, (&names, &asked), ctx.now())).collect(),
+        events: {
+            let around = Around { asked: &asked, runs_it, now: ctx.now() };
+            events.into_iter().map(|event| EventView::of(event, (&names, &around))).collect()
+        },
         export_href: wanted.as_ref().map(asked::export_href),
         next_href: next.map(|cursor| asked.next(&cursor)),
         asked,

@@ -1,12 +1,12 @@
 //! Where a person writes, and chooses who answers.
 
 use retinue_app::budget::{self, Warning};
-use retinue_app::{Context, agent, provider};
+use retinue_app::{Context, agent, provider, user};
 use retinue_model::agent::Agent;
 use retinue_model::provider::Choice as ModelChoice;
 use retinue_model::text::{Input, MAX_INPUT_CHARS};
 use retinue_model::thread::Thread;
-use retinue_model::{AgentId, Error, Result, RunId};
+use retinue_model::{AgentId, Error, Result, RunId, TeamId};
 use serde::Deserialize;
 
 use super::usage::count;
@@ -19,6 +19,10 @@ pub(crate) struct Composer {
     pub(crate) running: Option<RunRef>,
     pub(crate) agents: Vec<Choice>,
     pub(crate) models: Vec<Choice>,
+    /// What a new conversation may count for, where that is a choice.
+    pub(crate) teams: Vec<Choice>,
+    /// What one counts for that is there, where others could be meant.
+    pub(crate) counts_for: Option<String>,
     pub(crate) input: String,
     pub(crate) error: Option<String>,
     /// That little is left of what may be used.
@@ -47,6 +51,7 @@ pub(crate) struct Form {
     pub(crate) input: String,
     agent_id: Option<String>,
     model: Option<String>,
+    team_id: Option<String>,
 }
 
 /// What the form says, checked.
@@ -54,6 +59,8 @@ pub(crate) struct Said {
     pub(crate) input: Input,
     pub(crate) agent_id: Option<AgentId>,
     pub(crate) model: ModelChoice,
+    /// Of a new conversation.
+    pub(crate) team_id: Option<TeamId>,
 }
 
 impl Form {
@@ -61,6 +68,7 @@ impl Form {
         Ok(Said {
             input: Input::new(&self.input)?,
             agent_id: self.agent_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose()?,
+            team_id: self.team_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose()?,
             model: match self.model.as_deref() {
                 None => ModelChoice::Unchanged,
                 Some("") => ModelChoice::AgentsOwn,
@@ -79,12 +87,15 @@ impl Composer {
             Some(team) => budget::warning(ctx, team).await?.map(warned),
             None => None,
         };
+        let (teams, counts_for) = teams(ctx, thread).await?;
         Ok(Self {
             action: thread.map_or_else(|| "/threads".to_owned(), |thread| format!("/threads/{}/runs", thread.id)),
             thread_id: thread.map(|thread| thread.id.to_string()).unwrap_or_default(),
             running: running.map(|id| RunRef { id: id.to_string(), cancel_action: format!("/runs/{id}/cancel") }),
             agents: agents(ctx, thread, &offered).await?,
             models: models(ctx, thread),
+            teams,
+            counts_for,
             input: String::new(),
             error: None,
             warning,
@@ -108,6 +119,7 @@ impl Composer {
         };
         keep(&mut self.agents, form.agent_id);
         keep(&mut self.models, form.model);
+        keep(&mut self.teams, form.team_id);
         self
     }
 }
@@ -143,6 +155,25 @@ async fn agents(ctx: &Context, thread: Option<&Thread>, all: &[Agent]) -> Result
         choices.insert(0, Choice { value: chosen.to_string(), label: format!("{name} (gone)"), selected: true });
     }
     Ok(choices)
+}
+
+/// The teams that a new conversation may count for, or the one that this one does, for those who belong to several.
+async fn teams(ctx: &Context, thread: Option<&Thread>) -> Result<(Vec<Choice>, Option<String>)> {
+    let own: Vec<_> = user::my_teams(ctx).await?.into_iter().map(|(team, _)| team).collect();
+    if own.len() < 2 {
+        return Ok((Vec::new(), None));
+    }
+    if let Some(thread) = thread {
+        let known = own.into_iter().find(|team| team.id == thread.team_id);
+        return Ok((Vec::new(), known.map(|team| team.name)));
+    }
+    let mut choices = vec![Choice { value: String::new(), label: "For the agent’s team".to_owned(), selected: true }];
+    choices.extend(own.into_iter().map(|team| Choice {
+        value: team.id.to_string(),
+        label: format!("For {}", team.told_apart()),
+        selected: false,
+    }));
+    Ok((choices, None))
 }
 
 fn models(ctx: &Context, thread: Option<&Thread>) -> Vec<Choice> {

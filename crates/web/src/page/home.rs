@@ -83,8 +83,12 @@ pub(crate) async fn start(Ctx(ctx): Ctx, request: Request) -> Page {
 
 async fn begin(ctx: &Context, form: &Form) -> Result<String> {
     let said = form.check()?;
-    let new =
-        thread::NewThread { agent_id: said.agent_id, model: said.model.apply_to(None), ..thread::NewThread::default() };
+    let new = thread::NewThread {
+        agent_id: said.agent_id,
+        model: said.model.apply_to(None),
+        team_id: said.team_id,
+        ..thread::NewThread::default()
+    };
     let run = run::start_thread(ctx, said.input, new).await?;
     Ok(format!("/threads/{}", run.thread_id))
 }

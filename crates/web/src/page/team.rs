@@ -9,11 +9,12 @@ use retinue_app::team::{self, Seen};
 use retinue_app::{Context, agent};
 use retinue_model::membership::{Membership, Origin, Role};
 use retinue_model::team::DEFAULT_TEAM;
-use retinue_model::{Email, Error, Name, Result, TeamId, UserId};
+use retinue_model::{Email, Error, Name, Result, Slug, TeamId, UserId};
 use serde::Deserialize;
 
 use super::rail::{Rail, View};
 use super::team_invitation::{self, Invitations, InviteForm, MadeView};
+use super::team_key::{self, Keys};
 use super::{OnPage, Page, VERSION, html, refused};
 use crate::extract::{Ctx, Param, Params, form};
 use crate::field::Wrong;
@@ -44,6 +45,8 @@ struct TeamPage {
     agents: Vec<AgentView>,
     /// Nothing where whoever asks may not invite, or nobody signs in.
     invitations: Option<Invitations>,
+    /// Nothing where whoever asks does not run the team, or no key counts.
+    keys: Option<Keys>,
     undo: Option<UndoView>,
     said: Said,
 }
@@ -57,6 +60,7 @@ struct UndoView {
     button: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 struct TeamView {
     href: String,
     audit_href: String,
@@ -67,6 +71,8 @@ struct TeamView {
     is_member: bool,
     runs_it: bool,
     is_default: bool,
+    /// Whether whoever asks may give it another short name.
+    names_it: bool,
 }
 
 struct MemberView {
@@ -94,7 +100,7 @@ pub(super) struct Said {
     /// And as what.
     role: String,
     member_wrong: Wrong,
-    name: Option<String>,
+    names: Option<NameForm>,
     name_wrong: Wrong,
     notice: Option<String>,
     invite: InviteForm,
@@ -125,6 +131,7 @@ fn team_view(ctx: &Context, Seen { team, role }: &Seen) -> TeamView {
         is_member: role.is_some(),
         runs_it: *role == Some(Role::Admin) || ctx.principal().is_organization_admin(),
         is_default: team.id == DEFAULT_TEAM,
+        names_it: ctx.principal().is_organization_admin(),
     }
 }
 
@@ -174,10 +181,11 @@ fn undo_view(ctx: &Context, team: TeamId, deed: Undoable) -> UndoView {
     UndoView { sentence, action, user: user.to_string(), role: before, button }
 }
 
-/// Where the list of members goes on.
+/// Where the lists go on: that of members, and that of keys.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Part {
     cursor: Option<String>,
+    keys: Option<String>,
 }
 
 /// `GET /teams/{id}`
@@ -193,10 +201,11 @@ pub(super) async fn render(
 ) -> Result<Response> {
     let seen = team::get(ctx, id).await?;
     let team = team_view(ctx, &seen);
-    let (invitations, undo) = if team.runs_it {
-        (team_invitation::load(ctx, id).await?, membership::undoable(ctx, id).await?)
+    let (invitations, keys, undo) = if team.runs_it {
+        let keys = team_key::load(ctx, id, part.keys.as_deref()).await?;
+        (team_invitation::load(ctx, id).await?, keys, membership::undoable(ctx, id).await?)
     } else {
-        (None, None)
+        (None, None, None)
     };
     let found = membership::list(ctx, id, part.cursor.as_deref(), MEMBERS).await?;
     let offered = agent::offered(ctx).await?.into_iter().filter(|agent| agent.team_id == id);
@@ -218,6 +227,7 @@ pub(super) async fn render(
             })
             .collect(),
         invitations,
+        keys,
         undo: undo.map(|deed| undo_view(ctx, id, deed)),
         said,
     };
@@ -241,19 +251,25 @@ pub(super) async fn not_done(ctx: &Context, id: TeamId, error: &Error) -> Page {
 #[derive(Debug, Deserialize)]
 struct NameForm {
     name: String,
+    /// Only for those who run the installation.
+    slug: Option<String>,
+}
+
+impl NameForm {
+    fn change(&self) -> Result<team::Change> {
+        let slug = self.slug.as_deref().map(|slug| Slug::new(slug.trim())).transpose()?;
+        Ok(team::Change { name: Some(Name::new(&self.name)?), slug })
+    }
 }
 
 /// `POST /teams/{id}/name`
 pub(crate) async fn rename(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Request) -> Page {
-    let NameForm { name } = form(request).await.on_page(&ctx)?;
-    let done = async {
-        let change = team::Change { name: Some(Name::new(&name)?), slug: None };
-        team::change(&ctx, id, change).await
-    };
+    let names: NameForm = form(request).await.on_page(&ctx)?;
+    let done = async { team::change(&ctx, id, names.change()?).await };
     match done.await {
         Ok(_) => Ok(back(id)),
         Err(error) => {
-            let said = Said { name: Some(name), name_wrong: Wrong::of(&error), ..Said::default() };
+            let said = Said { names: Some(names), name_wrong: Wrong::of(&error), ..Said::default() };
             again(&ctx, id, &error, said).await
         }
     }

@@ -125,9 +125,7 @@ pub(crate) async fn create(Ctx(ctx): Ctx, Param(id): Param<TeamId>, request: Req
         Ok(made) => shown(&ctx, id, made).await.on_page(&ctx),
         Err(error) => {
             let wrong = match error.code() {
-                "invalid_email" | "email_too_long" | "email_not_ascii" if ctx.app().auth().sends_links() => {
-                    Wrong::beside("invite", &error)
-                }
+                "invalid_email" | "email_too_long" | "email_not_ascii" => Wrong::beside("invite", &error),
                 _ => Wrong::of_form(&error),
             };
             again(&ctx, id, &error, Said::of_refused_invitation(typed, wrong)).await

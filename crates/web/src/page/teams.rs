@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use retinue_app::Context;
 use retinue_app::team::{self, NewTeam, Seen};
-use retinue_model::{Error, Name, Result};
+use retinue_model::{Name, Result, Slug};
 use serde::Deserialize;
 
 use super::rail::{Rail, View};
@@ -31,7 +31,7 @@ struct TeamsPage {
     runs_it: bool,
     teams: Vec<TeamView>,
     next_href: Option<String>,
-    typed: String,
+    typed: Typed,
     wrong: Wrong,
 }
 
@@ -63,17 +63,26 @@ pub(crate) struct Part {
 
 /// `GET /teams`
 pub(crate) async fn list(Ctx(ctx): Ctx, Params(part): Params<Part>) -> Page {
-    render(&ctx, StatusCode::OK, part, Typed::default()).await.on_page(&ctx)
+    render(&ctx, StatusCode::OK, part, <(Typed, Wrong)>::default()).await.on_page(&ctx)
 }
 
-/// What was typed, and what is wrong with it.
-#[derive(Default)]
+/// What was typed of a new team.
+#[derive(Debug, Default, Deserialize)]
 struct Typed {
     name: String,
-    wrong: Wrong,
+    /// Empty: made of the name.
+    #[serde(default)]
+    slug: String,
 }
 
-async fn render(ctx: &Context, status: StatusCode, part: Part, typed: Typed) -> Result<Response> {
+impl Typed {
+    fn new_team(&self) -> Result<NewTeam> {
+        let slug = Some(self.slug.trim()).filter(|slug| !slug.is_empty()).map(Slug::new).transpose()?;
+        Ok(NewTeam { name: Name::new(&self.name)?, slug })
+    }
+}
+
+async fn render(ctx: &Context, status: StatusCode, part: Part, (typed, wrong): (Typed, Wrong)) -> Result<Response> {
     let (all, cursor) = (part.all.is_some(), part.cursor.as_deref());
     let found = if all { team::list_all(ctx, cursor, TEAMS).await? } else { team::list(ctx, cursor, TEAMS).await? };
     let which = if all { "all=1&" } else { "" };
@@ -87,38 +96,27 @@ async fn render(ctx: &Context, status: StatusCode, part: Part, typed: Typed) -> 
         runs_it: ctx.principal().is_organization_admin(),
         teams: found.teams.into_iter().map(TeamView::from).collect(),
         next_href: found.next_cursor.map(|cursor| format!("/teams?{which}cursor={cursor}")),
-        typed: typed.name,
-        wrong: typed.wrong,
+        typed,
+        wrong,
     };
     html(status, &page)
 }
 
-#[derive(Debug, Deserialize)]
-struct TeamForm {
-    name: String,
-}
-
 /// `POST /teams`
 pub(crate) async fn create(Ctx(ctx): Ctx, request: Request) -> Page {
-    let TeamForm { name } = form(request).await.on_page(&ctx)?;
-    let made: Result<Seen, Error> = async {
-        let new = NewTeam { name: Name::new(&name)?, slug: None };
-        team::create(&ctx, new).await
-    }
-    .await;
-    match made {
+    let typed: Typed = form(request).await.on_page(&ctx)?;
+    let made = async { team::create(&ctx, typed.new_team()?).await };
+    match made.await {
         Ok(made) => Ok(Redirect::to(&format!("/teams/{}", made.team.id)).into_response()),
         Err(error) => {
             let wrong = match error.code() {
-                // Nobody typed a short name here.
-                "slug_taken" => Wrong::saying(
+                "slug_taken" if typed.slug.trim().is_empty() => Wrong::saying(
                     "name",
-                    "Another team has the short name that is made of this name. Choose another name.",
+                    "Another team has the short name that is made of this name. Choose another name, or a short name.",
                 ),
                 _ => Wrong::of(&error),
             };
-            let typed = Typed { name, wrong };
-            let page = render(&ctx, crate::problem::status(&error), Part::default(), typed).await;
+            let page = render(&ctx, crate::problem::status(&error), Part::default(), (typed, wrong)).await;
             refused(&ctx, &error, page)
         }
     }

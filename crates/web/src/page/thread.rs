@@ -113,6 +113,9 @@ pub(crate) async fn say(Ctx(ctx): Ctx, Param(id): Param<ThreadId>, request: Requ
 
 async fn start(ctx: &Context, id: ThreadId, form: &Form) -> Result<()> {
     let said = form.check()?;
+    if said.team_id.is_some() {
+        return Err(Error::invalid("invalid_form", "For which team a conversation counts is said when it begins."));
+    }
     run::start(ctx, id, run::NewRun { input: said.input, agent_id: said.agent_id, model: said.model }).await.map(drop)
 }
 

@@ -40,6 +40,7 @@ pub(crate) struct Attempt {
     pub(crate) latest: bool,
     pub(crate) model: String,
     pub(crate) agent: String,
+    pub(crate) agent_version: Option<i64>,
     pub(crate) usage: Option<String>,
     pub(crate) when: When,
 }
@@ -146,6 +147,7 @@ fn one_attempt(ctx: &Context, attempt: turn::Attempt, names: &Names, html: Arc<s
         latest: false,
         model: run.model.clone(),
         agent: names.get(&run.agent_id).cloned().unwrap_or_default(),
+        agent_version: run.agent_version,
         usage: run.usage.map(tokens),
         when: When::new(run.finished_at.unwrap_or(run.created_at), ctx.now()),
     }

@@ -45,6 +45,18 @@ async fn agents_are_made_and_changed_beside_a_running_server(database: Database)
     assert_eq!((&now["sharing"], &now["remote_api"]), (&json!("organization"), &json!(true)));
     assert_eq!(now["limits"], json!({ "turns": 3, "tokens": null, "seconds": null }));
     assert!(typed.said(&set, "").contains("is that already"), "nothing was changed");
+    let mend = json!({ "instructions": "Mend." });
+    ada.send_json(Method::PATCH, &format!("/api/agents/{id}"), &mend, 200).await;
+    let versions = typed.json(&["agent", "versions", "default/reviewer"], "");
+    let was: Vec<_> = versions.as_array().unwrap().iter().map(|one| (&one["version"], &one["instructions"])).collect();
+    let first = json!("Review.\u{1b}[2J\u{9b}31m\n");
+    assert_eq!(was, [(&json!(3), &json!("Mend.")), (&json!(2), &first), (&json!(1), &first)]);
+    assert_eq!(
+        (&versions[0]["changed_by"], &versions[1]["changed_by"], &versions[2]["limits"]["tokens"]),
+        (&json!(ada.id().await), &json!(null), &json!(500))
+    );
+    let listed = typed.said(&["agent", "versions", &id], "");
+    assert!(listed.contains("3 turns") && listed.contains(&ada.id().await), "{listed}");
 
     // What is its maker's alone stays so.
     let team = ada.get("/api/teams").await["data"][0]["id"].clone();
@@ -57,6 +69,7 @@ async fn agents_are_made_and_changed_beside_a_running_server(database: Database)
     }
     for (wrong, word) in [
         (&["agent", "set", &private, "--sharing", "team"][..], "maker’s alone"),
+        (&["agent", "versions", &private], "maker’s alone"),
         (&["agent", "set", "default/reviewer", "--sharing", "private"], "maker’s alone"),
         (&["agent", "set", "default/assistant", "--description", "x"], "server's configuration"),
         (&["agent", "delete", "default/assistant"], "server's configuration"),
@@ -70,7 +83,8 @@ async fn agents_are_made_and_changed_beside_a_running_server(database: Database)
         let complaint = typed.complaint(wrong, "");
         assert!(complaint.contains(word), "{wrong:?}: {complaint}");
     }
-    typed.said(&["agent", "delete", "default/reviewer"], "");
+    let before = ada.get(&format!("/api/agents/{id}")).await;
+    let deleted = typed.said(&["agent", "delete", "default/reviewer"], "");
     typed.said(&["agent", "delete", &private], "");
     assert_eq!(ada.status(Method::GET, &format!("/api/agents/{id}")).await, 404);
     let told = told(&ada).await;
@@ -78,6 +92,19 @@ async fn agents_are_made_and_changed_beside_a_running_server(database: Database)
         told.starts_with(&["agent.deleted", "agent.deleted", "agent.changed", "agent.created"].map(str::to_owned)),
         "{told:?}"
     );
+    // That is taken back as it says.
+    let restore = ["agent", "restore", &id];
+    assert!(deleted.contains(&format!("`retinue {}`", restore.join(" "))), "{deleted}");
+    let other = typed.json(&create, "")["id"].as_str().unwrap().to_owned();
+    assert!(typed.complaint(&restore, "").contains("short name"), "another one has it by now");
+    assert_eq!(ada.status(Method::DELETE, &format!("/api/agents/{other}")).await, 204);
+    assert!(typed.said(&restore, "").contains("is there again"));
+    assert_eq!(ada.get(&format!("/api/agents/{id}")).await, before);
+    for (wrong, why) in [(&id, "it is there"), (&other, "it was not deleted here"), (&"none".to_owned(), "it is no id")]
+    {
+        assert!(!typed.complaint(&["agent", "restore", wrong], "").is_empty(), "{why}");
+    }
+    assert!(typed.said(&["agent", "restore", &private], "").contains("The private agent"));
     assert!(server.stop().await.success());
 }
 

@@ -53,6 +53,11 @@ impl Cast {
             "instructions": "You review code.\n\nSay what would break first, then what could be simpler.", "sharing": "team",
         });
         let agent = id(&admin.send_json(Method::POST, "/api/agents", &new, 201).await);
+        let better = json!({ "instructions": "You review code.\n\nSay what would break first." });
+        ada.send_json(Method::PATCH, &format!("/api/agents/{agent}"), &better, 200).await;
+        for (team, name) in [(&ops, "Nightly report".to_owned()), (&long, name())] {
+            ada.send_json(Method::POST, "/api/api-keys", &json!({ "team_id": team, "name": name }), 201).await;
+        }
         let new = json!({ "team_id": long, "name": name(), "description": WORD.repeat(10), "instructions": WORD.repeat(40), "sharing": "team" });
         admin.send_json(Method::POST, "/api/agents", &new, 201).await;
         for new in [json!({ "role": "editor" }), json!({ "role": "viewer", "email": "someone-new@example.com" })] {
@@ -102,6 +107,11 @@ async fn teams(cast: &Cast, browser: &Browser, look: &mut impl AsyncFnMut(&Brows
     browser.click(&format!("form[action='{path}/invitations'] button[type=submit]")).await;
     browser.sees(".callout", "not shown again").await;
     look(browser, "team-invited").await;
+    browser.view(1280, Scheme::Light).await;
+    browser.open(&path).await;
+    browser.click("summary[aria-label='Revoke Nightly report of ada']").await;
+    browser.sees("[aria-labelledby=keys]", "Of ada").await;
+    look(browser, "team-key-open").await;
     browser.view(1280, Scheme::Light).await;
     browser.open(&path).await;
     browser.click("summary[aria-label='Change or remove grace']").await;
@@ -155,6 +165,19 @@ async fn agents(cast: &Cast, browser: &Browser, look: &mut impl AsyncFnMut(&Brow
     browser.evaluate("document.querySelector('.confirm summary').scrollIntoView()").await;
     browser.click(".confirm summary").await;
     look(browser, "agent-delete").await;
+    browser.view(1280, Scheme::Light).await;
+    browser.open(&format!("/agents/{}", cast.agent)).await;
+    browser.evaluate("document.querySelector('#versions').scrollIntoView()").await;
+    browser.click("[aria-label='What it was: version 1']").await;
+    look(browser, "agent-version").await;
+    browser.view(1280, Scheme::Light).await;
+    browser.open(&format!("/agents/{}", cast.agent)).await;
+    let meanwhile = json!({ "description": "Reads a diff." });
+    cast.ada.send_json(Method::PATCH, &format!("/api/agents/{}", cast.agent), &meanwhile, 200).await;
+    send(browser, &[("#name", "Critic")]).await;
+    browser.sees("[role=alert]", "See it below").await;
+    browser.until("document.activeElement.matches('[role=alert]')").await;
+    look(browser, "agent-changed-error").await;
 }
 
 async fn keys(browser: &Browser, look: &mut impl AsyncFnMut(&Browser, &str)) {
@@ -187,12 +210,16 @@ async fn keys(browser: &Browser, look: &mut impl AsyncFnMut(&Browser, &str)) {
 
 async fn usage(app: &TestApp, cast: &Cast, browser: &Browser, look: &mut impl AsyncFnMut(&Browser, &str)) {
     for (person, (input, output)) in [(&cast.admin, (12_345_678, 1_234)), (&cast.ada, (900, 60))] {
-        let thread = person.send_json(Method::POST, "/api/threads", &json!({ "agent_id": cast.agent }), 201).await;
+        let new = json!({ "agent_id": cast.agent, "team_id": cast.ops });
+        let thread = person.send_json(Method::POST, "/api/threads", &new, 201).await;
         let run = person.say(&id(&thread), "Look at this").await;
         let answer = app.model.next().await.begin();
         answer.say("Fine.").await;
         answer.finish_counting(input, output).await;
         person.follow(&run).await.rest().await;
+        if input == 12_345_678 {
+            show(browser, ("thread-of-team", &format!("/threads/{}", id(&thread))), look).await;
+        }
     }
     let budget = async |path: String, tokens: i64| {
         cast.admin.send_json(Method::PUT, &path, &json!({ "tokens_per_month": tokens }), 200).await;
@@ -222,6 +249,8 @@ async fn installation(cast: &Cast, browser: &Browser, look: &mut impl AsyncFnMut
     browser.open("/admin").await;
     browser.click("summary[aria-label='Change ada']").await;
     look(browser, "admin-open").await;
+    show(browser, ("admin-found", "/admin?q=gr"), look).await;
+    show(browser, ("admin-nobody", "/admin?q=nobody%40example.com"), look).await;
     let ada = cast.ada.id().await;
     show(browser, ("offboard", &format!("/admin/users/{ada}/offboard")), look).await;
     show(browser, ("audit", "/audit"), look).await;
@@ -229,6 +258,11 @@ async fn installation(cast: &Cast, browser: &Browser, look: &mut impl AsyncFnMut
     browser.open("/audit").await;
     browser.click("main .list summary").await;
     look(browser, "audit-open").await;
+    show(browser, ("audit-of-one", &format!("/audit?target={}", cast.ops)), look).await;
+    browser.view(1280, Scheme::Light).await;
+    browser.open("/audit?target=x&who=ada@example.com").await;
+    browser.until("document.activeElement.matches('[role=alert]')").await;
+    look(browser, "audit-error").await;
     show(browser, ("access", "/admin/access"), look).await;
     let asked = format!("/admin/access?user={ada}&action=agent.change&resource={}", cast.agent);
     show(browser, ("access-yes", &asked), look).await;

@@ -49,6 +49,29 @@ fn wrong_rules_are_refused_by_key_with_the_mend() {
     }
 }
 
+#[test]
+fn the_doctor_says_which_rules_lead_to_no_team() {
+    let folder = with(&[GOOD, &GOOD.replace("\"b\"", "\"default\""), &GOOD.replace("\"a\"", "\"c\"")].concat());
+    let typed = |arguments: &[&str]| retinue(folder.path(), arguments, &settings("http://127.0.0.1:1")).1;
+    let doctor = || {
+        let said = typed(&["doctor"]);
+        let lines = said.lines().filter_map(|line| Some(line.split_once(" group rules: ")?.1.to_owned()));
+        lines.collect::<Vec<_>>()
+    };
+    assert!(doctor()[0].contains("There is no database yet"));
+    assert!(!folder.path().join("data").exists(), "looking changes nothing");
+    assert!(typed(&["team", "list"]).contains("default"));
+    let said = doctor();
+    assert_eq!(said.len(), 2, "{said:?}");
+    for (line, start) in
+        said.iter().zip(["auth.group_rules[0] lets the group a", "auth.group_rules[2] lets the group c"])
+    {
+        assert!(line.starts_with(start) && line.contains("`retinue team create NAME --slug b`"), "{line}");
+    }
+    typed(&["team", "create", "Bees", "--slug", "b"]);
+    assert_eq!(doctor(), ["All teams are there that they name."]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_says_whether_the_provider_announces_the_claim() {
     let clock = Arc::new(FakeClock::default());

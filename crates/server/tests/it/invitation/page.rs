@@ -8,6 +8,7 @@ use crate::team::{People, join, people, team};
 
 with_people_on_both_engines! {
     a_link_is_made_shown_once_and_taken_back,
+    a_link_counts_for_the_address_that_was_typed,
     what_can_not_be_is_said_beside_what_was_typed,
     only_those_who_run_a_team_see_who_is_invited,
 }
@@ -30,7 +31,7 @@ async fn a_link_is_made_shown_once_and_taken_back(app: TestApp, provider: Identi
     let ops = team(&admin, "Ops").await;
     let (place, form) = (format!("/teams/{ops}"), [("role", "editor"), ("days", "7")]);
     let shown = page(&admin, &place).await;
-    assert!(shown.contains("Nobody is invited") && !shown.contains("E-mail address</label>"), "no mail goes out");
+    assert!(shown.contains("Nobody is invited") && shown.contains("this server sends no mail"), "{shown}");
     let made = admin.submit(&format!("{place}/invitations"), &form).await;
     assert_eq!(made.status(), 201);
     let made = made.text().await.unwrap();
@@ -61,6 +62,8 @@ async fn what_can_not_be_is_said_beside_what_was_typed(app: TestApp, provider: I
     let admin = Person::signed_in(&app, &provider, "admin").await;
     let ops = team(&admin, "Ops").await;
     let path = format!("/teams/{ops}/invitations");
+    let beside = admin.submit(&path, &[("email", "nobody"), ("role", "viewer"), ("days", "7")]).await;
+    assert!(beside.text().await.unwrap().contains("id=\"invite-error\""), "it stands beside its field");
     for (email, role, days, words) in [
         ("", "king", "30", "A role is"),
         ("", "admin", "31", "Choose one of the times"),
@@ -83,6 +86,20 @@ async fn what_can_not_be_is_said_beside_what_was_typed(app: TestApp, provider: I
         (&listed["data"][0]["invited_by"], &listed["data"][0]["mailed"]),
         (&json!(admin.id().await), &json!(false))
     );
+}
+
+/// Where no mail goes out, whoever invites passes the link on; it counts for the one address all the same.
+async fn a_link_counts_for_the_address_that_was_typed(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let ops = team(&admin, "Ops").await;
+    let form = [("email", "grace@example.com"), ("role", "viewer"), ("days", "7")];
+    let made = admin.submit(&format!("/teams/{ops}/invitations"), &form).await.text().await.unwrap();
+    assert!(made.contains("Pass this link on to <bdi>grace@example.com</bdi> yourself"), "{made}");
+    let path = link_on(&made);
+    assert_ne!(accept(&ada, path).await.0, 204);
+    assert_eq!(role(&ada, &ops).await, None);
+    assert_eq!(accept(&grace, path).await.0, 204);
+    assert_eq!(role(&grace, &ops).await.as_deref(), Some("viewer"));
 }
 
 async fn only_those_who_run_a_team_see_who_is_invited(app: TestApp, provider: IdentityProvider) {

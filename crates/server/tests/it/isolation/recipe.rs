@@ -50,6 +50,7 @@ fn content(route: &Route, things: &Things) -> Content {
             | "/account/sessions/{id}/end"
             | "/account/sessions/end-others"
             | "/account/take-over"
+            | "/api/agents/{id}/restore"
             | "/agents/{id}/delete"
             | "/agents/{id}/restore"
             | "/api-keys/{id}/revoke"

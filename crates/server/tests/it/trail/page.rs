@@ -10,6 +10,7 @@ use crate::team::{People, join, people, team};
 
 with_people_on_both_engines! {
     the_page_shows_what_its_form_asks_for,
+    whatever_was_done_to_one_thing_is_a_page,
     the_page_leads_to_a_file_of_what_it_shows,
     what_can_not_be_asked_for_is_said_on_the_page,
     a_page_leads_to_the_next,
@@ -79,6 +80,37 @@ async fn the_page_shows_what_its_form_asks_for(app: TestApp, provider: IdentityP
     }
 }
 
+/// Where the first event leads that says it was done to this.
+fn to_target<'a>(page: &'a str, id: &str) -> Option<&'a str> {
+    let (before, _) = page.split_once(&format!("{id}</code></a>"))?;
+    Some(before.rsplit_once("href=\"")?.1.split_once('"')?.0)
+}
+
+async fn whatever_was_done_to_one_thing_is_a_page(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let (ops, _) = (team(&admin, "Ops").await, team(&admin, "Other").await);
+    join(&admin, &ops, &ada, "admin").await;
+    join(&ada, &ops, &grace, "viewer").await;
+    ada.send_json(Method::PATCH, &format!("/api/teams/{ops}"), &json!({ "name": "Operations" }), 200).await;
+    let everything = ["team.changed", "membership.added", "membership.added", "team.created"];
+    let asked = page(&admin, &format!("?target=%20{ops}")).await;
+    assert_eq!(actions(&asked), everything, "whoever did it");
+    assert!(asked.contains(&format!("name=\"target\" value=\"{ops}\"")), "{asked}");
+    assert_eq!(to_target(&asked, &ops), None, "it is asked for");
+    // What an event was done to leads there, from whatever was asked for.
+    let of_ada = page(&admin, &format!("?of={ops}&who={}", ada.id().await)).await;
+    let href = to_target(&of_ada, &ops).unwrap().replace("&#38;", "&");
+    assert_eq!(actions(&page(&admin, href.strip_prefix("/audit").unwrap()).await), everything);
+    let lines = admin.open(&link(&asked, "Download as JSON lines")).await.text().await.unwrap();
+    assert_eq!(lines.lines().count(), everything.len());
+    // It crosses teams, and so is for those who may see all.
+    let own = page(&ada, &format!("?of={ops}")).await;
+    assert!(!own.contains("name=\"target\"") && to_target(&own, &ops).is_none(), "{own}");
+    for (query, status) in [("of=all", 403), ("of=mine", 400), (&*format!("of={ops}"), 400)] {
+        assert_eq!(ada.open(&format!("/audit?{query}&target={ops}")).await.status(), status, "{query}");
+    }
+}
+
 async fn the_page_leads_to_a_file_of_what_it_shows(app: TestApp, provider: IdentityProvider) {
     let People { admin, ada, .. } = people(&app, &provider).await;
     let ops = team(&admin, "Ops").await;
@@ -111,6 +143,7 @@ async fn what_can_not_be_asked_for_is_said_on_the_page(app: TestApp, provider: I
             "What others did is not among what concerns you",
             "value=\"admin@example.com\"",
         ),
+        ("?target=team_x&who=admin@example.com", "leave “Done by” empty", "value=\"team_x\""),
         ("?since=31.1.2027", "A day is written like 2027-01-31", "value=\"31.1.2027\""),
         ("?action=team.painted", "There is no such action", ""),
         ("?cursor=none", "This cursor is not one that this list gave", ""),

@@ -29,6 +29,13 @@ async fn people_are_their_organization_s(store: &Store) {
     assert_eq!(user::get(&THEM, store, ADA).await.unwrap(), None);
     let listed = async |tenant| user::list(tenant, store, None, 10).await.unwrap().len();
     assert_eq!((listed(&US).await, listed(&THEM).await), (2, 1));
+    let Some(User { name, email: Some(email), .. }) = user::get(&US, store, BOB).await.unwrap() else { panic!("Bob") };
+    let found = async |tenant| {
+        let by_name = user::by_name(tenant, store, &name, (None, 10)).await.unwrap();
+        let by_email = user::by_email(tenant, store, &email, (None, 10)).await.unwrap();
+        [by_name, by_email].map(|found| found.into_iter().any(|user| user.id == BOB))
+    };
+    assert_eq!((found(&US).await, found(&THEM).await), ([true; 2], [false; 2]));
 
     let theirs = Scope::of_row(THEM.id(), ADA);
     assert_eq!(write(store, |batch| user::rename_with(&theirs, batch, "x".to_owned(), NOW)).await, Some("not_found"));

@@ -17,6 +17,9 @@ pub(crate) struct Asked {
     /// Who did it: an id, or an address.
     #[serde(default)]
     pub(super) who: String,
+    /// To what it was done: an id.
+    #[serde(default)]
+    pub(super) target: String,
     #[serde(default)]
     pub(super) action: String,
     #[serde(default)]
@@ -37,6 +40,7 @@ impl Asked {
             if runs_it { "all" } else { "mine" }.clone_into(&mut self.of);
         }
         self.who = self.who.trim().to_owned();
+        self.target = self.target.trim().to_owned();
         self
     }
 
@@ -48,8 +52,13 @@ impl Asked {
             "mine" | "all" => None,
             id => Some(id.parse()?),
         };
+        if !self.target.is_empty() && (self.of != "all" || !self.who.is_empty()) {
+            let said = "What was done to one thing is asked for among everything, whoever did it: choose “Everything”, and leave “Done by” empty.";
+            return Err(Error::invalid("invalid_query", said));
+        }
         Ok(Wanted {
             team,
+            target: given(&self.target),
             mine: self.of == "mine",
             action: given(&self.action).map(|text| text.parse()).transpose().map_err(|_| unknown("action"))?,
             outcome: given(&self.outcome).map(|text| text.parse()).transpose().map_err(|_| unknown("outcome"))?,
@@ -61,13 +70,16 @@ impl Asked {
 
     /// Whether some events are left out that could be seen.
     pub(super) fn is_narrow(&self) -> bool {
-        [&self.who, &self.action, &self.outcome, &self.since, &self.until].iter().any(|text| !text.is_empty())
+        [&self.who, &self.target, &self.action, &self.outcome, &self.since, &self.until]
+            .iter()
+            .any(|text| !text.is_empty())
     }
 
-    fn href(&self, who: &str, cursor: Option<&str>) -> String {
+    fn href(&self, cursor: Option<&str>) -> String {
         let all = [
             ("of", &*self.of),
-            ("who", who),
+            ("who", &*self.who),
+            ("target", &*self.target),
             ("action", &*self.action),
             ("outcome", &*self.outcome),
             ("since", &*self.since),
@@ -79,18 +91,25 @@ impl Asked {
 
     /// Where the list goes on.
     pub(super) fn next(&self, cursor: &str) -> String {
-        self.href(&self.who, Some(cursor))
+        self.href(Some(cursor))
     }
 
     /// Where it begins.
     pub(super) fn first(&self) -> String {
-        self.href(&self.who, None)
+        self.href(None)
     }
 
     /// The same, but only what this user did; none where that is asked for, or can't be.
     pub(super) fn of_actor(&self, id: UserId) -> Option<String> {
         let id = id.to_string();
-        (self.of != "mine" && self.who != id).then(|| self.href(&id, None))
+        let other = Self { who: id, target: String::new(), ..self.clone() };
+        (self.of != "mine" && self.who != other.who).then(|| other.href(None))
+    }
+
+    /// The same, but only what was done to the thing of this id, among everything; none where that is asked for.
+    pub(super) fn of_target(&self, id: &str) -> Option<String> {
+        let other = Self { of: "all".to_owned(), who: String::new(), target: id.to_owned(), ..self.clone() };
+        (self.target != id).then(|| other.href(None))
     }
 }
 
@@ -117,6 +136,7 @@ pub(super) fn export_href(wanted: &Wanted) -> String {
         ("mine", if wanted.mine { "true" } else { "" }),
         ("team_id", &*wanted.team.map(|id| id.to_string()).unwrap_or_default()),
         ("actor", &*wanted.actor.map(|id| id.to_string()).unwrap_or_default()),
+        ("target", wanted.target.as_deref().unwrap_or_default()),
         ("action", wanted.action.map(Action::as_str).unwrap_or_default()),
         ("outcome", wanted.outcome.map(Outcome::as_str).unwrap_or_default()),
         ("since", &*text(wanted.since)),
