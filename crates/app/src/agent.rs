@@ -10,7 +10,7 @@ use retinue_store::agent::Place;
 use retinue_store::agent::version;
 use retinue_store::{Batch, Tenant};
 
-use crate::access::{self, Grant};
+use crate::access;
 use crate::audit::Note;
 use crate::policy::Action;
 use crate::{Context, cursor};
@@ -127,13 +127,13 @@ async fn first_declared(ctx: &Context) -> Result<Option<Agent>> {
 ///
 /// # Errors
 /// `agent_unknown` if there is none for whoever asks.
-pub(crate) async fn default(ctx: &Context) -> Result<Usable> {
-    let first = match first_declared(ctx).await? {
-        Some(first) => Some(first),
-        None => offered(ctx).await?.into_iter().next(),
-    };
-    let unknown = "There is no agent for you here. Ask to be taken into a team that has one.";
-    usable(ctx, first.ok_or_else(|| Error::invalid("agent_unknown", unknown))?.id).await
+pub(crate) async fn default(ctx: &Context) -> Result<Agent> {
+    if let Some(first) = first_declared(ctx).await? {
+        return Ok(first);
+    }
+    offered(ctx).await?.into_iter().next().ok_or_else(|| {
+        Error::invalid("agent_unknown", "There is no agent for you here. Ask to be taken into a team that has one.")
+    })
 }
 
 /// One agent.
@@ -160,27 +160,13 @@ pub async fn name_of(ctx: &Context, id: AgentId) -> Result<Option<String>> {
     rows::name_of(&ctx.scope(), &ctx.store, id).await
 }
 
-/// An agent that whoever asks may have answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Usable {
-    pub(crate) agent: Agent,
-    grant: Grant,
-}
-
-impl Usable {
-    /// Refuses the batch if they may not any more when it is written.
-    pub(crate) fn hold_with(&self, ctx: &Context, batch: &mut Batch) {
-        self.grant.hold_with(ctx, batch);
-    }
-}
-
 /// The agent, if whoever asks may have it answer at this moment.
 ///
 /// # Errors
 /// `agent_unknown`.
-pub(crate) async fn usable(ctx: &Context, id: AgentId) -> Result<Usable> {
+pub(crate) async fn usable(ctx: &Context, id: AgentId) -> Result<Agent> {
     match access::require_of_agent(ctx, Action::AgentUse, id).await {
-        Ok((agent, grant)) => Ok(Usable { agent, grant }),
+        Ok((agent, _)) => Ok(agent),
         Err(error) if matches!(error.code(), "not_found" | "role_too_low") => Err(Error::invalid(
             "agent_unknown",
             "There is no such agent now. Choose another one for this conversation.",

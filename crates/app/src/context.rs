@@ -313,6 +313,11 @@ impl Context {
         self.known.proved_at()
     }
 
+    /// Whether what this came with does not count any more, as far as is known here.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.known.has_ended()
+    }
+
     /// Resolves when the session that this came with is over: what goes on for long must end then.
     pub async fn ended(&self) {
         self.known.ended().await;

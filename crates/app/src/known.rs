@@ -58,6 +58,15 @@ impl Known {
         }
     }
 
+    /// Whether it does not count any more, as far as is known here.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self {
+            Self::Session(known) => known.has_ended(),
+            Self::Key(known) => known.has_ended(),
+            Self::Nothing => false,
+        }
+    }
+
     /// Resolves when it does not count any more.
     pub(crate) async fn ended(&self) {
         match self {

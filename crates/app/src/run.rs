@@ -21,7 +21,6 @@ use retinue_store::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::agent::Usable;
 use crate::live::{Underway, Watcher};
 use crate::provider::Entry;
 use crate::thread::{Change, NewThread};
@@ -63,7 +62,7 @@ pub async fn start(ctx: &Context, id: ThreadId, new: NewRun) -> Result<Run> {
         let message = spoken_by_person(&ctx, id, &new.input);
         message_rows::insert_with(&ctx.scope(), &mut batch, &message);
         let agent = agent::usable(&ctx, thread.agent_id).await?;
-        thread::settle_team(&ctx, &mut batch, &mut thread, &agent.agent).await?;
+        thread::settle_team(&ctx, &mut batch, &mut thread, &agent).await?;
         Planned::new(&ctx, (&thread, agent), message.id)?.saying(&message).begin(&ctx, batch).await
     })
     .await
@@ -97,7 +96,7 @@ pub async fn retry(ctx: &Context, id: RunId) -> Result<Run> {
         let agent = agent::usable(&ctx, thread.agent_id).await?;
         let mut batch = Batch::default();
         thread_rows::go_on_with(&ctx.scope(), &mut batch, thread.id, ctx.now());
-        thread::settle_team(&ctx, &mut batch, &mut thread, &agent.agent).await?;
+        thread::settle_team(&ctx, &mut batch, &mut thread, &agent).await?;
         let planned = Planned::new(&ctx, (&thread, agent), earlier.input_message_id)?;
         rows::require_latest_with(&ctx.scope(), &mut batch, &planned.run, id);
         planned.begin(&ctx, batch).await
@@ -215,7 +214,7 @@ struct Planned {
     run: Run,
     /// For which it counts.
     team_id: TeamId,
-    agent: Usable,
+    agent: Agent,
     entry: Entry,
     /// The longest answer.
     answer_tokens: Option<u32>,
@@ -225,9 +224,8 @@ struct Planned {
 }
 
 impl Planned {
-    fn new(ctx: &Context, (thread, usable): (&Thread, Usable), input: MessageId) -> Result<Self> {
-        let agent = &usable.agent;
-        let entry = choose(ctx, thread, agent)?;
+    fn new(ctx: &Context, (thread, agent): (&Thread, Agent), input: MessageId) -> Result<Self> {
+        let entry = choose(ctx, thread, &agent)?;
         let place = Arc::clone(&ctx.places).try_acquire_owned().ok();
         let now = ctx.now();
         let run = Run {
@@ -246,7 +244,7 @@ impl Planned {
             finished_at: None,
         };
         let answer_tokens = entry.max_output_tokens.into_iter().chain(agent.limits.tokens).min();
-        Ok(Self { run, team_id: thread.team_id, agent: usable, entry, answer_tokens, said: None, place })
+        Ok(Self { run, team_id: thread.team_id, agent, entry, answer_tokens, said: None, place })
     }
 
     /// The same, answering what is about to be written down.
@@ -266,7 +264,7 @@ impl Planned {
         let mut conversation = prompt::so_far(&ctx.scope(), &ctx.store, self.run.thread_id, context_tokens).await?;
         conversation.extend(self.said.take());
         let room = Room { context_tokens, max_output_tokens: Some(longest) };
-        let asked = retinue_agent::asked_tokens(&self.agent.agent.instructions, &conversation, room);
+        let asked = retinue_agent::asked_tokens(&self.agent.instructions, &conversation, room);
         let tokens = i64::try_from(asked.saturating_add(longest.into())).unwrap_or(i64::MAX);
         Ok(Some(Reservation { bounds, tokens }))
     }
@@ -277,8 +275,6 @@ impl Planned {
         ctx.store.takes_writes().await?;
         let reservation = self.reserve(ctx).await?;
         let Self { run, team_id, agent, entry, answer_tokens, place, .. } = self;
-        agent.hold_with(ctx, &mut batch);
-        let agent = agent.agent;
         let pen = rows::insert_with(&ctx.scope(), &mut batch, &run, reservation.as_ref());
         let started = place.as_ref().map(|_| started_event(&run, ctx.now())).transpose()?;
         if let Some(started) = &started {
@@ -296,6 +292,10 @@ impl Planned {
         }
         if let Some(started) = started {
             underway.live.push(started, 1);
+        }
+        // Whoever looked for what is to be stopped with it may have looked before this was there.
+        if ctx.has_ended() {
+            underway.live.cancel.cancel();
         }
         work::spawn(ctx, work::Job { run: run.clone(), pen, agent, entry, answer_tokens, underway, place });
         Ok(run)

@@ -11,7 +11,6 @@ use retinue_store::thread as rows;
 use retinue_store::thread::Place;
 use retinue_store::usage;
 
-use crate::agent::Usable;
 use crate::{Context, agent, cursor, excerpt, run};
 
 pub use retinue_model::thread::Change;
@@ -52,10 +51,9 @@ pub struct Found {
 /// # Errors
 /// `agent_unknown`, `model_unknown`, `team_unknown`.
 pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
-    let (thread, agent) = plan(ctx, new).await?;
-    ctx.detached(move |ctx| async move {
+    let (thread, _) = plan(ctx, new).await?;
+    ctx.detached(|ctx| async move {
         let mut batch = Batch::default();
-        agent.hold_with(&ctx, &mut batch);
         rows::insert_with(&ctx.scope(), &mut batch, &thread);
         ctx.store.write(batch).await?;
         Ok(thread)
@@ -64,24 +62,23 @@ pub async fn create(ctx: &Context, new: NewThread) -> Result<Thread> {
 }
 
 /// A new thread that is not yet written down, with the agent that answers in it.
-pub(crate) async fn plan(ctx: &Context, new: NewThread) -> Result<(Thread, Usable)> {
-    let usable = match new.agent_id {
+pub(crate) async fn plan(ctx: &Context, new: NewThread) -> Result<(Thread, Agent)> {
+    let agent = match new.agent_id {
         Some(id) => agent::usable(ctx, id).await?,
         None => agent::default(ctx).await?,
     };
-    let agent = &usable.agent;
     check_model(ctx, new.model.as_deref())?;
     let now = ctx.now();
     let thread = Thread {
         id: ctx.new_id(),
-        team_id: team(ctx, new.team_id, agent).await?,
+        team_id: team(ctx, new.team_id, &agent).await?,
         title: new.title.map(String::from),
         agent_id: agent.id,
         model: new.model,
         created_at: now,
         updated_at: now,
     };
-    Ok((thread, usable))
+    Ok((thread, agent))
 }
 
 /// The team that a conversation counts for: the one that was named, the agent's, or another one of whoever asks.

@@ -5,6 +5,7 @@
 
 mod actor;
 mod both_ways;
+mod query;
 mod recipe;
 mod role;
 pub(crate) mod route;
@@ -61,7 +62,7 @@ async fn compare(app: &TestApp, provider: &IdentityProvider, mut cast: Cast, fil
     }
     let mut things = None;
     for route in route::all() {
-        for query in recipe::queries(&route) {
+        for query in query::queries(&route) {
             cast.come_in(app, provider).await;
             let made = match things.take() {
                 Some(made) if route.method == Method::GET => made,

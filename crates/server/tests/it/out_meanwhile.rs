@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use retinue_app::{Caller, Context, Visit, identity, own_credential, run, thread, user};
+use retinue_app::{Caller, Context, Visit, identity, own_credential, run, user};
 use retinue_model::one_time_token::Purpose;
 use retinue_model::provider::Choice;
+use retinue_model::run::Status;
 use retinue_model::text::Input;
 use retinue_model::{Email, Password};
 use retinue_store::Location;
@@ -23,7 +24,7 @@ on_both_databases! {
     an_address_is_changed_for_nobody_who_is_out,
     an_identity_is_removed_for_nobody_who_is_out,
     conversations_from_before_go_to_nobody_who_is_out,
-    nothing_is_begun_for_anybody_who_is_out,
+    what_began_while_its_credential_ended_is_stopped,
 }
 
 const ANOTHER: &str = "another good password";
@@ -143,20 +144,14 @@ async fn of_two_first_passwords_at_once_one_counts() {
     assert_eq!((opens(app, PASSWORD).await, opens(app, ANOTHER).await), (one == 303, other == 303));
 }
 
-async fn nothing_is_begun_for_anybody_who_is_out(database: Database) {
+/// Whoever ends it looks for runs to stop, and may do so a moment before one is there.
+async fn what_began_while_its_credential_ended_is_stopped(database: Database) {
     let story = begin(database, 1).await;
     let id = story.ada.thread().await.parse().unwrap();
     let ctx = let_in(&story.app, &story.ada).await;
-    let input = || Input::new("Go on").unwrap();
-    let said = async || {
-        let new = run::NewRun { input: input(), agent_id: None, model: Choice::Unchanged };
-        run::start(&ctx, id, new).await.map(drop)
-    };
-    is_refused(&story.app, said).await;
-    is_refused(&story.app, async || thread::create(&ctx, thread::NewThread::default()).await.map(drop)).await;
-    let begun = async || run::start_thread(&ctx, input(), thread::NewThread::default()).await.map(drop);
-    is_refused(&story.app, begun).await;
-    assert!(story.app.database.ask("SELECT id FROM runs").await.is_empty() && story.app.model.is_quiet().await);
-    said().await.unwrap();
-    story.app.model.next().await.answer("Whoever is in may.").await;
+    assert_eq!(story.ada.post("/auth/logout", &serde_json::json!({})).await.0, 200);
+    let new = run::NewRun { input: Input::new("Go on").unwrap(), agent_id: None, model: Choice::Unchanged };
+    let begun = run::start(&ctx, id, new).await.unwrap();
+    let ended = async || (run::get(&ctx, begun.id).await.unwrap().status == Status::Cancelled).then_some(());
+    until("it is stopped", Duration::from_secs(5), ended).await;
 }

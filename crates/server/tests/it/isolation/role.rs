@@ -7,6 +7,7 @@ use retinue_model::api_key::KeyScope;
 use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_engines};
 use serde_json::json;
 
+use super::query;
 use super::recipe::{self, Content, Request, Things};
 use super::route::{self, Route};
 use super::{actor, snapshot};
@@ -143,7 +144,7 @@ struct Question {
 /// All questions of a route, over what is there now.
 fn questions(route: &Route, site: &Site) -> Vec<Question> {
     let mut all = Vec::new();
-    for query in recipe::queries(route) {
+    for query in query::queries(route) {
         let ask = |things: &Things| recipe::request(route, query, things);
         let name = format!("{:6} {}{query}", route.method.as_str(), route.path);
         let begins = route.method == Method::POST && route.path == "/api/threads";
