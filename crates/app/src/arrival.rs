@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 
 use crate::audit::Note;
 use crate::auth::{Provision, SignInProvider};
-use crate::group_rule::{self, Member};
+use crate::group_rule::{self, Member, Said};
 use crate::notice::Change;
 use crate::session::{self, Opened, SignedIn};
 use crate::{Context, Visit, admin, audit, newcomer, proof, refresh};
@@ -63,6 +63,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) configured: &'a SignInProvider,
     pub(crate) signed_in: &'a SignIn,
     pub(crate) began_at: Timestamp,
+    /// When the provider was asked who this is.
+    pub(crate) asked_at: Timestamp,
     /// Whether the provider was asked to have them show anew who they are.
     pub(crate) asked_anew: bool,
 }
@@ -78,14 +80,18 @@ impl Arrival<'_> {
 
     /// Opens a session for whoever this is.
     pub(crate) async fn let_in(&self, current: Option<&Context>) -> Result<Opened> {
+        let mut is_known_better = false;
         for _ in 0..TRIES {
             let mut batch = Batch::default();
             let Decided { user, identity, change, is_new } = self.decide(&mut batch).await?;
-            self.apply_rules_with(&mut batch, user.id, is_new).await?;
+            if !is_known_better {
+                self.apply_rules_with(&mut batch, &identity, is_new).await?;
+            }
             let opened = self.open_with(&mut batch, &user, &identity)?;
             match self.visit.store.write(batch).await {
                 // Somebody wrote down a moment ago what makes this another one: look again, with all checks.
                 Err(error) if identities::is_passing(&error) || by_rule::is_passing(&error) => {}
+                Err(error) if identities::is_known_better(&error) => is_known_better = true,
                 other => {
                     other?;
                     // What a session of this person says of them may be another now.
@@ -101,8 +107,9 @@ impl Arrival<'_> {
     }
 
     /// What the groups that the provider says they are in make of their memberships.
-    async fn apply_rules_with(&self, batch: &mut Batch, user: UserId, is_new: bool) -> Result<()> {
-        let member = Member { user, provider: self.configured.name(), groups: &self.signed_in.person.groups, is_new };
+    async fn apply_rules_with(&self, batch: &mut Batch, identity: &Identity, is_new: bool) -> Result<()> {
+        let said = Said { groups: &self.signed_in.person.groups, by: Some(identity.id), asked_at: self.asked_at };
+        let member = Member { user: identity.user_id, provider: self.configured.name(), said, is_new };
         let note = |told| self.visit.note((Actor::Provider, group_rule::VIA), told);
         group_rule::apply_with(self.visit.app(), batch, member, note).await.map(drop)
     }

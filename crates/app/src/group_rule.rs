@@ -10,13 +10,17 @@ use jiff::Timestamp;
 use retinue_model::audit::{Action as Told, Actor};
 use retinue_model::membership::{Evidence, Membership, Origin, Role};
 use retinue_model::team::DEFAULT_TEAM;
-use retinue_model::{Error, Result, Slug, TeamId, UserId};
+use retinue_model::{Error, IdentityId, Result, Slug, TeamId, UserId};
 use retinue_oidc::Groups;
 use retinue_store::membership::by_rule::{self as rows, Given};
-use retinue_store::{Batch, TeamScope, membership as memberships, team as teams};
+use retinue_store::{Batch, TeamScope, identity as identities, membership as memberships, team as teams};
 
 use crate::audit::Note;
 use crate::{App, access, session};
+
+mod left_over;
+
+pub use left_over::{keep, take_back};
 
 /// How often it is looked again, when others change who belongs to a team at the same moment.
 const TRIES: usize = 3;
@@ -66,9 +70,19 @@ pub async fn prepare(app: &App) -> Result<()> {
 pub(crate) struct Member<'a> {
     pub(crate) user: UserId,
     pub(crate) provider: &'a str,
-    pub(crate) groups: &'a Groups,
+    pub(crate) said: Said<'a>,
     /// They become a user in the same batch, and belong to the default team already.
     pub(crate) is_new: bool,
+}
+
+/// What a provider says of somebody's groups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<'a> {
+    pub(crate) groups: &'a Groups,
+    /// By which identity it was asked; none where none of this provider is left.
+    pub(crate) by: Option<IdentityId>,
+    /// When it was asked. What it was asked later counts more, whichever answer comes first.
+    pub(crate) asked_at: Timestamp,
 }
 
 /// What rules do to somebody's memberships.
@@ -86,7 +100,7 @@ pub(crate) enum Effect {
 type Wanted = HashMap<TeamId, (Role, String)>;
 
 /// Brings what rules made of somebody's memberships up to what the provider says now, when the batch is written; `note`
-/// begins what is told of it. See [`rows::is_passing`].
+/// begins what is told of it. See [`rows::is_passing`] and [`identities::is_known_better`].
 pub(crate) async fn apply_with(
     app: &App,
     batch: &mut Batch,
@@ -94,18 +108,23 @@ pub(crate) async fn apply_with(
     note: impl Fn(Told) -> Note,
 ) -> Result<Effect> {
     let Some(wanted) = wanted(app, member).await? else { return Ok(Effect::None) };
-    let (before, now) = (before(app, member).await?, app.now());
+    let before = before(app, member).await?;
     // There is evidence of those only that rules made.
     let is_ours = |membership: &Membership| {
         membership.evidence.as_ref().is_some_and(|evidence| evidence.provider == member.provider)
     };
     let mut effect = Effect::None;
+    // Where no rule is nothing can come back that was taken away.
+    if let Some(identity) = member.said.by.filter(|_| rules_for(app, member.provider).next().is_some()) {
+        identities::heard_with(&app.tenant(), batch, (identity, member.user), member.said.asked_at);
+        effect = Effect::Seen;
+    }
     // In the order of their ids: everybody holds several teams in the same one.
     let mut ids: Vec<TeamId> = wanted.keys().copied().chain(before.keys().copied()).collect();
     ids.sort_unstable_by_key(|id| id.uuid());
     ids.dedup();
     for id in ids {
-        let change = Change { app, member, team: access::by_rule(&app.tenant(), id), now };
+        let change = Change { app, member, team: access::by_rule(&app.tenant(), id) };
         effect = effect.max(match (wanted.get(&id), before.get(&id)) {
             (Some(given), None) => change.add_with(batch, given, &note),
             (Some(given), Some(held)) if is_ours(held) => change.give_with(batch, (given, held), &note).await?,
@@ -121,8 +140,8 @@ pub(crate) async fn apply_with(
 
 /// What the rules give; none if that can't be told. Where no rule is for this provider none gives anything, whatever it says.
 async fn wanted(app: &App, member: Member<'_>) -> Result<Option<Wanted>> {
-    let rules: Vec<_> = app.auth.group_rules.iter().filter(|rule| rule.is_for(member.provider)).collect();
-    let groups: HashSet<&str> = match member.groups {
+    let rules: Vec<_> = rules_for(app, member.provider).collect();
+    let groups: HashSet<&str> = match member.said.groups {
         Groups::Known(names) => names.iter().map(String::as_str).collect(),
         Groups::Unknown if rules.is_empty() => HashSet::new(),
         Groups::Unknown => {
@@ -139,6 +158,10 @@ async fn wanted(app: &App, member: Member<'_>) -> Result<Option<Wanted>> {
         }
     }
     Ok(Some(wanted))
+}
+
+fn rules_for<'a>(app: &'a App, provider: &'a str) -> impl Iterator<Item = &'a GroupRule> {
+    app.auth.group_rules.iter().filter(move |rule| rule.is_for(provider))
 }
 
 /// To which teams they belong.
@@ -167,13 +190,16 @@ struct Change<'a> {
     app: &'a App,
     member: Member<'a>,
     team: TeamScope,
-    /// One moment for all that is written of it: what was said last is told from what was done last.
-    now: Timestamp,
 }
 
 impl Change<'_> {
+    /// One moment for all that is written of it: what was said last is told from what was done last.
+    fn now(&self) -> Timestamp {
+        self.member.said.asked_at
+    }
+
     fn evidence(&self, group: &str) -> Evidence {
-        Evidence { provider: self.member.provider.to_owned(), group: group.to_owned(), at: self.now }
+        Evidence { provider: self.member.provider.to_owned(), group: group.to_owned(), at: self.now() }
     }
 
     fn note(&self, note: Note) -> Note {
@@ -184,7 +210,7 @@ impl Change<'_> {
     }
 
     fn add_with(&self, batch: &mut Batch, (role, group): &(Role, String), note: &impl Fn(Told) -> Note) -> Effect {
-        let new = membership(self.member, self.team.id(), (*role, Some(self.evidence(group))), self.now);
+        let new = membership(self.member, self.team.id(), (*role, Some(self.evidence(group))), self.now());
         rows::insert_with(&self.app.tenant(), batch, &new);
         let note = self.note(note(Told::MembershipAdded)).with("role", role.as_str()).with("group", group.clone());
         note.write(&self.app.tenant(), batch);
@@ -234,7 +260,7 @@ impl Change<'_> {
         if held.evidence.as_ref().is_some_and(|evidence| evidence.at < held.updated_at) {
             return Effect::None;
         }
-        rows::keep_with(&self.team, batch, (self.member.user, self.member.provider), self.now);
+        rows::keep_with(&self.team, batch, (self.member.user, self.member.provider), self.now());
         let note = self.note(note(told)).with("role_before", held.role.as_str()).refused("last_admin");
         note.write(&self.app.tenant(), batch);
         tracing::warn!(
@@ -245,6 +271,10 @@ impl Change<'_> {
         );
         Effect::Seen
     }
+}
+
+pub(crate) fn overtaken() -> Error {
+    Error::conflict("groups_overtaken", "Others change who belongs to these teams at this very moment. Try again.")
 }
 
 /// Takes over in which groups somebody is, beside a sign-in.
@@ -260,6 +290,7 @@ pub(crate) async fn take_over(app: &App, member: Member<'_>) -> Result<()> {
         }
         match app.store.write(batch).await {
             Err(error) if rows::is_passing(&error) => {}
+            Err(error) if identities::is_known_better(&error) => return Ok(()),
             other => {
                 other?;
                 if effect == Effect::Changed {
@@ -269,5 +300,5 @@ pub(crate) async fn take_over(app: &App, member: Member<'_>) -> Result<()> {
             }
         }
     }
-    Err(Error::conflict("groups_overtaken", "Others change who belongs to these teams at this very moment."))
+    Err(overtaken())
 }

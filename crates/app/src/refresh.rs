@@ -13,7 +13,7 @@ use retinue_store::{Batch, identity as identities, user as users};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::flight::Seat;
-use crate::group_rule::{self, Member};
+use crate::group_rule::{self, Member, Said};
 use crate::session_cache::KnownSession;
 use crate::{App, session};
 
@@ -86,9 +86,9 @@ async fn refresh(app: &App, (user, session): (UserId, SessionId), now: Timestamp
     }
     let Some(held) = rows::held(&app.tenant(), &app.store, &claim).await? else { return Ok(()) };
     // What it gives out counts from now on, whatever becomes of the rest: what it was given is spent.
-    let (tokens, person) = match ask(app, &held, &claim).await {
-        Ok(Refreshed { tokens, person }) => (Some(tokens), person),
-        Err(error) => (None, Err(error)),
+    let (tokens, person, asked_at) = match ask(app, &held, &claim).await {
+        Ok((Refreshed { tokens, person }, asked_at)) => (Some(tokens), person, asked_at),
+        Err(error) => (None, Err(error), now),
     };
     let Some((again, refreshed_at)) = verdict(app, &held, &claim, &person)? else {
         return session::end_unvouched(app, (user, session), &held.provider).await;
@@ -103,7 +103,8 @@ async fn refresh(app: &App, (user, session): (UserId, SessionId), now: Timestamp
     if let Err(error) = take_over(app, &held, &person, now).await {
         tracing::warn!(%user, ?error, "can_fail(refresh): what a provider says of somebody was not taken over");
     }
-    let member = Member { user, provider: &held.provider, groups: &person.groups, is_new: false };
+    let said = Said { groups: &person.groups, by: Some(held.identity), asked_at };
+    let member = Member { user, provider: &held.provider, said, is_new: false };
     if let Err(error) = group_rule::take_over(app, member).await {
         tracing::warn!(%user, ?error, "can_fail(refresh): in which groups somebody is was not taken over");
     }
@@ -138,7 +139,8 @@ async fn take(app: &App, claim: &Claim) -> Result<bool> {
     }
 }
 
-async fn ask(app: &App, held: &Held, claim: &Claim) -> Result<Refreshed> {
+/// What it says, and when it was asked.
+async fn ask(app: &App, held: &Held, claim: &Claim) -> Result<(Refreshed, Timestamp)> {
     let provider = &app.auth.provider(Some(&held.provider))?.provider;
     let sealed = held.refresh_token.as_deref().unwrap_or_default();
     let token = app.keys().open(&refresh_purpose(claim.session), sealed).map(SecretString::from);
@@ -146,9 +148,10 @@ async fn ask(app: &App, held: &Held, claim: &Claim) -> Result<Refreshed> {
     let token = token.ok_or(Reason::RefreshRevoked)?;
     let random = |bytes: &mut [u8]| app.rng.fill(bytes);
     let inquiry = app.inquiries.begin(&held.provider, claim.at).await?;
+    let asked_at = app.now();
     let answer = provider.refresh(Moment { now: claim.at, random: &random }, &token, &held.subject).await;
     inquiry.note(app.now(), &answer);
-    answer
+    answer.map(|answer| (answer, asked_at))
 }
 
 /// Whether that means the end; otherwise it can't be told at the moment, or is the operator's to mend. Not every provider

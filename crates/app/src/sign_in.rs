@@ -207,9 +207,10 @@ impl Underway {
         let place = visit.exchanges.begin(&pending.state, visit.network()).await?;
         let random = |bytes: &mut [u8]| visit.rng.fill(bytes);
         let moment = Moment { now: visit.now(), random: &random };
+        let asked_at = moment.now;
         let signed_in = configured.provider.finish(moment, returned.0, pending).await?;
         drop(place);
-        let arrival = Arrival { visit, configured, signed_in: &signed_in, began_at, asked_anew: anew };
+        let arrival = Arrival { visit, configured, signed_in: &signed_in, began_at, asked_at, asked_anew: anew };
         let opened = match for_user {
             Some(user) => {
                 let same = current.filter(|ctx| ctx.principal().user_id() == user).ok_or_else(other_person)?;

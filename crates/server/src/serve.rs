@@ -71,6 +71,7 @@ pub(crate) async fn run(config: Config, environment: &Environment, layers: &Laye
     tokio::spawn(retention::keep(app.clone()));
     if !config.auth.is_single_user() {
         tokio::spawn(session_watch::keep_watch(app.clone()));
+        tokio::spawn(group_rule::keep(app.clone()));
         tokio::spawn(key::keep_watch(config.clone(), app.clone()));
         tokio::spawn(sign_in::prepare(app.clone()));
     }

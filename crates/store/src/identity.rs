@@ -25,6 +25,9 @@ pub(crate) mod sql {
             FROM identities WHERE user_id = $1 AND organization_id = $2 ORDER BY created_at, id LIMIT 100";
         USED = "UPDATE identities SET last_used_at = $1, email = $2, email_key = $3, email_verified = $4 \
             WHERE id = $5 AND organization_id = $6";
+        // An answer that was asked for before another one comes too late, and so does one about an identity that is gone.
+        HEARD = "UPDATE identities SET groups_at = $1 WHERE id = $2 AND user_id = $3 AND organization_id = $4 \
+            AND (groups_at IS NULL OR groups_at <= $1)";
         // What must hold for an address to lead to somebody: of those for whom somebody trusted says that it is theirs they
         // are the only one, and they are nobody else there.
         LINK = "INSERT INTO identities (id, organization_id, user_id, provider, issuer, subject, email, email_key, \
@@ -200,6 +203,22 @@ pub fn used_with(tenant: &Tenant, batch: &mut Batch, identity: &Identity) {
     let Identity { last_used_at, email, email_verified, id, .. } = identity.clone();
     let params = params![last_used_at, email, identity.email_key(), email_verified, id, tenant.id()];
     batch.require(&sql::USED, params, gone);
+}
+
+/// Notes as of when it is known in which groups somebody is, when the batch is written. Requires that the identity by which
+/// that was asked is still theirs, and that it was not asked later already: see [`is_known_better`].
+pub fn heard_with(tenant: &Tenant, batch: &mut Batch, (id, user): (IdentityId, UserId), asked_at: Timestamp) {
+    let too_late = || Error::conflict(KNOWN_BETTER, "It is known better by now in which groups this user is.");
+    batch.require(&sql::HEARD, params![asked_at, id, user, tenant.id()], too_late);
+}
+
+/// The code for what a provider said of groups before it said something else, or of an identity that was removed since.
+const KNOWN_BETTER: &str = "groups_known_better";
+
+/// Whether what a provider said of somebody's groups does not count any more.
+#[must_use]
+pub fn is_known_better(error: &Error) -> bool {
+    error.code() == KNOWN_BETTER
 }
 
 /// How somebody comes in who removes an identity: one of these must be there then.

@@ -274,3 +274,6 @@ pub fn role_too_low() -> Error {
         "Your role in this team does not allow that. Ask an admin of the team.",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Asking providers about sessions, in storage: what to ask with, who asks at the moment, and what was answered.
 
 use jiff::Timestamp;
-use retinue_model::{Error, Result, SessionId, UserId};
+use retinue_model::{Error, IdentityId, Result, SessionId, UserId};
 use uuid::Uuid;
 
 use crate::batch::Batch;
@@ -16,7 +16,7 @@ pub(crate) mod sql {
         CLAIM = "UPDATE sessions SET refresh_claimed_at = $1, refresh_claim = $2 \
             WHERE id = $3 AND user_id = $4 AND ended_at IS NULL AND refresh_at <= $1 \
             AND (refresh_claimed_at IS NULL OR refresh_claimed_at < $5 OR refresh_claim = $2)";
-        HELD = "SELECT i.provider, i.issuer, i.subject, s.refresh_token, COALESCE(s.refreshed_at, s.created_at) \
+        HELD = "SELECT i.id, i.provider, i.issuer, i.subject, s.refresh_token, COALESCE(s.refreshed_at, s.created_at) \
             FROM sessions s JOIN identities i ON i.id = s.identity_id \
             WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL";
         ANSWERED = "UPDATE sessions SET refresh_token = COALESCE($1, refresh_token), id_token = COALESCE($2, id_token), \
@@ -41,6 +41,8 @@ pub struct Claim {
 /// What a provider is asked about a session with.
 #[derive(Clone, Debug)]
 pub struct Held {
+    /// By which identity the session was begun.
+    pub identity: IdentityId,
     /// The provider's name.
     pub provider: String,
     /// Its issuer.
@@ -81,6 +83,7 @@ pub async fn held(_: &Tenant, store: &Store, claim: &Claim) -> Result<Option<Hel
     let read = |row: &Row<'_>| {
         let mut columns = row.columns();
         Ok(Held {
+            identity: columns.take()?,
             provider: columns.take()?,
             issuer: columns.take()?,
             subject: columns.take()?,

@@ -1,6 +1,7 @@
 //! Roles in teams by groups at a provider: what is given, what is taken back, and what stays.
 
 mod configured;
+mod late;
 mod refreshed;
 mod strange;
 

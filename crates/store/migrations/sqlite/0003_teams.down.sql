@@ -2,6 +2,7 @@ DROP INDEX runs_agent;
 DROP INDEX users_name;
 -- Every conversation stays whose it was; teams, and what belongs to them, go.
 ALTER TABLE credentials DROP COLUMN claimed_at;
+ALTER TABLE identities DROP COLUMN groups_at;
 ALTER TABLE runs DROP COLUMN api_key_id;
 ALTER TABLE runs DROP COLUMN agent_version;
 

@@ -28,6 +28,7 @@ CREATE TABLE memberships (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX memberships_user ON memberships (user_id, team_id);
 CREATE INDEX memberships_created ON memberships (team_id, created_at, user_id);
+CREATE INDEX memberships_by_rule ON memberships (user_id, rule_provider) WHERE origin = 'rule';
 CREATE INDEX memberships_admins ON memberships (team_id, user_id) WHERE role = 'admin';
 
 -- `address` is the only address for which it counts, as it is compared; null if it counts for whoever has the link.
@@ -297,6 +298,9 @@ CREATE INDEX users_name ON users (organization_id, lower(name), id);
 -- When somebody said that the address is theirs, by which nobody is named until a mail shows it. None where whoever has the
 -- machine gave it, or a mail led to it.
 ALTER TABLE credentials ADD COLUMN claimed_at INTEGER;
+
+-- When its provider was asked in which groups somebody is, the last time that it could tell.
+ALTER TABLE identities ADD COLUMN groups_at INTEGER;
 
 -- With which version of its agent, and through which key.
 ALTER TABLE runs ADD COLUMN agent_version INTEGER;

@@ -2,18 +2,21 @@
 
 use jiff::Timestamp;
 use retinue_model::membership::{Evidence, Membership, Role};
-use retinue_model::{Error, UserId};
+use retinue_model::{Error, Result, UserId};
 
 use super::Comers;
 use crate::batch::Batch;
+use crate::row::Row;
 use crate::statement::statements;
 use crate::value::params;
-use crate::{TeamScope, Tenant, api_key, fault, invitation, team};
+use crate::{Store, TeamScope, Tenant, api_key, fault, invitation, team};
 
 pub(crate) mod sql {
     super::statements! {
+        // The same once more changes nothing.
         CHANGE = "UPDATE memberships SET role = $1, rule_group = $2, evidence_at = $3, updated_at = $3 \
-            WHERE team_id = $4 AND user_id = $5 AND organization_id = $6 AND origin = 'rule' AND rule_provider = $7";
+            WHERE team_id = $4 AND user_id = $5 AND organization_id = $6 AND origin = 'rule' AND rule_provider = $7 \
+            AND (role = $8 OR (role = $1 AND evidence_at = $3))";
         SEE = "UPDATE memberships SET rule_group = $1, evidence_at = $2 WHERE team_id = $3 AND user_id = $4 \
             AND organization_id = $5 AND origin = 'rule' AND rule_provider = $6 AND evidence_at < $2";
         KEEP = "UPDATE memberships SET updated_at = $1 WHERE team_id = $2 AND user_id = $3 \
@@ -24,6 +27,9 @@ pub(crate) mod sql {
             AND (m.origin <> 'rule' OR m.rule_provider <> $4 OR m.role <> $5))";
         REMOVE = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2 AND organization_id = $3 \
             AND origin = 'rule' AND rule_provider = $4";
+        LEFT_OVER = "SELECT DISTINCT m.user_id, m.rule_provider FROM memberships m WHERE m.organization_id = $1 \
+            AND m.origin = 'rule' AND (m.user_id, m.rule_provider) > ($2, $3) AND NOT EXISTS (SELECT 1 FROM identities i \
+            WHERE i.user_id = m.user_id AND i.provider = m.rule_provider) ORDER BY m.user_id, m.rule_provider LIMIT $4";
     }
 }
 
@@ -59,7 +65,7 @@ pub fn insert_with(tenant: &Tenant, batch: &mut Batch, new: &Membership) {
 }
 
 /// Gives somebody another role by a rule, when the batch is written; lower than `before` only if they are not the last admin.
-/// Requires that a rule of the same provider made the membership: see [`is_passing`].
+/// Requires that a rule of the same provider made the membership, with the role `before`: see [`is_passing`].
 pub fn change_with(scope: &TeamScope, batch: &mut Batch, given: &Given, before: Role) {
     let Given { user, role, evidence } = given;
     if before == Role::Admin {
@@ -72,7 +78,8 @@ pub fn change_with(scope: &TeamScope, batch: &mut Batch, given: &Given, before: 
         scope.id(),
         *user,
         scope.organization(),
-        evidence.provider.clone()
+        evidence.provider.clone(),
+        before.as_str()
     ];
     batch.require(&sql::CHANGE, params, moved);
 }
@@ -114,4 +121,22 @@ pub fn remove_with(
     batch.write(&sql::REMOVE, params![scope.id(), user, scope.organization(), provider.to_owned()]);
     api_key::revoke_of_leaver_with(scope, batch, user, now);
     invitation::revoke_of_leaver_with(scope, batch, user, now);
+}
+
+/// Of whom rules made a membership by the word of a provider from which they do not come any more, and of which one; some,
+/// after a user and a provider.
+///
+/// # Errors
+/// What the engine says.
+pub async fn left_over(
+    tenant: &Tenant,
+    store: &Store,
+    (user, provider): (UserId, &str),
+    limit: i64,
+) -> Result<Vec<(UserId, String)>> {
+    let read = |row: &Row<'_>| {
+        let mut columns = row.columns();
+        Ok((columns.take()?, columns.take()?))
+    };
+    store.query(&sql::LEFT_OVER, &params![tenant.id(), user, provider, limit], read).await
 }

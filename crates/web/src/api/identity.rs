@@ -26,7 +26,7 @@ pub(crate) async fn list(Ctx(ctx): Ctx, Params(range): Params<Range>) -> Answer<
     (status = 204),
     (status = 403, body = Problem, description = "`sign_in_again`, `user_disabled`"),
     (status = 404, body = Problem, description = "`not_found`"),
-    (status = 409, body = Problem, description = "`last_way_in`"),
+    (status = 409, body = Problem, description = "`last_way_in`, `groups_overtaken`"),
 ))]
 pub(crate) async fn remove(Ctx(ctx): Ctx, Param(id): Param<IdentityId>) -> Answer<StatusCode> {
     identity::remove(&ctx, id).await.in_request(&ctx)?;
