@@ -308,14 +308,9 @@ impl Context {
         self.known.person().map(|(user, _)| user)
     }
 
-    /// When whoever asks showed last who they are, if that is known.
-    pub(crate) fn proved_at(&self) -> Option<Timestamp> {
-        self.known.proved_at()
-    }
-
-    /// Whether what this came with does not count any more, as far as is known here.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.known.has_ended()
+    /// What is known of what this came with.
+    pub(crate) const fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Resolves when the session that this came with is over: what goes on for long must end then.

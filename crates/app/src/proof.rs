@@ -30,7 +30,7 @@ pub(crate) fn require_still(ctx: &Context) -> Result<()> {
 }
 
 fn is_recent(ctx: &Context) -> bool {
-    let age = ctx.proved_at().map(|at| ctx.now().duration_since(at));
+    let age = ctx.known().proved_at().map(|at| ctx.now().duration_since(at));
     // A time to come is no proof: a clock was set back.
     age.is_some_and(|age| age.abs() <= RECENT)
 }

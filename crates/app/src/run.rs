@@ -294,7 +294,7 @@ impl Planned {
             underway.live.push(started, 1);
         }
         // Whoever looked for what is to be stopped with it may have looked before this was there.
-        if ctx.has_ended() {
+        if ctx.known().has_ended() {
             underway.live.cancel.cancel();
         }
         work::spawn(ctx, work::Job { run: run.clone(), pen, agent, entry, answer_tokens, underway, place });
