@@ -213,8 +213,14 @@ pub async fn revoke(ctx: &Context, id: ApiKeyId) -> Result<()> {
         let note = ctx.note(Told::ApiKeyRevoked).on("api_key", id).of_team(key.team_id).about(key.user_id);
         note.with("name", key.name).write(&ctx.tenant(), &mut batch);
         let told = session::revoke_with(ctx.app(), &mut batch, key.user_id, None);
-        ctx.store.write(batch).await?;
-        session::look_after(ctx.app(), key.user_id, told).await;
+        match ctx.store.write(batch).await {
+            // Somebody else did at this moment, and that is told once.
+            Err(error) if rows::is_revoked(&error) => session::look_again(ctx.app(), key.user_id).await,
+            written => {
+                written?;
+                session::look_after(ctx.app(), key.user_id, told).await;
+            }
+        }
         Ok(())
     })
     .await

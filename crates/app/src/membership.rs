@@ -17,6 +17,9 @@ use crate::{Context, cursor, session};
 
 mod undo;
 
+/// How often it is looked again what a member is, when others change that at the same moment.
+const TRIES: usize = 3;
+
 pub use retinue_store::membership::Member as TeamMember;
 pub use undo::{Undoable, undoable};
 
@@ -119,29 +122,53 @@ async fn member(ctx: &Context, team: TeamId, user: UserId) -> Result<Membership>
     rows::get(&ctx.tenant(), &ctx.store, team, user).await?.ok_or_else(rows::missing)
 }
 
-/// Gives a member another role. One that a rule gave becomes a person's word by that, and rules change it no more.
+fn own_by_rule() -> Error {
+    Error::conflict(
+        "own_role_by_rule",
+        "Your groups at the identity provider give you your role here, so it is not yours to change. Ask another admin of the team, or leave it.",
+    )
+}
+
+/// Gives a member another role. One that a rule gave becomes a person's word by that, and rules change it no more: so it takes
+/// another person.
 ///
 /// # Errors
-/// `not_found`, `role_too_low`, `last_admin`.
+/// `not_found`, `role_too_low`, `last_admin`, `own_role_by_rule`, `member_changed`.
 pub async fn change(ctx: &Context, team: TeamId, user: UserId, role: Role) -> Result<Membership> {
     let grant = access::require_of_team(ctx, Action::MemberChange, team).await?;
-    let before = member(ctx, team, user).await?;
-    if before.role == role && before.origin != Origin::Rule {
-        return Ok(before);
-    }
     ctx.detached(move |ctx| async move {
-        let (mut batch, scope) = (Batch::default(), grant.team()?);
-        if role < Role::Admin {
-            rows::keep_admin_with(&scope, &mut batch, user, ctx.auth.comers());
+        for _ in 0..TRIES {
+            let before = member(&ctx, team, user).await?;
+            let is_own_by_rule = before.origin == Origin::Rule && user == ctx.principal().user_id();
+            if before.role == role && (before.origin != Origin::Rule || is_own_by_rule) {
+                return Ok(before);
+            }
+            if is_own_by_rule {
+                return Err(own_by_rule());
+            }
+            match give(&ctx, &grant, &before, role).await {
+                Err(error) if rows::is_passing(&error) => {}
+                given => {
+                    given?;
+                    return member(&ctx, team, user).await;
+                }
+            }
         }
-        grant.hold_with(&ctx, &mut batch);
-        rows::change_with(&scope, &mut batch, user, (role, ctx.now()));
-        let note = ctx.note(Told::MembershipChanged).on("team", team).of_team(team).about(user);
-        with_before(note.with("role", role.as_str()), &before).write(&ctx.tenant(), &mut batch);
-        tell_of(&ctx, batch, user).await?;
-        member(&ctx, team, user).await
+        Err(rows::changed())
     })
     .await
+}
+
+async fn give(ctx: &Context, grant: &Grant, before: &Membership, role: Role) -> Result<()> {
+    let (mut batch, team, user) = (Batch::default(), grant.team()?, before.user_id);
+    if role < Role::Admin {
+        rows::keep_admin_with(&team, &mut batch, user, ctx.auth.comers());
+    }
+    grant.hold_with(ctx, &mut batch);
+    rows::change_with(&team, &mut batch, before, (role, ctx.now()));
+    let note = ctx.note(Told::MembershipChanged).on("team", team.id()).of_team(team.id()).about(user);
+    with_before(note.with("role", role.as_str()), before).write(&ctx.tenant(), &mut batch);
+    tell_of(ctx, batch, user).await
 }
 
 /// With what somebody was before, and where that came from: what it takes to take a change back.
@@ -152,20 +179,35 @@ fn with_before(note: Note, before: &Membership) -> Note {
 /// Takes somebody out of a team; whoever asks may leave it.
 ///
 /// # Errors
-/// `not_found`, `role_too_low`, `last_admin`.
+/// `not_found`, `role_too_low`, `last_admin`, `member_changed`.
 pub async fn remove(ctx: &Context, team: TeamId, user: UserId) -> Result<()> {
     let leaves = user == ctx.principal().user_id();
     let action = if leaves { Action::MemberLeave } else { Action::MemberRemove };
     let grant = access::require_of_team(ctx, action, team).await?;
-    let before = member(ctx, team, user).await?;
-    ctx.detached(move |ctx| async move { take_out(&ctx, grant, &before).await }).await
+    let mut before = member(ctx, team, user).await?;
+    ctx.detached(move |ctx| async move {
+        for _ in 0..TRIES {
+            match take_out(&ctx, &grant, &before).await {
+                Err(error) if rows::is_passing(&error) => {}
+                done => return done,
+            }
+            let Some(now) = rows::get(&ctx.tenant(), &ctx.store, team, user).await? else {
+                // Somebody else took them out at this moment, and that is told once.
+                session::look_again(ctx.app(), user).await;
+                return Ok(());
+            };
+            before = now;
+        }
+        Err(rows::changed())
+    })
+    .await
 }
 
-async fn take_out(ctx: &Context, grant: Grant, before: &Membership) -> Result<()> {
+async fn take_out(ctx: &Context, grant: &Grant, before: &Membership) -> Result<()> {
     let (mut batch, team, user) = (Batch::default(), grant.team()?, before.user_id);
     rows::keep_admin_with(&team, &mut batch, user, ctx.auth.comers());
     grant.hold_with(ctx, &mut batch);
-    rows::remove_with(&team, &mut batch, user, ctx.now());
+    rows::remove_with(&team, &mut batch, before, ctx.now());
     let note = ctx.note(Told::MembershipRemoved).on("team", team.id()).of_team(team.id()).about(user);
     with_before(note, before).write(&ctx.tenant(), &mut batch);
     tell_of(ctx, batch, user).await

@@ -43,7 +43,9 @@ pub(crate) mod sql {
         REQUIRE_GOOD = "UPDATE api_keys SET prefix = prefix WHERE id = $1 AND user_id = $2 AND organization_id = $3 \
             AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4)";
         OWNERS = "SELECT DISTINCT user_id FROM api_keys WHERE team_id = $1 AND organization_id = $2 AND revoked_at IS NULL";
-        REVOKE = "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2 AND user_id = $3 AND organization_id = $4";
+        // It is told once. The same once more changes nothing.
+        REVOKE = "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND user_id = $3 AND organization_id = $4 \
+            AND (revoked_at IS NULL OR revoked_at = $1)";
         TOUCH = "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)";
     }
 }
@@ -229,9 +231,19 @@ pub async fn get(tenant: &Tenant, store: &Store, id: ApiKeyId) -> Result<Option<
     store.query_one(&sql::GET, &params![id, tenant.id()], read_row).await
 }
 
-/// Revokes a user's key, when the batch is written; one that was revoked stays so. Requires that there is one: `not_found`.
+/// The code for a key that was revoked since it was looked up.
+const REVOKED: &str = "api_key_revoked";
+
+/// Whether a key was revoked since it was looked up.
+#[must_use]
+pub fn is_revoked(error: &Error) -> bool {
+    error.code() == REVOKED
+}
+
+/// Revokes a user's key, when the batch is written. Requires that nobody did before: see [`is_revoked`].
 pub fn revoke_with(tenant: &Tenant, batch: &mut Batch, (id, owner): (ApiKeyId, UserId), now: Timestamp) {
-    batch.require(&sql::REVOKE, params![now, id, owner, tenant.id()], missing);
+    let revoked = || Error::conflict(REVOKED, "This key was revoked a moment ago.");
+    batch.require(&sql::REVOKE, params![now, id, owner, tenant.id()], revoked);
 }
 
 /// Revokes the keys that a user has in a team, when the batch is written, if they do not belong to it then.
@@ -266,3 +278,6 @@ pub async fn owners(team: &TeamScope, store: &Store) -> Result<Vec<UserId>> {
 pub fn touch_with(_: &System, batch: &mut Batch, id: ApiKeyId, now: Timestamp) {
     batch.write(&sql::TOUCH, params![now, id]);
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,19 +33,23 @@ pub(crate) mod sql {
         OF_USERS = "SELECT m.user_id, t.id, t.slug, t.name, t.created_at, t.updated_at, m.role FROM users u \
             JOIN memberships m ON m.user_id = u.id JOIN teams t ON t.id = m.team_id WHERE u.organization_id = $1 \
             AND (u.created_at, u.id) >= ($2, $3) AND (u.created_at, u.id) <= ($4, $5) ORDER BY u.created_at, u.id, m.team_id";
+        // What is told of it names what it was before. The same once more changes nothing.
         CHANGE = "UPDATE memberships SET role = $1, origin = 'person', rule_provider = NULL, rule_group = NULL, \
-            evidence_at = NULL, updated_at = $2 WHERE team_id = $3 AND user_id = $4 AND organization_id = $5";
-        // Never to a lower role, nor from a person's word to another one of the same. The same once more changes nothing.
+            evidence_at = NULL, updated_at = $2 WHERE team_id = $3 AND user_id = $4 AND organization_id = $5 \
+            AND ((role = $6 AND origin = $7) OR (role = $1 AND origin = 'person' AND updated_at = $2))";
+        // Never to a lower role, nor from a person's word to another one of the same; nor is it one's own word that makes it a
+        // person's. The same once more changes nothing.
         JOIN = "INSERT INTO memberships (team_id, user_id, organization_id, role, origin, created_at, updated_at) \
             SELECT $1, u.id, u.organization_id, $2, 'invitation', $3, $3 FROM users u \
             WHERE u.id = $4 AND u.organization_id = $5 AND u.disabled_at IS NULL \
             ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role, origin = excluded.origin, \
             rule_provider = NULL, rule_group = NULL, evidence_at = NULL, updated_at = excluded.updated_at \
             WHERE (memberships.role = excluded.role \
-            AND (memberships.origin = 'rule' OR memberships.updated_at = excluded.updated_at)) \
+            AND ((memberships.origin = 'rule' AND CAST($6 AS BIGINT) = 1) OR memberships.updated_at = excluded.updated_at)) \
             OR (excluded.role = 'admin' AND memberships.role <> 'admin') \
             OR (excluded.role = 'editor' AND memberships.role = 'viewer')";
-        REMOVE = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2 AND organization_id = $3";
+        REMOVE = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2 AND organization_id = $3 \
+            AND role = $4 AND origin = $5";
         // To come after the team is held.
         KEEP_ADMIN = "UPDATE teams SET updated_at = updated_at WHERE id = $1 AND organization_id = $2 \
             AND (EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
@@ -151,9 +155,17 @@ fn add_with(tenant: &Tenant, batch: &mut Batch, membership: &Membership, refused
 }
 
 /// Makes whoever was invited belong to a team, when the batch is written, or gives them a higher role in it; what a rule gave
-/// becomes a person's word. Requires that they may come in, and do not belong to it so already: `member_already`.
-pub fn join_with(team: &TeamScope, batch: &mut Batch, user: UserId, (role, now): (Role, Timestamp)) {
-    batch.require(&sql::JOIN, params![team.id(), role.as_str(), now, user, team.organization()], member_already);
+/// becomes the word of whoever invited, if that is somebody else. Requires that they may come in, and do not belong to it so
+/// already: `member_already`.
+pub fn join_with(
+    team: &TeamScope,
+    batch: &mut Batch,
+    (user, by): (UserId, Option<UserId>),
+    (role, now): (Role, Timestamp),
+) {
+    let is_by_other = i64::from(by != Some(user));
+    let params = params![team.id(), role.as_str(), now, user, team.organization(), is_by_other];
+    batch.require(&sql::JOIN, params, member_already);
 }
 
 /// They are there already, with this role or a higher one.
@@ -225,16 +237,36 @@ pub async fn of_users(
     store.query(&sql::OF_USERS, &params![tenant.id(), first.0, first.1, last.0, last.1], read).await
 }
 
+/// The code for a membership that others changed since it was looked up.
+const CHANGED: &str = "member_changed";
+
+/// Others changed a membership since it was looked up.
+#[must_use]
+pub fn changed() -> Error {
+    Error::conflict(CHANGED, "Others change what this member is at this very moment. Look at it again.")
+}
+
+/// Whether others changed a membership since it was looked up: look again.
+#[must_use]
+pub fn is_passing(error: &Error) -> bool {
+    error.code() == CHANGED
+}
+
 /// Gives a member another role, when the batch is written: that is a person's word then, whatever it was before. Requires
-/// that they belong to the team: `not_found`.
-pub fn change_with(team: &TeamScope, batch: &mut Batch, user: UserId, (role, now): (Role, Timestamp)) {
-    batch.require(&sql::CHANGE, params![role.as_str(), now, team.id(), user, team.organization()], missing);
+/// that it still is what it was `before`: see [`is_passing`].
+pub fn change_with(team: &TeamScope, batch: &mut Batch, before: &Membership, (role, now): (Role, Timestamp)) {
+    let Membership { user_id, role: role_before, origin, .. } = before;
+    let (role, organization) = (role.as_str(), team.organization());
+    let params = params![role, now, team.id(), *user_id, organization, role_before.as_str(), origin.as_str()];
+    batch.require(&sql::CHANGE, params, changed);
 }
 
 /// Takes somebody out of a team, when the batch is written, with their keys and invitations there, which do not count again when
-/// they come back. Who does not belong to it stays out.
-pub fn remove_with(team: &TeamScope, batch: &mut Batch, user: UserId, now: Timestamp) {
-    batch.write(&sql::REMOVE, params![team.id(), user, team.organization()]);
+/// they come back. Requires that they still are what they were `before`: see [`is_passing`].
+pub fn remove_with(team: &TeamScope, batch: &mut Batch, before: &Membership, now: Timestamp) {
+    let Membership { user_id: user, role, origin, .. } = *before;
+    let params = params![team.id(), user, team.organization(), role.as_str(), origin.as_str()];
+    batch.require(&sql::REMOVE, params, changed);
     api_key::revoke_of_leaver_with(team, batch, user, now);
     invitation::revoke_of_leaver_with(team, batch, user, now);
 }

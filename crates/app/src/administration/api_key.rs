@@ -89,7 +89,11 @@ impl Administration {
         let note = self.note(Told::ApiKeyRevoked).on("api_key", id).of_team(key.team_id).about(key.user_id);
         note.with("name", key.name.clone()).write(&Self::tenant(), &mut batch);
         self.revoke_with(&mut batch, key.user_id);
-        self.store.write(batch).await?;
-        Ok(ApiKey { revoked_at: Some(self.now()), ..key })
+        match self.store.write(batch).await {
+            // Somebody else did at this moment, and that is told once.
+            Err(error) if rows::is_revoked(&error) => {}
+            written => written?,
+        }
+        rows::get(&Self::tenant(), &self.store, id).await?.ok_or_else(rows::missing)
     }
 }

@@ -67,7 +67,7 @@ impl Administration {
     /// Gives a member another role. One that a rule gave becomes a person's word by that, and rules change it no more.
     ///
     /// # Errors
-    /// `not_found`, `last_admin`.
+    /// `not_found`, `last_admin`, `member_changed`.
     pub async fn set_role(&self, team: &Team, user: &User, role: Role) -> Result<()> {
         let before = self.member(team, user).await?;
         if before.role == role && before.origin != Origin::Rule {
@@ -77,7 +77,7 @@ impl Administration {
         if role < Role::Admin {
             rows::keep_admin_with(&scope, &mut batch, user.id, self.auth.comers());
         }
-        rows::change_with(&scope, &mut batch, user.id, (role, self.now()));
+        rows::change_with(&scope, &mut batch, &before, (role, self.now()));
         let note = self.note(Told::MembershipChanged).on("team", team.id).of_team(team.id).about(user.id);
         let note = note.with("role", role.as_str()).with("role_before", before.role.as_str());
         note.write(&Self::tenant(), &mut batch);
@@ -88,12 +88,12 @@ impl Administration {
     /// Takes somebody out of a team.
     ///
     /// # Errors
-    /// `not_found`, `last_admin`.
+    /// `not_found`, `last_admin`, `member_changed`.
     pub async fn remove_member(&self, team: &Team, user: &User) -> Result<()> {
         let before = self.member(team, user).await?;
         let (mut batch, scope) = (Batch::default(), Self::team_scope(team));
         rows::keep_admin_with(&scope, &mut batch, user.id, self.auth.comers());
-        rows::remove_with(&scope, &mut batch, user.id, self.now());
+        rows::remove_with(&scope, &mut batch, &before, self.now());
         let note = self.note(Told::MembershipRemoved).on("team", team.id).of_team(team.id).about(user.id);
         note.with("role_before", before.role.as_str()).write(&Self::tenant(), &mut batch);
         self.revoke_with(&mut batch, user.id);

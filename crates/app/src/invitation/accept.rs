@@ -92,7 +92,12 @@ impl Valid {
             grant.hold_in(&tenant, batch);
         }
         rows::spend_with(&tenant, batch, one, &visit.auth.trusted_with_addresses());
-        memberships::join_with(&access::invited(&tenant, invitation), batch, user, (invitation.role, now));
+        memberships::join_with(
+            &access::invited(&tenant, invitation),
+            batch,
+            (user, invitation.invited_by),
+            (invitation.role, now),
+        );
         let (team, role) = (invitation.team_id, invitation.role.as_str());
         let accepted = note(Told::InvitationAccepted).on("invitation", invitation.id).of_team(team).about(user);
         accepted

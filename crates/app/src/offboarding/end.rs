@@ -63,7 +63,7 @@ impl Work {
         let app = self.by.app().clone();
         let (tenant, now) = (app.tenant(), app.now());
         let note = if let Some(before) = memberships::get(&tenant, &app.store, team, heir).await? {
-            memberships::change_with(&access::of_leaver(&tenant, team), batch, heir, (Role::Admin, now));
+            memberships::change_with(&access::of_leaver(&tenant, team), batch, &before, (Role::Admin, now));
             self.by.note(Told::MembershipChanged).with("role_before", before.role.as_str())
         } else {
             let (role, origin) = (Role::Admin, Origin::Person);
@@ -94,13 +94,17 @@ impl Work {
             if found.is_empty() {
                 return Ok(());
             }
-            let mut batch = Batch::default();
+            let (mut batch, before) = (Batch::default(), self.report.ended.api_keys);
             for (key, team) in found {
                 keys::revoke_with(&tenant, &mut batch, (key, id), app.now());
                 self.note(Told::ApiKeyRevoked).on("api_key", key).of_team(team).write(&tenant, &mut batch);
                 self.report.ended.api_keys += 1;
             }
-            self.write(batch).await?;
+            match self.write(batch).await {
+                // Somebody revoked one of them at this moment: look again.
+                Err(error) if keys::is_revoked(&error) => self.report.ended.api_keys = before,
+                written => written?,
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod configured;
 mod late;
+mod own;
 mod refreshed;
 mod strange;
 

@@ -128,14 +128,14 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, Json(membership.into())))
 }
 
-/// Give a member another role. Rules change it no more.
+/// Give a member another role. Rules change it no more: so nobody changes one that a rule gave themself.
 #[utoipa::path(patch, path = "/api/teams/{id}/members/{user_id}", tag = "teams", request_body = ChangeMember,
     params(("id" = TeamId, Path), ("user_id" = UserId, Path)), responses(
     (status = 200, body = MembershipView),
     (status = 400, body = Problem, description = "`invalid_role`, `invalid_body`"),
     (status = 403, body = Problem, description = "`role_too_low`"),
     (status = 404, body = Problem, description = "`not_found`"),
-    (status = 409, body = Problem, description = "`last_admin`"),
+    (status = 409, body = Problem, description = "`last_admin`, `own_role_by_rule`, `member_changed`"),
 ))]
 pub(crate) async fn change(
     Keyed(ctx, _): Keyed<scope::TeamsWrite>,
@@ -152,7 +152,7 @@ pub(crate) async fn change(
     (status = 204, description = "They belong to it no more."),
     (status = 403, body = Problem, description = "`role_too_low`"),
     (status = 404, body = Problem, description = "`not_found`"),
-    (status = 409, body = Problem, description = "`last_admin`"),
+    (status = 409, body = Problem, description = "`last_admin`, `member_changed`"),
 ))]
 pub(crate) async fn remove(
     Keyed(ctx, _): Keyed<scope::TeamsWrite>,

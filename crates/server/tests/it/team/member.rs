@@ -6,12 +6,15 @@ use retinue_testkit::{IdentityProvider, Person, TestApp, with_people_on_both_eng
 use serde_json::{Value, json};
 
 use super::{People, join, people, team};
+use crate::group_rule::told;
 use crate::linking::{comes, has};
 
 with_people_on_both_engines! {
     roles_are_what_the_table_says_at_each_moment,
     the_last_admin_of_a_team_stays,
     of_two_admins_who_take_each_other_s_role_one_stays,
+    of_two_who_take_somebody_out_one_is_told_of,
+    what_is_told_of_two_changes_at_once_follows_one_on_the_other,
     a_list_of_members_goes_on_where_it_ended,
     whoever_is_named_may_come_in_and_is_known_by_somebody_trusted,
     as_the_local_user_nobody_runs_a_team_where_people_sign_in,
@@ -77,6 +80,38 @@ async fn of_two_admins_who_take_each_other_s_role_one_stays(app: TestApp, provid
         let members = admin.get(&format!("/api/teams/{ops}/members")).await;
         let admins = members["data"].as_array().unwrap().iter().filter(|member| member["role"] == "admin").count();
         assert_eq!(admins, 1);
+    }
+}
+
+/// A team of which two are admins, and somebody else is a viewer: where that one is found.
+async fn two_admins(by: &Person, (other, viewer): (&Person, &Person), name: &str) -> (String, String) {
+    let ops = team(by, name).await;
+    join(by, &ops, other, "admin").await;
+    join(by, &ops, viewer, "viewer").await;
+    let path = format!("/api/teams/{ops}/members/{}", viewer.id().await);
+    (ops, path)
+}
+
+async fn of_two_who_take_somebody_out_one_is_told_of(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    for round in 0..10 {
+        let (ops, path) = two_admins(&admin, (&ada, &grace), &format!("Ops {round}")).await;
+        let both = join_all([admin.status(Method::DELETE, &path), ada.status(Method::DELETE, &path)]).await;
+        assert!(both.contains(&204) && both.iter().all(|status| [204, 404].contains(status)), "{both:?}");
+        assert_eq!(told(&admin, &ops, "membership.removed").await.len(), 1, "{both:?}");
+    }
+}
+
+async fn what_is_told_of_two_changes_at_once_follows_one_on_the_other(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    for round in 0..10 {
+        let (ops, _) = two_admins(&admin, (&ada, &grace), &format!("Ops {round}")).await;
+        let both = join_all([change(&admin, &ops, &grace, "editor"), change(&ada, &ops, &grace, "admin")]).await;
+        assert!(both.iter().all(|(status, _)| *status == 200), "{both:?}");
+        let told = told(&admin, &ops, "membership.changed").await;
+        let [second, first] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(first["details"]["role_before"], "viewer");
+        assert_eq!(second["details"]["role_before"], first["details"]["role"], "{told:?}");
     }
 }
 
