@@ -224,7 +224,9 @@ impl Administration {
     /// What keeps that from being written.
     pub async fn enable(&self, user: &User) -> Result<()> {
         let mut batch = Batch::default();
-        users::enable_with(&Self::tenant(), &mut batch, user.id, self.now());
+        let note = self.note(Told::MembershipAdded);
+        let place = (&Self::tenant(), &self.store);
+        newcomer::let_in_with(place, &mut batch, (user.id, self.now()), note).await?;
         self.note_of(Told::UserEnabled, user.id).write(&Self::tenant(), &mut batch);
         self.store.write(batch).await
     }

@@ -1,13 +1,14 @@
 //! Somebody who becomes a user: they belong to the default team from then on.
 
-use retinue_model::Email;
+use jiff::Timestamp;
 use retinue_model::audit::{Action, Actor};
 use retinue_model::credential::{Credential, PasswordHash};
 use retinue_model::membership::{Membership, Origin, Role};
 use retinue_model::principal::DEFAULT_ORGANIZATION;
 use retinue_model::team::DEFAULT_TEAM;
 use retinue_model::user::User;
-use retinue_store::{Batch, Tenant, credential as credentials, membership as memberships, user as users};
+use retinue_model::{Email, Result, UserId};
+use retinue_store::{Batch, Store, Tenant, credential as credentials, membership as memberships, user as users};
 
 use crate::Visit;
 use crate::audit::Note;
@@ -22,18 +23,39 @@ pub(crate) fn add_with(
     note: Note,
 ) {
     users::insert_with(tenant, batch, user, email_key);
-    let membership = Membership {
-        team_id: DEFAULT_TEAM,
-        user_id: user.id,
-        role: if is_admin { Role::Admin } else { Role::Viewer },
-        origin: Origin::Default,
-        evidence: None,
-        created_at: user.created_at,
-        updated_at: user.created_at,
-    };
-    memberships::insert_with(tenant, batch, &membership);
+    let role = if is_admin { Role::Admin } else { Role::Viewer };
+    memberships::insert_with(tenant, batch, &membership(user.id, role, user.created_at));
     let note = note.on("user", user.id).about(user.id).with("name", user.name.clone());
     note.with("organization_admin", is_admin).write(tenant, batch);
+}
+
+fn membership(user_id: UserId, role: Role, now: Timestamp) -> Membership {
+    Membership {
+        team_id: DEFAULT_TEAM,
+        user_id,
+        role,
+        origin: Origin::Default,
+        evidence: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// Lets somebody in again, when the batch is written. Whoever was taken out of all teams, as by offboarding, belongs to the
+/// default one then, as newcomers do; `note` tells of that.
+pub(crate) async fn let_in_with(
+    (tenant, store): (&Tenant, &Store),
+    batch: &mut Batch,
+    (user, now): (UserId, Timestamp),
+    note: Note,
+) -> Result<()> {
+    users::enable_with(tenant, batch, user, now);
+    if memberships::of_user(tenant, store, user).await?.is_empty() {
+        memberships::insert_with(tenant, batch, &membership(user, Role::Viewer, now));
+        let note = note.on("team", DEFAULT_TEAM).of_team(DEFAULT_TEAM).about(user);
+        note.with("role", Role::Viewer.as_str()).write(tenant, batch);
+    }
+    Ok(())
 }
 
 /// Somebody who becomes a user by an address.

@@ -9,7 +9,7 @@ use retinue_store::{Batch, one_time_token as tokens, user as rows};
 
 use crate::access::{self, Grant};
 use crate::policy::Action;
-use crate::{App, Context, admin, cursor, session};
+use crate::{App, Context, admin, cursor, newcomer, session};
 
 mod sought;
 
@@ -149,7 +149,8 @@ async fn write(ctx: &Context, before: Seen, (change, grants): (Change, Vec<Grant
             ctx.note(Told::UserDisabled).on("user", id).about(id).write(&tenant, &mut batch);
         }
         Some(false) => {
-            rows::enable_with(&tenant, &mut batch, id, now);
+            let note = ctx.note(Told::MembershipAdded);
+            newcomer::let_in_with((&tenant, &ctx.store), &mut batch, (id, now), note).await?;
             ctx.note(Told::UserEnabled).on("user", id).about(id).write(&tenant, &mut batch);
         }
         None => {}

@@ -271,8 +271,10 @@ fn view(agent: &Agent) -> Value {
 }
 
 fn bounds(limits: Limits) -> String {
-    let limit = |name: &str, limit: Option<u32>| limit.map(|limit| format!("{limit} {name}"));
-    let all = [limit("turns", limits.turns), limit("tokens", limits.tokens), limit("seconds", limits.seconds)];
+    let limit = |one: &str, limit: Option<u32>| {
+        limit.map(|limit| format!("{limit} {one}{}", if limit == 1 { "" } else { "s" }))
+    };
+    let all = [limit("turn", limits.turns), limit("token", limits.tokens), limit("second", limits.seconds)];
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -109,6 +109,10 @@ fn count(count: i64, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
+fn under_way(runs: i64) -> String {
+    format!("{runs} answer{} under way", if runs == 1 { "" } else { "s" })
+}
+
 fn policy(chosen: Policy, declared: Policy) -> String {
     let other = |chosen: Fate, declared: Fate| {
         if chosen == declared { String::new() } else { format!(" (the configuration says {})", declared.as_str()) }
@@ -132,7 +136,7 @@ fn planned(plan: &Plan, as_json: bool) -> String {
         contents;
     let ends = [
         count(*sessions, "session"),
-        count(*runs, "answer under way"),
+        under_way(*runs),
         count(*api_keys, "API key"),
         count(*invitations, "invitation"),
         count(*memberships, "membership"),
@@ -170,7 +174,7 @@ fn done(user: &User, report: &Report) -> String {
     let Ended { sessions, runs, api_keys, invitations, memberships, organization_admin } = report.ended;
     let mut ended = vec![
         count(sessions, "session"),
-        count(runs, "answer under way"),
+        under_way(runs),
         count(api_keys, "API key"),
         count(invitations, "invitation"),
         count(memberships, "membership"),

@@ -21,6 +21,7 @@ with_people_on_both_engines! {
     nobody_else_offboards_and_nobody_reads_by_it,
     the_page_asks_once_and_shows_what_was_done,
     what_is_done_is_done_once,
+    whoever_comes_back_belongs_to_the_default_team,
 }
 
 /// What somebody has who leaves.
@@ -156,7 +157,9 @@ async fn whoever_leaves_is_out_with_everything_at_once(app: TestApp, provider: I
     let back = Person::signed_in(&app, &provider, "ada").await;
     assert_eq!(back.get("/api/threads").await["data"][0]["id"], json!(things.thread));
     assert_eq!(by_key(&app, &things.key).await, 401, "a key that was revoked stays so");
-    assert_eq!(back.get("/api/teams").await["data"], json!([]));
+    let teams = back.get("/api/teams").await;
+    let teams: Vec<_> = teams["data"].as_array().unwrap().iter().map(|team| (&team["slug"], &team["role"])).collect();
+    assert_eq!(teams, [(&json!("default"), &json!("viewer"))], "as newcomers do");
 }
 
 async fn what_is_kept_is_read_by_nobody(app: TestApp, provider: IdentityProvider) {
@@ -309,4 +312,44 @@ async fn what_is_done_is_done_once(app: TestApp, provider: IdentityProvider) {
     assert_eq!(second["ended"]["sessions"], 0);
     let told = admin.get(&format!("/api/audit?target={leaver}&action=user.disabled")).await;
     assert_eq!(told["data"].as_array().unwrap().len(), 1);
+}
+
+async fn whoever_comes_back_belongs_to_the_default_team(app: TestApp, provider: IdentityProvider) {
+    let People { admin, ada, grace } = people(&app, &provider).await;
+    let default = default_team(&admin).await;
+    let ops = team(&admin, "Ops").await;
+    join(&admin, &ops, &grace, "editor").await;
+    let (ada, grace) = (ada.id().await, grace.id().await);
+    offboard(&admin, &ada, &json!({})).await;
+    let let_in = async |user: &str| {
+        admin.send_json(Method::PATCH, &format!("/api/users/{user}"), &json!({ "disabled": false }), 200).await;
+    };
+    let roles = async |team: &str, user: &str| {
+        let members = admin.get(&format!("/api/teams/{team}/members")).await["data"].as_array().unwrap().clone();
+        let theirs = members.into_iter().filter(|member| member["user_id"] == user);
+        theirs.map(|member| (member["role"].clone(), member["origin"].clone())).collect::<Vec<_>>()
+    };
+    let told =
+        async || admin.get("/api/audit?action=membership.added&mine=false").await["data"].as_array().unwrap().len();
+    let before = told().await;
+    assert!(roles(&default, &ada).await.is_empty());
+    let_in(&ada).await;
+    assert_eq!(roles(&default, &ada).await, [(json!("viewer"), json!("default"))], "as newcomers do");
+    assert_eq!(told().await, before + 1);
+
+    admin.send_json(Method::PATCH, &format!("/api/users/{grace}"), &json!({ "disabled": true }), 200).await;
+    let_in(&grace).await;
+    assert_eq!(
+        roles(&ops, &grace).await,
+        [(json!("editor"), json!("person"))],
+        "whoever was only shut out has what they had"
+    );
+    assert_eq!((roles(&default, &grace).await.len(), told().await), (1, before + 1));
+}
+
+/// The team to which everybody belongs.
+async fn default_team(admin: &Person) -> String {
+    let all = admin.get("/api/teams?all=true").await;
+    let found = all["data"].as_array().unwrap().iter().find(|team| team["slug"] == "default").cloned();
+    id(&found.unwrap())
 }
